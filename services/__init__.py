@@ -1,0 +1,1 @@
+"""Spikemill: public neural recordings in, one shuffled dataset of spike counts out."""

@@ -1,0 +1,1 @@
+"""Spike times in, rows of counts out."""

@@ -1,0 +1,1 @@
+"""The spikemill command, and the build on one machine."""

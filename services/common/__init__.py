@@ -1,0 +1,1 @@
+"""What every service must agree on; it imports none of them."""

@@ -1,0 +1,101 @@
+"""Every error a person may read, and the table that says what is tried again.
+
+An error's text says what was wrong, in which file of which source, and what a person can do.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class SpikemillError(Exception):
+    """Anything that spikemill itself says no to."""
+
+
+class CallError(SpikemillError):
+    """The call, the settings or the catalogue is wrong; nothing was started (exit status 2)."""
+
+
+class CatalogueError(CallError):
+    """A catalogue says something that cannot be built; the text names file, source and key."""
+
+
+class RecordingError(SpikemillError):
+    """A recording cannot be turned into counts; trying again would change nothing."""
+
+
+class AssetError(SpikemillError):
+    """An asset is gone, changed or not to be had; trying again would change nothing."""
+
+
+class DamagedDownloadError(SpikemillError):
+    """What arrived is not what the archive described; the copy was thrown away."""
+
+
+class NetworkError(SpikemillError):
+    """An archive could not be reached, or asked to wait."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        """Keep the seconds that the server asked for, where it did."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StoreError(SpikemillError):
+    """The store is full, missing, or belongs to another ledger."""
+
+
+class DamagedOutputError(SpikemillError):
+    """A file that the ledger names is missing or not what the ledger says."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a kind of failure is tried again, and how long each wait is (the last one repeats)."""
+
+    tries: int
+    waits: Sequence[timedelta]
+
+    def wait(self, failures: int) -> timedelta:
+        """Return the pause after the given number of failures (1 for the first)."""
+        return self.waits[min(failures, len(self.waits)) - 1]
+
+
+PERMANENT = RetryPolicy(tries=1, waits=(timedelta(0),))
+RETRY_TABLE: dict[type[BaseException], RetryPolicy] = {
+    # Archives are away for minutes to hours (dandi-cli #1556): the waits grow to an hour, for about a day.
+    NetworkError: RetryPolicy(
+        tries=60,
+        waits=tuple(timedelta(seconds=s) for s in (5, 10, 30, 60, 120, 300, 900, 1800, 3600)),
+    ),
+    DamagedDownloadError: RetryPolicy(tries=3, waits=(timedelta(seconds=5), timedelta(seconds=60))),
+    # A neighbour may have held the memory or the disk; twice more is enough to know.
+    MemoryError: RetryPolicy(tries=3, waits=(timedelta(seconds=5), timedelta(seconds=60))),
+    StoreError: RetryPolicy(tries=3, waits=(timedelta(seconds=10), timedelta(seconds=60))),
+    DamagedOutputError: PERMANENT,
+    RecordingError: PERMANENT,
+    AssetError: PERMANENT,
+    CallError: PERMANENT,
+    # Anything else is a defect of ours or of a library: once more, in case it was the machine.
+    Exception: RetryPolicy(tries=2, waits=(timedelta(seconds=5),)),
+}
+
+
+def retry_policy(error: BaseException) -> RetryPolicy:
+    """Look the error up in the table, by its nearest listed class."""
+    return next(RETRY_TABLE[kind] for kind in type(error).__mro__ if kind in RETRY_TABLE)
+
+
+_TEXT_LIMIT = 4_000
+_QUERY = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]*")
+_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]*@")
+
+
+def readable(error: BaseException) -> str:
+    """Return the error's text for the ledger: bounded, and free of passwords and presigned links."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, SpikemillError):
+        text = f"{type(error).__name__}: {text}"
+    text = _PASSWORD.sub("://", _QUERY.sub(r"\1", text))
+    return text.replace("\x00", "")[:_TEXT_LIMIT]

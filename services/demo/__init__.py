@@ -1,0 +1,1 @@
+"""A made-up archive: it serves the demo and the tests, and its data mean nothing."""

@@ -1,0 +1,1 @@
+"""All rows into one shuffled, split and audited dataset."""
