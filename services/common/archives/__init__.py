@@ -1,0 +1,1 @@
+"""Archives: what they hold, and where each asset can be read."""

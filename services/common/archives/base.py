@@ -1,0 +1,42 @@
+"""What every archive can answer."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file in an archive, as its listing describes it.
+
+    `digests` maps an algorithm (`sha256`, `dandi-etag`, `md5`) to its hex value. `has_units` is None where
+    the archive does not say what a file holds.
+    """
+
+    asset_id: str
+    path: str
+    size: int
+    digests: Mapping[str, str] = field(default_factory=dict)
+    has_units: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an asset's bytes can be had right now: a URL, or a path on this machine."""
+
+    address: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_local: bool = False
+
+
+class Archive(Protocol):
+    """One version of one dandiset, article or folder.
+
+    Both methods raise `NetworkError` (try again later) or `AssetError` (it is not there).
+    """
+
+    def assets(self) -> Iterator[Asset]:
+        """Yield every asset of the listing, in ascending order of the path's UTF-8 bytes."""
+
+    def locate(self, asset_id: str, path: str) -> Location:
+        """Resolve where the asset can be read; called anew for each attempt."""

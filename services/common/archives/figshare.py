@@ -1,0 +1,118 @@
+"""figshare: the files of one version of an article."""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, TypeAdapter
+
+from services.common.archives.answers import checked
+from services.common.archives.base import Asset, Location
+from services.common.errors import AssetError, NetworkError
+from services.common.pacing import RequestPacer
+from services.common.web import get_json, web_client
+
+PAGE_SIZE = 1000
+_REFUSED = {
+    "is_embargoed": "is under embargo",
+    "is_confidential": "is confidential",
+    "download_disabled": "does not allow downloads",
+}
+_T = TypeVar("_T")
+
+
+class _Article(BaseModel):
+    """What an article says about all its files; `folder_structure` maps a file's id to its folder."""
+
+    is_embargoed: bool = False
+    is_confidential: bool = False
+    download_disabled: bool = False
+    folder_structure: dict[str, str] | None = None
+
+
+class _File(BaseModel):
+    """A file of an article; of the two md5 sums one is figshare's own, one the uploader's."""
+
+    id: int
+    name: str
+    size: int
+    is_link_only: bool = False
+    computed_md5: str | None = None
+    supplied_md5: str | None = None
+
+
+_ARTICLE = TypeAdapter(_Article)
+_FILES = TypeAdapter(list[_File])
+
+
+class FigshareArchive:
+    """One version of one article; a file's path is its folder in the article and its name."""
+
+    def __init__(self, api: str, article: str, version: int, pacer: RequestPacer) -> None:
+        """Name the version; nothing is asked yet."""
+        self._api = api
+        self._version = f"{api}/articles/{article}/versions/{version}"
+        self._pacer = pacer
+
+    def assets(self) -> Iterator[Asset]:
+        """Yield every file of the version, in path order; names may repeat, ids do not."""
+        with web_client() as client:
+            article = self._article(client)
+            files = list(self._files(client))
+        assets = [_asset(file, article.folder_structure or {}) for file in files]
+        yield from sorted(assets, key=lambda asset: (asset.path.encode(), asset.asset_id))
+
+    def locate(self, asset_id: str, path: str) -> Location:  # noqa: ARG002 - the id alone is the address
+        """Return the API's own download address; the website's answers programs with a challenge."""
+        return Location(f"{self._api}/file/download/{asset_id}")
+
+    def _article(self, client: httpx.Client) -> _Article:
+        article = self._get(client, self._version, _ARTICLE)
+        for key, reason in _REFUSED.items():
+            if getattr(article, key):
+                raise AssetError(f"{self._version} {reason}; ask its authors.")
+        return article
+
+    def _files(self, client: httpx.Client) -> Iterator[_File]:
+        """Ask for pages until one is short: there is no count and no link to the next."""
+        seen: set[int] = set()
+        for page in count(1):
+            params = {"page": page, "page_size": PAGE_SIZE}
+            files = self._get(client, f"{self._version}/files", _FILES, params)
+            for file in files:
+                self._check(file, seen)
+                seen.add(file.id)
+                yield file
+            if len(files) < PAGE_SIZE:
+                return
+
+    def _check(self, file: _File, seen: set[int]) -> None:
+        if file.id in seen:
+            raise NetworkError(f"{self._version}/files lists {file.name!r} on two pages; it is read again.")
+        if file.is_link_only:
+            raise AssetError(
+                f"{self._version}: {file.name!r} is only a link to a file elsewhere, "
+                "and figshare knows no digest of it; take the file from there."
+            )
+
+    def _get(
+        self,
+        client: httpx.Client,
+        address: str,
+        form: TypeAdapter[_T],
+        params: dict[str, Any] | None = None,
+    ) -> _T:
+        answer = get_json(client, address, pacer=self._pacer, params=params)
+        return checked(answer, form, address)
+
+
+def _asset(file: _File, folders: dict[str, str]) -> Asset:
+    folder = folders.get(str(file.id), "").strip("/")
+    md5 = file.computed_md5 or file.supplied_md5
+    return Asset(
+        asset_id=str(file.id),
+        path=f"{folder}/{file.name}" if folder else file.name,
+        size=file.size,
+        digests={"md5": md5.lower()} if md5 else {},
+    )

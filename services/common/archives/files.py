@@ -1,0 +1,72 @@
+"""A folder on this machine as an archive: a lab's own recordings."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from services.common.archives.base import Asset, Location
+from services.common.archives.patterns import path_matcher
+from services.common.errors import AssetError, CallError
+from services.common.identity import digest
+
+
+class FilesArchive:
+    """A folder and all folders below it; an asset's id is its path."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; nothing is read yet."""
+        self._folder = folder
+
+    def assets(self) -> Iterator[Asset]:
+        """Yield every file, in path order. A link to a file counts as the file, a link to a folder not.
+
+        Raises `CallError` where the folder is missing.
+        """
+        for path, status in _listing(self._folder):
+            yield Asset(asset_id=path, path=path, size=status.st_size)
+
+    def locate(self, asset_id: str, path: str) -> Location:  # noqa: ARG002 - the path is the id
+        """Return the file's place on this machine."""
+        place = self._folder / path
+        if not place.is_file():
+            raise AssetError(f"{place} is gone since the folder was listed; put it back, or build again.")
+        return Location(str(place), is_local=True)
+
+
+def listing_fingerprint(folder: Path, include: Sequence[str], exclude: Sequence[str] = ()) -> str:
+    """Return a digest of the selected files' paths, sizes and times of change: it tells a changed folder."""
+    selected = path_matcher(include, exclude)
+    return digest(
+        [[path, status.st_size, status.st_mtime_ns] for path, status in _listing(folder) if selected(path)]
+    )
+
+
+def _listing(folder: Path) -> list[tuple[str, os.stat_result]]:
+    """Return each file's path below the folder, by ascending bytes, and its status."""
+    if not folder.is_dir():
+        raise CallError(f"{folder} is no folder on this machine; correct `identifier` in the catalogue.")
+    try:
+        files = [
+            (_text(path.relative_to(folder)), path.stat())
+            for parent, _, names in os.walk(folder, onerror=_refuse)
+            for path in (Path(parent) / name for name in names)
+            if path.is_file()
+        ]
+    except OSError as error:
+        _refuse(error)
+    return sorted(files, key=lambda entry: entry[0].encode())
+
+
+def _text(path: Path) -> str:
+    text = path.as_posix()
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise AssetError(f"The name of the file {text!r} is not a text in UTF-8; rename the file.") from error
+    return text
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """Let no file be passed over in silence because it may not be read."""
+    raise AssetError(f"{error.filename} cannot be read: {error.strerror}; make it readable.") from error

@@ -1,0 +1,133 @@
+"""What pydantic finds wrong with a catalogue, as one line per mistake that a person can act on."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from services.common.catalogue.models import Catalogue
+from services.common.catalogue.sources import SOURCE_TABLES
+from services.common.catalogue.tables import Expectation, Pile
+
+_SHOWN = 60
+_NOT_A_TABLE = "{given} was given, it must be a table of keys"
+_PROBLEMS = {
+    "missing": "missing",
+    "value_error": "{error}",
+    "literal_error": "{given} is not known; known: {expected}",
+    "too_short": "at least one is needed",
+    "tuple_type": "{given} was given, it must be a list in [ ]",
+    "string_too_short": "this must not be empty",
+    "string_pattern_mismatch": "{given} is not valid",
+    "dict_type": _NOT_A_TABLE,
+    "model_type": _NOT_A_TABLE,
+    "model_attributes_type": _NOT_A_TABLE,
+}
+
+
+def mistakes_of(error: ValidationError, data: dict[str, Any]) -> list[str]:
+    """Return a line for each mistake: where it stands, what is wrong, what to write instead."""
+    found = error.errors(include_url=False)
+    return [_line(details, data) for details in found if not _follows_from_another(details, found)]
+
+
+def repeated_names(data: dict[str, Any]) -> list[str]:
+    """Return a line for each name that more than one source bears."""
+    tables = data.get("source")
+    entries = tables if isinstance(tables, list) else []
+    names = Counter(
+        entry["name"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+    )
+    return [
+        f"source {_shown(name)}, name: {count} sources bear it; give each its own"
+        for name, count in names.items()
+        if count > 1
+    ]
+
+
+def _follows_from_another(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
+    """Tell whether a list is only too short because its items are wrong, which is said already."""
+    loc = details["loc"]
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > len(loc) and other["loc"][: len(loc)] == loc for other in found
+    )
+
+
+def _line(details: ErrorDetails, data: dict[str, Any]) -> str:
+    table, owner, keys = _place(details["loc"], data)
+    where = ", ".join(filter(None, (owner, _key_text(keys))))
+    if details["type"].startswith("union_tag"):
+        return f"{where}, archive: {_archive_problem(details)}; one of {', '.join(SOURCE_TABLES)}"
+    if details["type"] == "extra_forbidden":
+        return f"{where}: {_unknown_key(table, str(keys[-1]))}"
+    remedy = _remedy(table, keys)
+    return f"{where}: {_problem(details)}" + (f" ({remedy})" if remedy else "")
+
+
+def _place(
+    loc: Sequence[str | int], data: dict[str, Any]
+) -> tuple[type[BaseModel], str, Sequence[str | int]]:
+    """Return the table that holds the mistake, the text that names it, and the keys below it."""
+    match loc:
+        case ("source", int(index)):
+            return Catalogue, _source_text(data, index), ()
+        case ("source", int(index), str(archive), *keys) if archive in SOURCE_TABLES and keys:
+            table = Expectation if len(keys) > 1 and keys[0] == "expect" else SOURCE_TABLES[archive]
+            return table, _source_text(data, index), keys
+        case ("pile", *keys) if keys:
+            return Pile, "pile", keys
+        case _:
+            return Catalogue, "", loc
+
+
+def _source_text(data: dict[str, Any], index: int) -> str:
+    entry = data["source"][index]
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return f"source {_shown(name)}" if isinstance(name, str) and name else f"source number {index + 1}"
+
+
+def _archive_problem(details: ErrorDetails) -> str:
+    if details["type"] == "union_tag_not_found":
+        return "missing"
+    return f"{_shown(details['input'].get('archive'))} is not known"
+
+
+def _key_text(keys: Sequence[str | int]) -> str:
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return text.removeprefix(".")
+
+
+def _unknown_key(table: type[BaseModel], key: str) -> str:
+    owners = [archive for archive, other in SOURCE_TABLES.items() if key in other.model_fields]
+    if table in SOURCE_TABLES.values() and owners:
+        return f"only a source of {' or '.join(owners)} has this key; remove it"
+    known = [field.alias or name for name, field in table.model_fields.items()]
+    near = get_close_matches(key, known, n=1)
+    if near:
+        return f"this key is not known; did you mean {near[0]}?"
+    return f"this key is not known; the known ones are {', '.join(known)}"
+
+
+def _remedy(table: type[BaseModel], keys: Sequence[str | int]) -> str | None:
+    """Return the description of the innermost key that has one."""
+    names = {field.alias or name: field for name, field in table.model_fields.items()}
+    described = [names[key].description for key in keys if isinstance(key, str) and key in names]
+    return described[-1] if described else None
+
+
+def _problem(details: ErrorDetails) -> str:
+    given = _shown(details["input"])
+    known = _PROBLEMS.get(details["type"])
+    if known is None:
+        return f"{given} was given, it must be {details['msg'].removeprefix('Input should be ')}"
+    return known.format(given=given, **details.get("ctx", {}))
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a person wrote it, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,0 +1,78 @@
+"""What answers and failures of HTTP mean."""
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from services.common.errors import AssetError, NetworkError
+from services.common.pacing import Unpaced
+from services.common.web import refusal, retry_after_seconds, unreachable, web_client, without_query
+
+NOW = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("0", 0.0),
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        ("Sat, 01 Aug 2026 12:01:30 GMT", 90.0),
+        ("Sat, 01 Aug 2026 11:00:00 GMT", 0.0),
+        ("Sat, 01 Aug 2026 12:00:05 -0000", 5.0),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
+    assert retry_after_seconds(header, now=NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (202, NetworkError),
+        (204, NetworkError),
+        (304, NetworkError),
+        (400, AssetError),
+        (401, AssetError),
+        (403, AssetError),
+        (404, AssetError),
+        (408, NetworkError),
+        (410, AssetError),
+        (418, AssetError),
+        (425, NetworkError),
+        (429, NetworkError),
+        (500, NetworkError),
+        (503, NetworkError),
+        (599, NetworkError),
+    ],
+)
+def test_what_an_answer_means(status: int, kind: type[Exception]) -> None:
+    error = refusal(status, {}, "https://host/a?X-Amz-Signature=secret", Unpaced(), "sub-1/a.nwb")
+    assert type(error) is kind
+    assert str(status) in str(error)
+    assert str(error).startswith("sub-1/a.nwb: https://host/a ")
+
+
+def test_a_silent_server_is_told_from_a_broken_connection() -> None:
+    assert "silent" in str(unreachable("http://h/a", httpx.ReadTimeout("slow")))
+    assert "broke" in str(unreachable("http://h/a", httpx.ReadError("?X-Amz-Signature=secret")))
+
+
+def test_no_error_holds_what_a_cause_says() -> None:
+    error = unreachable("http://user:word@h/a?b", httpx.ReadError("?X-Amz-Signature=secret"))
+    assert not any(secret in str(error) for secret in ("secret", "word", "?"))
+
+
+def test_an_address_loses_query_and_credentials() -> None:
+    assert without_query("https://user:word@host:81/a/b?X-Amz-Signature=c#d") == "https://host:81/a/b"
+
+
+def test_the_client_waits_only_so_long() -> None:
+    with web_client(connect=1.0, read=2.0) as client:
+        assert client.timeout == httpx.Timeout(2.0, connect=1.0)
+        assert client.follow_redirects
