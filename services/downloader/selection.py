@@ -1,0 +1,136 @@
+"""From an archive's listing to sessions: which assets a source takes, and what their sessions are called."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from unicodedata import normalize
+
+from services.common.archives.base import Asset
+from services.common.archives.patterns import path_matcher
+from services.common.catalogue import DandiSource, Source
+from services.common.errors import CatalogueError
+
+_SUBJECT = re.compile(r"(?:^|_)(sub-[^_]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSession:
+    """A session as the listing shows it.
+
+    `key` is unique in its source: the asset's path, or the group's name. `subject_id` is None where the
+    path does not tell it; then the file itself may. All three are in NFC.
+    """
+
+    key: str
+    session_id: str
+    subject_id: str | None
+    assets: tuple[Asset, ...]
+
+
+def select_sessions(assets: Iterable[Asset], source: Source) -> list[PlannedSession]:
+    """Return the sessions of a source, by ascending UTF-8 bytes of their keys.
+
+    Raises `CatalogueError` where the entry selects nothing, or tells two sessions apart by nothing.
+    """
+    listed = list(assets)
+    selected = _selected(listed, source)
+    _refuse_futile_patterns(listed, source)
+    if not selected:
+        raise CatalogueError(_nothing_selected(listed, source))
+    sessions = [_single(asset) for asset in selected] if source.group is None else _grouped(selected, source)
+    _refuse_repeated(sessions, source)
+    return sorted(sessions, key=lambda session: session.key.encode())
+
+
+def _selected(assets: Sequence[Asset], source: Source) -> list[Asset]:
+    matches = path_matcher(source.include, source.exclude)
+    needs_units = isinstance(source, DandiSource) and source.has_units
+    return [asset for asset in assets if matches(asset.path) and (asset.has_units or not needs_units)]
+
+
+def _single(asset: Asset) -> PlannedSession:
+    """Return the session of an asset that is one by itself; its id is the file's stem."""
+    key = normalize("NFC", asset.path)
+    return PlannedSession(key, PurePosixPath(key).stem, _subject(key), (asset,))
+
+
+def _subject(path: str) -> str | None:
+    """Return the folder that holds the asset, else the `sub-` entity of its name, else None."""
+    folder = PurePosixPath(path).parent.name
+    if folder:
+        return folder
+    entity = _SUBJECT.search(PurePosixPath(path).stem)
+    return entity[1] if entity else None
+
+
+def _grouped(assets: Sequence[Asset], source: Source) -> list[PlannedSession]:
+    """Return one session for all assets in whose paths `group` finds the same name."""
+    groups: dict[str, list[Asset]] = defaultdict(list)
+    for asset in assets:
+        groups[_group_name(asset, source)].append(asset)
+    return [
+        PlannedSession(name, name, _common_subject(name, members, source), tuple(members))
+        for name, members in groups.items()
+    ]
+
+
+def _group_name(asset: Asset, source: Source) -> str:
+    """Return what `group` finds: its parenthesis `session`, else its only one, else the whole match."""
+    match = re.search(source.group or "", asset.path)
+    name = match["session" if "session" in match.re.groupindex else match.re.groups] if match else None
+    if not name:
+        raise CatalogueError(
+            f"{source.name}, group: {source.group!r} finds no session in {asset.path!r}; widen it, or leave "
+            "the asset out with `exclude`."
+        )
+    return normalize("NFC", name)
+
+
+def _common_subject(name: str, assets: Sequence[Asset], source: Source) -> str | None:
+    subjects = {_subject(normalize("NFC", asset.path)) for asset in assets}
+    if len(subjects) > 1:
+        raise CatalogueError(
+            f"{source.name}, group: {name!r} joins assets of {len(subjects)} subjects "
+            f"({', '.join(sorted(map(str, subjects)))}); let `group` find the subject as well."
+        )
+    return subjects.pop()
+
+
+def _refuse_repeated(sessions: Sequence[PlannedSession], source: Source) -> None:
+    """Let no two sessions bear the same subject and session: a pile could not tell them apart."""
+    bearers: dict[tuple[str | None, str], list[str]] = defaultdict(list)
+    for session in sessions:
+        bearers[session.subject_id, session.session_id].append(session.key)
+    for (subject, name), keys in bearers.items():
+        if len(keys) > 1:
+            raise CatalogueError(
+                f"{source.name}: {len(keys)} assets are subject {subject or 'unknown'}, session {name}: "
+                f"{', '.join(keys[:3])}; narrow `include`, or make them one session with `group`."
+            )
+
+
+def _refuse_futile_patterns(assets: Sequence[Asset], source: Source) -> None:
+    """Refuse a pattern meant for names: without a slash it only reaches the top, and would match nothing."""
+    for key, patterns in (("include", source.include), ("exclude", source.exclude)):
+        for pattern in patterns:
+            if "/" in pattern or any(map(path_matcher([pattern]), (asset.path for asset in assets))):
+                continue
+            below = sum(map(path_matcher([f"**/{pattern}"]), (asset.path for asset in assets)))
+            if below:
+                raise CatalogueError(
+                    f'{source.name}, {key}: "{pattern}" matches no path, for * does not cross folders; '
+                    f'{below} assets have such a name: write "**/{pattern}".'
+                )
+
+
+def _nothing_selected(assets: Sequence[Asset], source: Source) -> str:
+    without_units = isinstance(source, DandiSource) and source.has_units
+    endings = Counter(PurePosixPath(asset.path).suffix or "none" for asset in assets)
+    common = ", ".join(f"{ending} ({count})" for ending, count in endings.most_common(3))
+    return (
+        f"{source.name}: none of the {len(assets)} assets is selected by include = {list(source.include)}, "
+        f"exclude = {list(source.exclude)}{' and has_units' if without_units else ''}"
+        + (f"; their names end in {common}." if assets else "; the archive lists none.")
+    )

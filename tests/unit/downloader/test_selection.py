@@ -1,0 +1,185 @@
+"""Which sessions a listing has, on small listings and on real ones."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.archives.base import Asset
+from services.common.catalogue import Source, source_from_record
+from services.common.errors import CatalogueError
+from services.downloader.selection import PlannedSession, select_sessions
+
+LISTINGS = Path(__file__).resolve().parents[3].parent / "shared" / "dandi"
+
+
+def entry(**keys: Any) -> Source:
+    return source_from_record(
+        {
+            "name": "s",
+            "archive": "dandi",
+            "identifier": "000021",
+            "version": "0.1.1",
+            "species": "mouse",
+            "license": "CC-BY-4.0",
+            "redistributable": True,
+            "citation": "us",
+            **keys,
+        }
+    )
+
+
+def listing(*paths: str, has_units: bool | None = None) -> list[Asset]:
+    return [Asset(f"id-{path}", path, 1, has_units=has_units) for path in paths]
+
+
+def names(sessions: list[PlannedSession]) -> list[tuple[str | None, str]]:
+    return [(session.subject_id, session.session_id) for session in sessions]
+
+
+@pytest.mark.parametrize(
+    ("path", "subject", "session"),
+    [
+        ("sub-1/sub-1_ses-2_behavior+ecephys.nwb", "sub-1", "sub-1_ses-2_behavior+ecephys"),
+        ("deep/sub-1/a.nwb", "sub-1", "a"),
+        ("2024-05/a.nwb", "2024-05", "a"),
+        ("sub-Cori_ses-20161214T120000.nwb", "sub-Cori", "sub-Cori_ses-20161214T120000"),
+        ("ses-1_sub-Cori.nwb", "sub-Cori", "ses-1_sub-Cori"),
+        ("spksKrebs_Feb18.mat", None, "spksKrebs_Feb18"),
+        ("mysub-1.v2.nwb", None, "mysub-1.v2"),
+    ],
+)
+def test_who_a_session_is(path: str, subject: str | None, session: str) -> None:
+    (asset,) = listing(path)
+    assert select_sessions([asset], entry(include=["**/*"])) == [
+        PlannedSession(path, session, subject, (asset,))
+    ]
+
+
+def test_include_exclude_and_units_select(tmp_path: Path) -> None:
+    assets = [
+        *listing("sub-1/a.nwb", "sub-1/a_image.nwb", "sub-1/notes.txt", has_units=True),
+        *listing("sub-1/b.nwb", has_units=False),
+        *listing("sub-1/c.nwb"),
+    ]
+    exclude = ["**/*_image.nwb"]
+    assert names(select_sessions(assets, entry(exclude=exclude, has_units=True))) == [("sub-1", "a")]
+    assert len(select_sessions(assets, entry(exclude=exclude))) == 3
+    folder = entry_of_folder(tmp_path)
+    assert len(select_sessions(assets, folder)) == 4
+
+
+def entry_of_folder(folder: Path) -> Source:
+    return source_from_record({"name": "lab", "archive": "files", "identifier": str(folder)})
+
+
+def test_names_are_composed_unicode() -> None:
+    (session,) = select_sessions(listing("sub-e\u0301/a\u0308.nwb"), entry())
+    assert (session.key, session.subject_id, session.session_id) == ("sub-é/ä.nwb", "sub-é", "ä")
+    assert session.assets[0].path == "sub-e\u0301/a\u0308.nwb"
+
+
+def test_paths_that_are_one_text_are_refused() -> None:
+    with pytest.raises(CatalogueError, match="2 assets are subject sub-é, session a"):
+        select_sessions(listing("sub-e\u0301/a.nwb", "sub-é/a.nwb"), entry())
+
+
+@pytest.mark.parametrize(
+    "group",
+    ["sub-[^/]+_ses-[^_]+", "(sub-[^/]+_ses-[^_]+)_probe", r"(sub-.+)/(?P<session>sub-.+_ses-[^_]+)_p"],
+)
+def test_a_group_joins_assets_of_one_session(group: str) -> None:
+    first = listing("sub-1/sub-1_ses-1_probe-0.nwb", "sub-1/sub-1_ses-1_probe-1.nwb")
+    second = listing("sub-1/sub-1_ses-2_probe-0.nwb")
+    assert select_sessions([*first, *second], entry(group=group)) == [
+        PlannedSession("sub-1_ses-1", "sub-1_ses-1", "sub-1", tuple(first)),
+        PlannedSession("sub-1_ses-2", "sub-1_ses-2", "sub-1", tuple(second)),
+    ]
+
+
+def test_a_group_that_finds_nothing_names_the_asset() -> None:
+    with pytest.raises(CatalogueError, match=r"finds no session in 'sub-1/b\.nwb'"):
+        select_sessions(listing("sub-1/sub-1_ses-1.nwb", "sub-1/b.nwb"), entry(group="ses-[0-9]+"))
+
+
+def test_a_group_does_not_join_subjects() -> None:
+    with pytest.raises(CatalogueError, match=r"'ses-1' joins assets of 2 subjects \(sub-1, sub-2\)"):
+        select_sessions(listing("sub-1/ses-1.nwb", "sub-2/ses-1.nwb"), entry(group="ses-[0-9]+"))
+
+
+def test_two_sessions_of_one_name_are_refused() -> None:
+    with pytest.raises(
+        CatalogueError, match=r"2 assets are subject day, session a: x/day/a\.nwb, y/day/a\.nwb"
+    ):
+        select_sessions(listing("x/day/a.nwb", "y/day/a.nwb"), entry())
+
+
+def test_nothing_selected_tells_what_there_is() -> None:
+    with pytest.raises(CatalogueError) as caught:
+        select_sessions(listing("a/x.mat", "a/y.mat", "z.txt"), entry(has_units=True))
+    assert "none of the 3 assets" in str(caught.value)
+    assert "**/*.nwb" in str(caught.value)
+    assert "has_units" in str(caught.value)
+    assert ".mat (2), .txt (1)" in str(caught.value)
+    with pytest.raises(CatalogueError, match="the archive lists none"):
+        select_sessions([], entry())
+
+
+def test_a_pattern_for_names_that_would_do_nothing_is_refused() -> None:
+    assets = listing("sub-1/a.nwb", "sub-1/a_probe-0.nwb")
+    with pytest.raises(CatalogueError, match=r'exclude: "\*_probe-\*" .* 1 assets .* "\*\*/\*_probe-\*"'):
+        select_sessions(assets, entry(exclude=["*_probe-*"]))
+    with pytest.raises(CatalogueError, match=r'include: "\*\.nwb" .* 2 assets'):
+        select_sessions(assets, entry(include=["*.nwb"]))
+
+
+def test_a_pattern_kept_as_a_precaution_is_no_mistake() -> None:
+    exclude = ["*_tmp.nwb", "**/*_raw.nwb"]
+    assert len(select_sessions(listing("a.nwb"), entry(exclude=exclude))) == 1
+
+
+@given(st.permutations(["sub-a/1.nwb", "sub-B/1.nwb", "sub-B/2.nwb", "sub-ä/1.nwb", "z.nwb", "sub-a0/1.nwb"]))
+def test_the_listings_order_does_not_matter(paths: list[str]) -> None:
+    sessions = select_sessions(listing(*paths), entry())
+    assert [session.key.encode() for session in sessions] == sorted(path.encode() for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("dandiset", "keys", "sessions", "subjects"),
+    [
+        ("000021", {"has_units": True}, 32, 32),
+        ("000021", {"include": ["sub-*/sub-*_ses-*.nwb"], "exclude": ["**/*_probe-*_ecephys.nwb"]}, 32, 32),
+        ("000022", {"has_units": True}, 26, 26),
+        ("000690", {"has_units": True, "exclude": ["**/*_image.nwb"]}, 25, 25),
+        ("000059", {"has_units": True}, 24, 5),
+        ("000248", {"has_units": True}, 12, 12),
+        ("000552", {"has_units": True}, 65, 11),
+        ("001051", {"has_units": True}, 99, 27),
+        ("000017", {}, 39, 10),
+        ("000010", {"has_units": True}, 99, 19),
+        ("000067", {"has_units": True, "include": ["**/*_behavior+ecephys.nwb"]}, 10, 3),
+        ("000409", {"include": ["**/*processed-only*.nwb"]}, 347, 115),
+    ],
+)
+def test_real_listings(dandiset: str, keys: dict[str, Any], sessions: int, subjects: int) -> None:
+    path = LISTINGS / f"{dandiset}.jsonl.gz"
+    if not path.is_file():
+        pytest.skip(f"the listing {path} is not on this machine")
+    with gzip.open(path, "rt", encoding="utf-8") as stream:
+        items = [json.loads(line) for line in stream]
+    assets = [
+        Asset(
+            item["asset_id"],
+            item["path"],
+            item["size"],
+            has_units="Units" in item["metadata"]["variableMeasured"],
+        )
+        for item in items
+    ]
+    selected = select_sessions(assets, entry(identifier=dandiset, **keys))
+    assert len(selected) == sessions
+    assert len({session.subject_id for session in selected}) == subjects
