@@ -1,0 +1,1 @@
+"""What DANDI and figshare answer, over the same made-up content."""

@@ -1,0 +1,1 @@
+"""Made-up recordings, and the NWB files that hold them."""

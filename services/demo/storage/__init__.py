@@ -1,0 +1,1 @@
+"""The storage to which both archives redirect."""

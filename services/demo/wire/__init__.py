@@ -1,0 +1,1 @@
+"""HTTP: messages, sockets, what is noted of each request, and what goes wrong on request."""

@@ -1,0 +1,132 @@
+"""Faults on request: what a server does wrong, to which requests, and how often."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from services.demo.wire.holds import Hold
+from services.demo.wire.messages import Answer
+
+Body = Iterator[bytes]
+
+
+def _as_it_is(body: Body) -> Body:
+    return body
+
+
+@dataclass
+class Fault:
+    """What goes wrong with the next `times` requests (None: with all) whose target matches the pattern.
+
+    `hold` stops the request before anything is sent, `answer` is sent in place of the right one, and `spoil`
+    changes the body on its way out.
+    """
+
+    pattern: re.Pattern[str]
+    times: int | None
+    answer: Answer | None = None
+    hold: Hold | None = None
+    spoil: Callable[[Body], Body] = _as_it_is
+
+    def applies(self, target: str) -> bool:
+        """Tell whether the fault is still due, and meant for this target."""
+        return self.times != 0 and self.pattern.search(unquote(target)) is not None
+
+
+class FaultScript:
+    """The faults of a server, in the order in which they were asked for; safe between threads.
+
+    Each pattern is a regular expression that is searched in the decoded path and query. A signed link to the
+    storage carries the file's name in its query, so a file can be named there too. A request meets one fault.
+    """
+
+    def __init__(self) -> None:
+        """Start without any fault."""
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+        self._holds: list[Hold] = []
+
+    def fail(
+        self,
+        pattern: str,
+        *,
+        status: int = 503,
+        times: int | None = 1,
+        retry_after: float | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> None:
+        """Answer with this status; `retry_after` is in seconds, or an HTTP date."""
+        sent = dict(headers or {})
+        if retry_after is not None:
+            sent["Retry-After"] = str(retry_after)
+        self._add(Fault(re.compile(pattern), times, answer=Answer(status, body, sent)))
+
+    def cut(self, pattern: str, *, after: int, times: int | None = 1) -> None:
+        """Close the connection after so many bytes of the body."""
+        self._add(Fault(re.compile(pattern), times, spoil=lambda body: _first_bytes(body, after)))
+
+    def corrupt(self, pattern: str, *, times: int | None = 1) -> None:
+        """Send a body of the right length whose first byte is wrong."""
+        self._add(Fault(re.compile(pattern), times, spoil=_with_wrong_byte))
+
+    def hold(self, pattern: str, *, after: int | None = None, times: int | None = 1) -> Hold:
+        """Hold requests before they are answered, or after so many bytes of the body, until released."""
+        hold = Hold()
+        fault = Fault(re.compile(pattern), times)
+        if after is None:
+            fault.hold = hold
+        else:
+            fault.spoil = lambda body: _with_pause(body, after, hold)
+        with self._lock:
+            self._holds.append(hold)
+        self._add(fault)
+        return hold
+
+    def heal(self) -> None:
+        """Forget all faults and release what is held."""
+        with self._lock:
+            self._faults.clear()
+            holds, self._holds = self._holds, []
+        for hold in holds:
+            hold.release()
+
+    def fault_for(self, target: str) -> Fault:
+        """Use up one turn of the first fault that applies to a request; without any, return none at all."""
+        with self._lock:
+            for fault in self._faults:
+                if fault.applies(target):
+                    fault.times = None if fault.times is None else fault.times - 1
+                    return fault
+        return Fault(re.compile(""), 0)
+
+    def _add(self, fault: Fault) -> None:
+        with self._lock:
+            self._faults.append(fault)
+
+
+def _first_bytes(body: Body, count: int) -> Body:
+    for piece in body:
+        yield piece[:count]
+        count -= len(piece)
+        if count <= 0:
+            return
+
+
+def _with_wrong_byte(body: Body) -> Body:
+    for number, piece in enumerate(body):
+        yield bytes([piece[0] ^ 0xFF]) + piece[1:] if number == 0 and piece else piece
+
+
+def _with_pause(body: Body, count: int, hold: Hold) -> Body:
+    left = count
+    for piece in body:
+        if 0 <= left < len(piece):
+            yield piece[:left]
+            hold.stand()
+            yield piece[left:]
+        else:
+            yield piece
+        left -= len(piece)
