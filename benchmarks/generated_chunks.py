@@ -1,0 +1,36 @@
+"""Chunks of generated counts for the benchmarks of the merger, written by the binner's own writer."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.binner.chunks import RowNames, write_chunk
+from services.binner.segments import Segment, cut_segments
+from services.merger.rows import PlannedRow
+
+Counts = NDArray[np.uint8]
+
+
+def generated_session(
+    store: Path, name: RowNames, n_units: int, n_bins: int, counts: Callable[[Segment], Counts]
+) -> list[PlannedRow]:
+    """Write the chunk of one session of n_units x n_bins tokens; return its rows as the ledger has them."""
+    chunk = f"{name.source}-{name.session_id}.parquet"
+    segments = list(cut_segments(n_units, n_bins))
+    facts = write_chunk(store / chunk, name, ((segment, counts(segment)) for segment in segments))
+    return [
+        PlannedRow(
+            source=name.source,
+            subject=name.subject_id,
+            session=name.session_id,
+            segment=segment.segment_id,
+            tokens=row.tokens,
+            compressed_bytes=row.compressed_bytes,
+            chunk=chunk,
+            row_group=row.index,
+            chunk_sha256=facts.sha256,
+        )
+        for segment, row in zip(segments, facts.rows, strict=True)
+    ]

@@ -1,0 +1,136 @@
+"""A pile of more than 2^31 tokens, merged and loaded map-style with `datasets`.
+
+    .venv/bin/python benchmarks/large_pile.py [--rows 220]
+
+Arrow's list offsets have 32 bits: 215 full rows in one array overflow them. The rows here are silent but for
+one marked cell each, so the chunks are small; the Arrow cache takes a byte per token for a while.
+"""
+
+import argparse
+import hashlib
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import datasets
+import numpy as np
+from generated_chunks import Counts, generated_session
+
+from services.binner.chunks import RowNames
+from services.binner.segments import Segment
+from services.common.schema import FORMAT_ID
+from services.merger.card import render_card
+from services.merger.chunks import ChunkStore
+from services.merger.parameters import MergeParameters
+from services.merger.plan import plan_pile
+from services.merger.provenance import PileRecord, Provenance, ShardRecord
+from services.merger.rows import PlannedRow, in_order, list_digest
+from services.merger.shards import write_shard
+
+N_UNITS = 1_000
+ROWS_PER_SESSION = 44
+BINS_PER_ROW = 10_000
+PARAMETERS = MergeParameters(test_fraction=0)
+
+
+def marked(segment: Segment) -> Counts:
+    """Return a silent row whose cell (segment, segment) holds the segment's number and one."""
+    counts = np.zeros((N_UNITS, segment.n_bins), dtype=np.uint8)
+    counts[segment.index, segment.index] = segment.index + 1
+    return counts
+
+
+def make_chunks(store: Path, n_rows: int) -> list[PlannedRow]:
+    """Write sessions of 44 full rows each."""
+    store.mkdir()
+    rows: list[PlannedRow] = []
+    for number in range(-(-n_rows // ROWS_PER_SESSION)):
+        name = RowNames("silent", "sub-1", f"ses-{number}")
+        rows += generated_session(store, name, N_UNITS, ROWS_PER_SESSION * BINS_PER_ROW, marked)
+    return rows
+
+
+def merge(store: Path, rows: list[PlannedRow], pile: Path) -> None:
+    """Write shards and card, as a build does."""
+    (pile / "data").mkdir(parents=True)
+    plan = plan_pile(rows, PARAMETERS)
+    chunks = ChunkStore(store)
+    shards = []
+    for shard in plan.shards:
+        written = write_shard(shard, chunks, pile / shard.name)
+        shards.append(
+            ShardRecord(
+                name=shard.name,
+                split=shard.split,
+                bytes=written.bytes,
+                sha256=written.sha256,
+                rows=written.rows,
+                tokens=written.tokens,
+            )
+        )
+    entry = {"name": "silent", "archive": "files", "identifier": "silent"}
+    record = PileRecord(
+        name="large-pile",
+        format_id=FORMAT_ID,
+        rows_digest=list_digest(rows),
+        parameters=PARAMETERS,
+        sources=(entry,),
+        split=plan.split,
+        shards=tuple(shards),
+    )
+    provenance = Provenance(record, ())
+    data = provenance.to_bytes()
+    (pile / "provenance.jsonl").write_bytes(data)
+    (pile / "README.md").write_text(
+        render_card(provenance, hashlib.sha256(data).hexdigest()), encoding="utf-8"
+    )
+
+
+def check(loaded: datasets.Dataset, rows: list[PlannedRow]) -> None:
+    """Compare the first, middle and last rows with what was merged; raise `AssertionError`."""
+    ordered = in_order(rows, PARAMETERS.seed)
+    if loaded.num_rows != len(ordered):
+        raise AssertionError(f"{loaded.num_rows} rows were loaded, {len(ordered)} merged")
+    for position in (0, 1, len(ordered) // 2, len(ordered) - 2, len(ordered) - 1):
+        row, planned = loaded[position], ordered[position]
+        segment = planned.row_group
+        expected = marked(Segment(segment, segment * BINS_PER_ROW, (segment + 1) * BINS_PER_ROW))
+        if (row["session_id"], row["segment_id"]) != (planned.session, planned.segment):
+            raise AssertionError(f"row {position} has other names than planned")
+        if not np.array_equal(row["spike_counts"], expected):
+            raise AssertionError(f"row {position} has other counts than merged")
+
+
+def measure(n_rows: int, work: Path) -> None:
+    """Make, merge, load and check, and print what each took."""
+    clock = [time.perf_counter()]
+    rows = make_chunks(work / "chunks", n_rows)
+    clock.append(time.perf_counter())
+    merge(work / "chunks", rows, work / "pile")
+    clock.append(time.perf_counter())
+    loaded = datasets.load_dataset(str(work / "pile"), split="train", cache_dir=str(work / "cache"))
+    clock.append(time.perf_counter())
+    check(loaded.with_format("numpy"), rows)
+    clock.append(time.perf_counter())
+    tokens = sum(row.tokens for row in rows)
+    shards = sorted((work / "pile" / "data").iterdir())
+    print(f"{len(rows)} rows, {tokens:,} tokens ({tokens / 2**31:.2f} x 2^31) in {len(shards)} shards")
+    for label, start, end in zip(
+        ("make chunks", "merge", "load_dataset", "check rows"), clock, clock[1:], strict=False
+    ):
+        print(f"{label:14}{end - start:8.1f} s")
+    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
+
+
+def main() -> None:
+    """Measure in a folder that is removed afterwards."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rows", type=int, default=220)
+    datasets.disable_progress_bars()
+    with tempfile.TemporaryDirectory() as folder:
+        measure(parser.parse_args().rows, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

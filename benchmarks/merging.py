@@ -1,0 +1,113 @@
+"""Merging by copying column pages, beside load, shuffle and write with `datasets`.
+
+    .venv/bin/python benchmarks/merging.py [--tokens 300_000_000]
+
+Both ways start from the same chunks and end with shuffled shards on the same disk. A first, small `datasets`
+run is not timed, so that imports and start-up are in neither figure.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import datasets
+import numpy as np
+from generated_chunks import Counts, generated_session
+
+from services.binner.chunks import RowNames
+from services.binner.segments import Segment
+from services.merger.audit import audit_shard
+from services.merger.chunks import ChunkStore
+from services.merger.parameters import MergeParameters
+from services.merger.plan import PlannedShard, plan_pile
+from services.merger.rows import PlannedRow, session_of
+from services.merger.shards import WrittenShard, write_shard
+
+N_UNITS = 600
+ROWS_PER_SESSION = 5
+
+
+def spikes(segment: Segment) -> Counts:
+    """Return counts of units whose rates differ as recorded ones do (mean 0.1 spikes per bin)."""
+    generator = np.random.default_rng(segment.first_bin)
+    rates = generator.lognormal(-3.5, 1.5, N_UNITS).clip(0, 2)
+    return generator.poisson(rates[:, None], (N_UNITS, segment.n_bins)).astype(np.uint8)
+
+
+def make_chunks(store: Path, tokens: int) -> list[PlannedRow]:
+    """Write sessions of five full rows each, from three sources, until the tokens are there."""
+    store.mkdir()
+    n_bins = ROWS_PER_SESSION * 10_000_000 // N_UNITS
+    rows: list[PlannedRow] = []
+    while sum(row.tokens for row in rows) < tokens:
+        number = len(rows) // ROWS_PER_SESSION
+        name = RowNames(f"source-{number % 3}", "sub-1", f"ses-{number}")
+        rows += generated_session(store, name, N_UNITS, n_bins, spikes)
+    return rows
+
+
+def copy_pages(
+    store: Path, rows: Sequence[PlannedRow], pile: Path
+) -> list[tuple[PlannedShard, WrittenShard]]:
+    """Plan and write all shards; every chunk's sha256 is checked on the way."""
+    chunks = ChunkStore(store)
+    (pile / "data").mkdir(parents=True)
+    plan = plan_pile(rows, MergeParameters(test_fraction=0.1))
+    return [(shard, write_shard(shard, chunks, pile / shard.name)) for shard in plan.shards]
+
+
+def load_shuffle_write(chunks: Sequence[Path], work: Path) -> None:
+    """Merge as the original does: everything through the Arrow cache, then written anew."""
+    files = [str(path) for path in chunks]
+    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(work / "cache"))
+    for name, split in loaded.train_test_split(test_size=0.1, shuffle=True, seed=0).items():
+        split.to_parquet(work / f"{name}.parquet")
+
+
+def audit(written: Sequence[tuple[PlannedShard, WrittenShard]], pile: Path) -> None:
+    """Read every shard again, as the build does before it counts."""
+    for shard, facts in written:
+        units = {session_of(row): N_UNITS for row in shard.rows}
+        audit_shard(shard, pile / shard.name, facts.sha256, units)
+
+
+def measure(tokens: int, work: Path) -> None:
+    """Make the chunks, merge them both ways, and print what it took."""
+    rows = make_chunks(work / "chunks", tokens)
+    tokens = sum(row.tokens for row in rows)
+    size = sum(row.compressed_bytes for row in rows)
+    print(f"{len(rows)} rows, {tokens:,} tokens, {size:,} bytes ({8 * size / tokens:.2f} bits per token)")
+    paths = sorted((work / "chunks").iterdir())
+    start = time.perf_counter()
+    written = copy_pages(work / "chunks", rows, work / "pile")
+    copying = time.perf_counter() - start
+    start = time.perf_counter()
+    audit(written, work / "pile")
+    auditing = time.perf_counter() - start
+    load_shuffle_write(paths[:1], work / "warm-up")
+    start = time.perf_counter()
+    load_shuffle_write(paths, work / "datasets")
+    loading = time.perf_counter() - start
+    print(f"{'':34}{'seconds':>10}{'M tokens/s':>12}")
+    for label, seconds in (
+        ("copy pages (plan, check, write)", copying),
+        ("read again and compare (audit)", auditing),
+        ("datasets: load, shuffle, write", loading),
+    ):
+        print(f"{label:34}{seconds:10.2f}{tokens / seconds / 1e6:12,.0f}")
+    print(f"copying is {loading / copying:.0f} times as fast")
+
+
+def main() -> None:
+    """Measure in a folder that is removed afterwards."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--tokens", type=int, default=300_000_000)
+    datasets.disable_progress_bars()
+    with tempfile.TemporaryDirectory() as folder:
+        measure(parser.parse_args().tokens, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

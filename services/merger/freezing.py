@@ -1,0 +1,75 @@
+"""What a release freezes: its rows in order, its split and its shards, from what the ledger holds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.common.identity import digest
+from services.common.ledger.contents import MissingSession, StoredRow
+from services.common.ledger.releases import FrozenRelease, FrozenRow, FrozenShard
+from services.common.models import Shard
+from services.merger.parameters import MergeParameters
+from services.merger.plan import PlannedShard, SplitName, plan_pile, row_groups
+from services.merger.rows import PlannedRow, list_digest
+
+
+def planned_row(row: StoredRow) -> PlannedRow:
+    """Return a row of the ledger as the merger sees it."""
+    return PlannedRow(
+        source=row.source,
+        subject=row.subject,
+        session=row.session,
+        segment=f"segment_{row.index}",
+        tokens=row.tokens,
+        compressed_bytes=row.compressed_bytes,
+        chunk=row.chunk,
+        row_group=row.row_group,
+        chunk_sha256=row.chunk_sha256,
+    )
+
+
+def planned_shard(shard: Shard, rows: Sequence[StoredRow]) -> PlannedShard:
+    """Return a frozen shard as it was planned."""
+    split: SplitName = "test" if shard.split == "test" else "train"
+    return PlannedShard(shard.name, split, tuple(row_groups([planned_row(row) for row in rows])))
+
+
+def merge_parameters(stored: Mapping[str, Any]) -> MergeParameters:
+    """Read the parameters of a release, which also names the texts of its card."""
+    return MergeParameters(**{key: stored[key] for key in MergeParameters.model_fields if key in stored})
+
+
+def missing_records(missing: Sequence[MissingSession]) -> list[dict[str, str]]:
+    """Say of each missing session why: in words that are the same wherever the build runs."""
+    return [
+        {
+            "source": session.source,
+            "path": session.key,
+            "reason": f"waived: {session.waived}" if session.waived else "it could not be built",
+        }
+        for session in missing
+    ]
+
+
+def freeze_rows(
+    build_digest: str,
+    parameters: Mapping[str, Any],
+    rows: Sequence[StoredRow],
+    missing: Sequence[MissingSession],
+) -> FrozenRelease:
+    """Plan a release; the same rows, parameters and missing sessions give the same digest."""
+    row_ids = {planned_row(row): row.row_id for row in rows}
+    plan = plan_pile(row_ids, merge_parameters(parameters))
+    rows_digest = list_digest(row_ids)
+    left_out = missing_records(missing)
+    return FrozenRelease(
+        digest=digest([build_digest, dict(parameters), rows_digest, left_out]),
+        list_digest=rows_digest,
+        split=plan.split.model_dump(mode="json"),
+        missing=left_out,
+        shards=[_frozen_shard(shard, row_ids) for shard in plan.shards],
+    )
+
+
+def _frozen_shard(shard: PlannedShard, row_ids: Mapping[PlannedRow, int]) -> FrozenShard:
+    rows = [FrozenRow(row_ids[row], row.chunk, row.chunk_sha256) for row in shard.rows]
+    return FrozenShard(shard.split, shard.name, shard.tokens, rows)

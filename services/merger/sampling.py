@@ -1,0 +1,94 @@
+"""Random rows of a pile, small enough to draw."""
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.common.errors import CallError, DamagedOutputError
+
+_MOST_UNITS, _MOST_BINS = 400, 800
+"""Rasters above this are averaged: more would not be seen."""
+
+
+class Raster(NamedTuple):
+    """A row of the pile: what it is, its shape, and its counts as the means of equal blocks of cells."""
+
+    title: str
+    n_units: int
+    n_bins: int
+    means: npt.NDArray[np.float64]
+
+
+class _Place(NamedTuple):
+    """Where a row stands: its shard, its row group, and its number in that."""
+
+    shard: Path
+    row_group: int
+    position: int
+
+
+def sample_rasters(pile: Path, rows_per_source: int, seed: int) -> Mapping[str, Sequence[Raster]]:
+    """Return rasters of random rows of every source; the same pile, number and seed choose the same rows.
+
+    Raises `CallError` where there is no pile, `DamagedOutputError` where a shard cannot be read.
+    """
+    shards = sorted((pile / "data").glob("*.parquet"))
+    if not shards:
+        raise CallError(f"{pile} holds no shards; name the folder of a pile, the one that holds README.md.")
+    try:
+        chosen = _choose(_places(shards), rows_per_source, seed)
+        return {source: [_raster(place) for place in places] for source, places in chosen.items()}
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedOutputError(f"A shard in {pile} cannot be read: {error}") from error
+
+
+def _places(shards: Sequence[Path]) -> Mapping[str, Sequence[_Place]]:
+    """Return where the rows of each source stand; only names are read."""
+    places: dict[str, list[_Place]] = defaultdict(list)
+    for path in shards:
+        with pq.ParquetFile(path) as shard:
+            for group in range(shard.num_row_groups):
+                names = shard.read_row_group(group, columns=["source_dataset"]).column(0).to_pylist()
+                for position, source in enumerate(names):
+                    places[source].append(_Place(path, group, position))
+    return places
+
+
+def _choose(places: Mapping[str, Sequence[_Place]], count: int, seed: int) -> Mapping[str, Sequence[_Place]]:
+    chooser = random.Random(seed)  # noqa: S311  # it chooses pictures, it guards no secret
+    return {
+        source: sorted(chooser.sample(places[source], min(count, len(places[source]))))
+        for source in sorted(places)
+    }
+
+
+def _raster(place: _Place) -> Raster:
+    with pq.ParquetFile(place.shard) as shard:
+        batches = shard.iter_batches(batch_size=1, row_groups=[place.row_group], use_threads=False)
+        batch = next(islice(batches, place.position, None))
+    units = batch.column("spike_counts").flatten()
+    matrix = units.flatten().to_numpy().reshape(len(units), -1)
+    names = (batch.column(name)[0].as_py() for name in ("subject_id", "session_id", "segment_id"))
+    n_units, n_bins = matrix.shape
+    return Raster("\n".join(names), n_units, n_bins, _block_means(matrix))
+
+
+def _block_means(matrix: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    units = _borders(matrix.shape[0], _MOST_UNITS)
+    bins = _borders(matrix.shape[1], _MOST_BINS)
+    sums = np.add.reduceat(matrix, bins[:-1], axis=1, dtype=np.float64)
+    sums = np.add.reduceat(sums, units[:-1], axis=0)
+    means: npt.NDArray[np.float64] = sums / np.outer(np.diff(units), np.diff(bins))
+    return means
+
+
+def _borders(length: int, most: int) -> npt.NDArray[np.int64]:
+    return np.linspace(0, length, min(length, most) + 1).astype(np.int64)

@@ -1,0 +1,125 @@
+"""The merger's jobs: freeze a release, write a shard, assemble the pile."""
+
+from functools import lru_cache, partial
+
+from celery import Task
+
+from services.common.database import transaction
+from services.common.heartbeat import Heartbeat
+from services.common.ledger import contents, operations, releases
+from services.common.ledger.claims import Claim, Result, SupersededError
+from services.common.models.work import JobKind
+from services.common.queues import task_name
+from services.common.storage import Store, open_store
+from services.common.work import NETWORK_RETRIES, perform
+from services.merger.app import app
+from services.merger.assembly import DamagedShardError, audit_release, pile_file, write_papers
+from services.merger.chunks import ChunkStore, DamagedChunkError
+from services.merger.freezing import freeze_rows, planned_shard
+from services.merger.records import provenance_of
+from services.merger.shards import write_shard
+
+
+@app.task(name=task_name(JobKind.FREEZE), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+def freeze(task: Task, job_id: int) -> None:
+    """Order, split and plan the rows of a release."""
+    perform(task, job_id, _freeze_release)
+
+
+@app.task(name=task_name(JobKind.SHARD), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+def shard(task: Task, job_id: int) -> None:
+    """Write one shard."""
+    perform(task, job_id, _write_shard)
+
+
+@app.task(name=task_name(JobKind.ASSEMBLE), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+def assemble(task: Task, job_id: int) -> None:
+    """Audit a release, write its papers, and switch the pile to it."""
+    perform(task, job_id, _assemble_release)
+
+
+def _freeze_release(claim: Claim, _heartbeat: Heartbeat) -> Result:
+    with transaction() as session:
+        release, build = contents.release_of(session, claim.subject)
+        rows = contents.rows_of(session, build.id)
+        missing = contents.missing_from(session, build.id)
+    frozen = freeze_rows(build.digest, release.parameters, rows, missing)
+    return Result(
+        output={"rows": len(rows), "shards": len(frozen.shards)},
+        record=partial(releases.freeze, release_id=release.id, frozen=frozen),
+    )
+
+
+def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
+    with transaction() as session:
+        planned = planned_shard(*contents.shard_rows(session, claim.subject))
+        release_digest = contents.digest_of_shard(session, claim.subject)
+    store = open_store()
+    with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
+        draft = drafts / "shard.parquet"
+        try:
+            written = write_shard(planned, _chunks(store), draft)
+        except DamagedChunkError as error:
+            raise _reopened_session(error) from error
+        name = pile_file(release_digest, planned.name)
+        store.publish(draft, name, sha256=written.sha256, size=written.bytes)
+    return Result(
+        output={"rows": written.rows, "tokens": written.tokens, "bytes": written.bytes},
+        record=partial(
+            releases.record_shard, shard_id=claim.subject, size=written.bytes, sha256=written.sha256
+        ),
+    )
+
+
+def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
+    with transaction() as session:
+        release, build = contents.release_of(session, claim.subject)
+        sources = contents.sources_of(session, build.id)
+        sessions = contents.sessions_of(session, release.id)
+        shards = contents.shards_of(session, release.id)
+        planned = [(each, planned_shard(*contents.shard_rows(session, each.id))) for each in shards]
+    store = open_store()
+    release_digest = release.digest or ""
+    try:
+        for _ in audit_release(store, release_digest, planned, sessions):
+            heartbeat.check()
+    except DamagedShardError as error:
+        raise _reopened_shard(error) from error
+    with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
+        provenance = provenance_of(release, build, sources, sessions, shards)
+        provenance_sha256 = write_papers(store, drafts, release_digest, provenance)
+    _switch(store, release.id, release_digest)
+    return Result(
+        output={"release": release_digest},
+        record=partial(releases.publish_release, release_id=release.id, provenance_sha256=provenance_sha256),
+    )
+
+
+def _switch(store: Store, release_id: int, release_digest: str) -> None:
+    """Let the pile be this release, if it is still the one that is wanted."""
+    with transaction() as session:
+        if not releases.is_in_progress(session, release_id):
+            raise SupersededError(f"Release {release_digest} is no longer the wanted one.")
+        store.switch_pile(release_digest)
+
+
+@lru_cache(maxsize=1)
+def _chunks(store: Store) -> ChunkStore:
+    """Keep one view of the chunks per process: it remembers which of them it has verified."""
+    return ChunkStore(store.root)
+
+
+def _reopened_session(error: DamagedChunkError) -> SupersededError:
+    """Have the session of a lost chunk done again; this shard is then part of no release."""
+    with transaction() as session:
+        damaged = contents.session_with_chunk(session, error.chunk)
+        if damaged is not None:
+            operations.reopen_session(session, damaged, str(error))
+    return SupersededError(str(error))
+
+
+def _reopened_shard(error: DamagedShardError) -> SupersededError:
+    """Have a damaged shard written again; the assembly waits for it."""
+    with transaction() as session:
+        operations.reopen_shard(session, error.shard, str(error))
+    return SupersededError(str(error))

@@ -1,0 +1,80 @@
+"""Whether a pile on disk is what its provenance says: files, digests, rows, order, split and tokens."""
+
+from collections.abc import Generator, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from services.common.errors import CallError, DamagedOutputError
+from services.merger.audit import file_sha256
+from services.merger.card import provenance_sentence
+from services.merger.card_head import card_head
+from services.merger.comparison import Contents, Finding, compare_pile, compare_shard
+from services.merger.provenance import PileRecord, ShardRecord, parse_provenance
+from services.merger.reading import StoredRow, stored_rows
+
+
+def verify_pile(pile: Path) -> Iterator[Finding]:
+    """Read a whole pile and yield what is wrong with it, file by file; nothing if it is in order.
+
+    Nothing but the pile itself is needed. Raises `CallError` where there is no pile.
+    """
+    if not pile.is_dir():
+        raise CallError(
+            f"{pile} is no folder; name the folder of a pile, the one that holds provenance.jsonl."
+        )
+    try:
+        data = (pile / "provenance.jsonl").read_bytes()
+        provenance = parse_provenance(data)
+    except OSError as error:
+        yield Finding(
+            "provenance.jsonl", f"cannot be read ({error.strerror}); without it nothing can be checked"
+        )
+        return
+    except DamagedOutputError as error:
+        yield Finding("provenance.jsonl", str(error))
+        return
+    yield from _card(pile, provenance.pile, sha256(data).hexdigest())
+    yield from _extra_files(pile, provenance.pile)
+    contents = yield from _shards(pile, provenance.pile)
+    if len(contents) == len(provenance.pile.shards):
+        yield from compare_pile(provenance, contents)
+
+
+def _card(pile: Path, record: PileRecord, provenance_sha256: str) -> Iterator[Finding]:
+    try:
+        text = (pile / "README.md").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        yield Finding("README.md", f"cannot be read: {error}")
+        return
+    if provenance_sentence(provenance_sha256) not in text:
+        yield Finding("provenance.jsonl", "was changed after the merge: README.md names another sha256")
+    if not text.startswith(card_head(record)):
+        yield Finding(
+            "README.md", "its head was changed, or provenance.jsonl was: splits or row numbers differ"
+        )
+
+
+def _extra_files(pile: Path, record: PileRecord) -> Iterator[Finding]:
+    known = {shard.name for shard in record.shards}
+    found = (path.relative_to(pile).as_posix() for path in (pile / "data").rglob("*") if path.is_file())
+    for name in sorted(set(found) - known):
+        yield Finding(name, "does not belong to this pile, but its readers would load it")
+
+
+def _shards(pile: Path, record: PileRecord) -> Generator[Finding, None, Contents]:
+    """Check every shard by itself; return the rows of those that could be read."""
+    last = {shard.split: shard for shard in record.shards}
+    contents: dict[ShardRecord, list[StoredRow]] = {}
+    for shard in record.shards:
+        path = pile / shard.name
+        try:
+            found = file_sha256(path)
+            if found != shard.sha256:
+                yield Finding(shard.name, f"was changed: its sha256 is {found}, recorded is {shard.sha256}")
+            contents[shard] = list(stored_rows(path))
+        except DamagedOutputError as error:
+            yield Finding(shard.name, str(error))
+            continue
+        is_last = shard == last[shard.split]
+        yield from compare_shard(shard, contents[shard], record.parameters.seed, last=is_last)
+    return contents
