@@ -1,0 +1,136 @@
+"""The folder of a one-machine build, and the lock that lets one supervisor work in it."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from services.common.errors import CallError
+
+_POLL = 0.05
+_CLUSTERS = "postgres-[0-9]*"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where everything of a build lies: the pile, the chunks, the ledger and the logs."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        """Make the path absolute: the children work in other folders."""
+        object.__setattr__(self, "path", self.path.absolute())
+
+    @property
+    def pile(self) -> Path:
+        """The link to the newest of `piles`."""
+        return self.path / "pile"
+
+    @property
+    def piles(self) -> Path:
+        """The folder of every released pile."""
+        return self.path / "piles"
+
+    @property
+    def chunks(self) -> Path:
+        """The folder of the binned sessions."""
+        return self.path / "chunks"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of copied assets that wait to be binned."""
+        return self.path / "spool"
+
+    @property
+    def state(self) -> Path:
+        """The folder of the ledger's cluster, the lock and the address."""
+        return self.path / "state"
+
+    @property
+    def logs(self) -> Path:
+        """The folder with one log per process."""
+        return self.path / "logs"
+
+    def log(self, process: str) -> Path:
+        """Return where a process writes what it has to say."""
+        return self.logs / f"{process}.log"
+
+    def clusters(self) -> list[Path]:
+        """Return the folders that hold a finished Postgres cluster, oldest version first."""
+        folders = (path for path in self.state.glob(_CLUSTERS) if path.name.partition("-")[2].isdigit())
+        return sorted(folders, key=lambda path: int(path.name.partition("-")[2]))
+
+    def create(self) -> None:
+        """Make the folders that are missing.
+
+        Raises:
+            CallError: The file system does not let us.
+        """
+        try:
+            for folder in (self.piles, self.chunks, self.spool, self.state, self.logs):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CallError(
+                f"cannot make the folder {error.filename}: {error.strerror}; give another --home"
+            ) from error
+
+    @contextmanager
+    def locked(self, *, patience: float = 0.0) -> Iterator[None]:
+        """Hold the home alone, waiting up to `patience` seconds for whoever holds it now.
+
+        Raises:
+            CallError: Another process works in this home.
+        """
+        with self._lock_file() as file:
+            self._lock(file, time.monotonic() + patience)
+            file.seek(0)
+            file.truncate()
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+    def in_use(self) -> bool:
+        """Tell whether a living process holds the home."""
+        if not (self.state / "lock").exists():
+            return False
+        with self._lock_file() as file:
+            return not _try_lock(file, fcntl.LOCK_SH)
+
+    def _lock_file(self) -> IO[str]:
+        """Open the lock's file, whose text is the process that holds it."""
+        path = self.state / "lock"
+        try:
+            return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+")
+        except OSError as error:
+            raise CallError(
+                f"cannot open {path}: {error.strerror}; "
+                f"run as the user who owns {self.path}, or give another --home"
+            ) from error
+
+    def _lock(self, file: IO[str], deadline: float) -> None:
+        """Take the lock before the deadline, or say who has it."""
+        while not _try_lock(file):
+            if time.monotonic() >= deadline:
+                holder = file.read().strip() or "unknown"
+                raise CallError(
+                    f"{self.path} is in use by another spikemill (process {holder}); "
+                    "wait for it, stop it, or give another --home"
+                )
+            time.sleep(_POLL)
+
+
+def _try_lock(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
+    """Take the lock if it is free; it is released with the file, also when the process is killed."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise CallError(
+            f"cannot lock {file.name}: {error.strerror}; give a --home on a local file system"
+        ) from error
+    return True

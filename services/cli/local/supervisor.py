@@ -1,0 +1,62 @@
+"""Runs the children of one start of the engine in groups; the group started last is stopped first."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from services.cli.local.children import Child
+from services.cli.local.interrupts import Interrupts
+from services.cli.local.keeper import Death, Keeper
+
+_POLL = 0.05
+
+
+def tell_nobody(_death: Death) -> None:
+    """Pass over a death that no ledger needs to know."""
+
+
+class Supervisor:
+    """Keeps groups of children running; each incarnation finds its name in SPIKEMILL_WORKER."""
+
+    def __init__(self, boot: str, interrupts: Interrupts) -> None:
+        """Prepare a start named `boot`."""
+        self._boot = boot
+        self._interrupts = interrupts
+        self._keepers: list[Keeper] = []
+
+    @contextmanager
+    def running(self, *children: Child, report: Callable[[Death], None] = tell_nobody) -> Iterator[None]:
+        """Keep the children running while the block runs; afterwards none of their processes is left.
+
+        `report` is told of each death that nobody asked for, and must return at once.
+        """
+        group = [Keeper(child, self._boot, report, self._interrupts.presses) for child in children]
+        self._keepers += group
+        try:
+            for keeper in group:
+                keeper.start()
+            yield
+        finally:
+            self._interrupts.expect_end()
+            self._keepers = [keeper for keeper in self._keepers if keeper not in group]
+            _stop(group)
+
+    def check(self) -> None:
+        """Raise an EngineError if a child cannot be kept running."""
+        for keeper in self._keepers:
+            keeper.check()
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Wait as long as it takes; raise an EngineError if a child cannot be kept running."""
+        while not ready():
+            self.check()
+            time.sleep(_POLL)
+
+
+def _stop(group: list[Keeper]) -> None:
+    """Ask all of a group to stop, then wait for each that was started."""
+    for keeper in group:
+        keeper.ask_to_stop()
+    for keeper in group:
+        if keeper.ident is not None:
+            keeper.join()

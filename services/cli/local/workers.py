@@ -1,0 +1,80 @@
+"""The sweeper and the Celery workers of a one-machine build, as children."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.cli.local.address import Address
+from services.cli.local.children import Child, StopStep
+from services.cli.local.home import Home
+
+# A short job may end by itself; then QUIT has the workers give their leases back.
+_STOP_WORKER = (StopStep(signal.SIGTERM, 2.0), StopStep(signal.SIGQUIT, 10.0))
+_STOP_SWEEPER = (StopStep(signal.SIGTERM, 5.0),)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerKind:
+    """The workers of one service: which queues they serve, with how many processes."""
+
+    service: str
+    queues: Sequence[str]
+    processes: int
+
+
+def worker_kinds(binners: int) -> list[WorkerKind]:
+    """Return the workers of a build with this many binners; fetching mostly waits for the network."""
+    return [
+        WorkerKind("downloader", ("plan", "fetch"), 4),
+        WorkerKind("binner", ("bin",), binners),
+        WorkerKind("merger", ("merge",), 1),
+    ]
+
+
+def build_children(home: Home, address: Address, *, binners: int) -> list[Child]:
+    """Return the children of a build: the sweeper and the workers of every service."""
+    workers = [celery_worker(home, address, kind) for kind in worker_kinds(binners)]
+    return [python_child("sweeper", ["services.common.sweeper"], home, address, _STOP_SWEEPER), *workers]
+
+
+def celery_worker(home: Home, address: Address, kind: WorkerKind) -> Child:
+    """Return the worker of one service."""
+    arguments = [
+        "celery",
+        f"--app=services.{kind.service}.app",
+        "worker",
+        f"--hostname={kind.service}@{address.boot}",
+        f"--queues={','.join(kind.queues)}",
+        f"--concurrency={kind.processes}",
+        "--without-gossip",
+        "--without-mingle",
+        "--task-events",
+        "--loglevel=INFO",
+    ]
+    return python_child(kind.service, arguments, home, address, _STOP_WORKER)
+
+
+def python_child(
+    name: str, module: Sequence[str], home: Home, address: Address, stop_steps: Sequence[StopStep]
+) -> Child:
+    """Return a child that runs a Python module with its arguments, in the home, for this engine."""
+    return Child(
+        name=name,
+        command=[sys.executable, "-m", *module],
+        environment={**os.environ, **address.environment(), **_places(home)},
+        folder=home.path,
+        log=home.log(name),
+        stop_steps=stop_steps,
+    )
+
+
+def _places(home: Home) -> dict[str, str]:
+    """Return where the workers of this home store and copy; what lies in the home is never imported."""
+    return {
+        "SPIKEMILL_STORE": str(home.path.absolute()),
+        "SPIKEMILL_SPOOL": str(home.spool.absolute()),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+    }

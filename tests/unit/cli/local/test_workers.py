@@ -1,0 +1,77 @@
+"""The specifications of sweeper and workers, and a real Celery worker that is killed."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from services.cli.local.address import Address
+from services.cli.local.broker import running_broker
+from services.cli.local.home import Home
+from services.cli.local.interrupts import Interrupts
+from services.cli.local.sockets import socket_folder
+from services.cli.local.supervisor import Supervisor
+from services.cli.local.workers import build_children, python_child
+
+Eventually = Callable[[Callable[[], bool]], None]
+
+TOY_APP = """
+import os
+from celery import Celery
+app = Celery("toy", broker=os.environ["SPIKEMILL_BROKER_URL"])
+app.conf.update(accept_content=["json"], worker_soft_shutdown_timeout=0)
+"""
+
+
+def test_a_build_has_a_sweeper_and_a_worker_for_every_queue(home: Home) -> None:
+    address = Address("postgresql://host/name", "redis://host/0", pid=1, boot="b1")
+    children = {child.name: child for child in build_children(home, address, binners=3)}
+    assert list(children) == ["sweeper", "downloader", "binner", "merger"]
+    assert children["sweeper"].command[1:] == ["-m", "services.common.sweeper"]
+    queues = {
+        option.partition("=")[2]
+        for child in children.values()
+        for option in child.command
+        if option.startswith("--queues=")
+    }
+    assert queues == {"plan,fetch", "bin", "merge"}
+    assert "--concurrency=3" in children["binner"].command
+    assert "--concurrency=1" in children["merger"].command
+    for child in children.values():
+        assert child.environment["SPIKEMILL_DATABASE_URL"] == "postgresql://host/name"
+        assert child.environment["SPIKEMILL_BROKER_URL"] == "redis://host/0"
+        assert child.environment["SPIKEMILL_STORE"] == str(home.path)
+        assert child.environment["SPIKEMILL_SPOOL"] == str(home.spool)
+        assert child.log == home.logs / f"{child.name}.log"
+
+
+def test_a_killed_celery_worker_takes_its_processes_along_and_is_started_again(
+    home: Home, eventually: Eventually, processes_of: Callable[[], list[str]]
+) -> None:
+    (home.path / "toy_app.py").write_text(TOY_APP)
+    supervisor = Supervisor("b1", Interrupts())
+    with socket_folder(home, None) as sockets, running_broker(home, sockets, supervisor) as url:
+        address = Address("postgresql://host/name", url, pid=os.getpid(), boot="b1")
+        arguments = ["celery", "--app=toy_app", "worker", "--concurrency=2", "--without-mingle"]
+        worker = python_child("toy", arguments, home, address, ())
+
+        def members() -> set[int]:
+            """Return the worker and its processes."""
+            folders = ((int(path.name), path) for path in Path("/proc").glob("[0-9]*"))
+            return {pid for pid, path in folders if _mentions(path, "--app=toy_app")}
+
+        with supervisor.running(worker):
+            eventually(lambda: len(members()) == 3)
+            before = members()
+            os.kill(min(before), signal.SIGKILL)
+            eventually(lambda: len(members() - before) == 3)
+            assert not members() & before
+    assert processes_of() == []
+
+
+def _mentions(process: Path, text: str) -> bool:
+    """Tell whether a process was started with the text in its command."""
+    try:
+        return text in (process / "cmdline").read_text()
+    except OSError:
+        return False
