@@ -45,7 +45,7 @@ WRITER_OPTIONS: dict[str, Any] = {
     "compression_level": 8,
     "write_statistics": True,
     "write_page_index": False,
-    "write_page_checksum": False,
+    "write_page_checksum": True,
     "store_schema": True,
     "data_page_size": 1024 * 1024,
 }

@@ -11,6 +11,10 @@ from services.merger.parameters import MergeParameters
 from services.merger.plan import PlannedShard, SplitName, plan_pile, row_groups
 from services.merger.rows import PlannedRow, list_digest
 
+NOT_BUILT = "it could not be built"
+"""Why a session is missing that failed; a waiver for this very reason says the same."""
+_WAIVED = "waived: "
+
 
 def planned_row(row: StoredRow) -> PlannedRow:
     """Return a row of the ledger as the merger sees it."""
@@ -41,13 +45,18 @@ def merge_parameters(stored: Mapping[str, Any]) -> MergeParameters:
 def missing_records(missing: Sequence[MissingSession]) -> list[dict[str, str]]:
     """Say of each missing session why: in words that are the same wherever the build runs."""
     return [
-        {
-            "source": session.source,
-            "path": session.key,
-            "reason": f"waived: {session.waived}" if session.waived else "it could not be built",
-        }
+        {"source": session.source, "path": session.key, "reason": _reason(session.waived)}
         for session in missing
     ]
+
+
+def _reason(waived: str | None) -> str:
+    return NOT_BUILT if waived in (None, NOT_BUILT) else f"{_WAIVED}{waived}"
+
+
+def waiver_for(reason: str) -> str:
+    """Return the reason to waive a session for, so that a release gives the reason of this record."""
+    return reason.removeprefix(_WAIVED)
 
 
 def freeze_rows(

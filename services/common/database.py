@@ -1,0 +1,70 @@
+"""The way to Postgres: one engine per process, opened after the fork, and transactions."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TypeVar
+
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from services.common.errors import CallError
+from services.common.settings import settings
+
+_Result = TypeVar("_Result")
+
+
+def _address() -> str:
+    """Return the ledger's address with the driver that we use."""
+    url = settings().database_url
+    if url is None:
+        raise CallError("There is no ledger: set SPIKEMILL_DATABASE_URL, or use spikemill build.")
+    return make_url(url.get_secret_value()).set(drivername="postgresql+psycopg").render_as_string(False)
+
+
+@lru_cache(maxsize=4)
+def _engine_of(process: int, address: str) -> Engine:
+    """Open an engine for one process: connections do not survive a fork."""
+    del process
+    return create_engine(
+        address,
+        pool_size=2,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "application_name": "spikemill"},
+    )
+
+
+def engine() -> Engine:
+    """Return this process's engine."""
+    return _engine_of(os.getpid(), _address())
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Open a session whose transaction commits at the end of the block."""
+    with Session(engine(), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """Tell whether Postgres could not be reached, as opposed to having refused a statement."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def patiently(work: Callable[[], _Result], *, seconds: float) -> _Result:
+    """Run the work again while Postgres is away, for at most the given seconds.
+
+    The work must be safe to repeat: the answer to a commit may have been lost.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception(is_connection_lost),
+        stop=stop_after_delay(seconds),
+        wait=wait_random_exponential(multiplier=0.2, max=5),
+        reraise=True,
+    )
+    return retrying(work)

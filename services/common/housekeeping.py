@@ -1,0 +1,61 @@
+"""Removes what nobody names any more: old drafts, spare chunks, releases that came to nothing."""
+
+import re
+import shutil
+from pathlib import Path
+
+from services.common.database import transaction
+from services.common.identity import FILE_NAME_DIGITS
+from services.common.ledger import files
+from services.common.spool import sweep_spool
+from services.common.storage import Store, open_store
+
+_DRAFT = re.compile(r"(?P<job>\d+)\.(?P<attempt>\d+)\.")
+# A file that is on its way to its name bears a dot before it and a random end.
+_CHUNK = re.compile(rf"\.?(?P<identity>[0-9a-f]{{{FILE_NAME_DIGITS}}})\.[0-9a-f]+\.parquet")
+
+
+def clean_up() -> None:
+    """Sweep the spool and the store; safe at any time, beside any work."""
+    sweep_spool()
+    store = open_store()
+    sweep_drafts(store)
+    sweep_chunks(store)
+    sweep_releases(store)
+
+
+def sweep_drafts(store: Store) -> None:
+    """Remove drafts (`<job>.<attempt>.<random>`) whose attempt is over."""
+    for folder in store.drafts():
+        owner = _DRAFT.match(folder.name)
+        if owner is None:
+            continue
+        with transaction() as session:
+            if files.is_abandoned_draft(session, int(owner["job"]), int(owner["attempt"])):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_chunks(store: Store) -> None:
+    """Remove chunks that no session names, and what a killed worker left of one."""
+    with transaction() as session:
+        named = files.chunk_names(session)
+    for path in sorted(store.path("chunks").glob("*/*")):
+        name = path.relative_to(store.root).as_posix()
+        chunk = _CHUNK.match(path.name)
+        if chunk is None or name in named:
+            continue
+        with transaction() as session:
+            if files.is_spare_chunk(session, name, chunk["identity"]):
+                store.remove(name)
+
+
+def sweep_releases(store: Store) -> None:
+    """Remove folders of releases that took no place in the ledger, but never the one that `pile` leads to."""
+    for folder in _folders(store.path("piles")):
+        with transaction() as session:
+            if files.is_spare_release(session, folder.name) and store.pile() != folder.name:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []

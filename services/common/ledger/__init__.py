@@ -1,0 +1,1 @@
+"""Every query of the house: what changes a state, what records a fact, what people ask."""

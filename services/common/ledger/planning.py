@@ -1,0 +1,276 @@
+"""What is to be built: source versions, builds, and a source's listing, sealed in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session as Transaction
+
+from services.common.archives.base import Asset as ListedAsset
+from services.common.identity import digest, session_identity
+from services.common.ledger.claims import SupersededError
+from services.common.ledger.locks import lock_releases
+from services.common.models import (
+    Asset,
+    Build,
+    BuildSource,
+    Job,
+    JobDependency,
+    Release,
+    Session,
+    SourceVersion,
+)
+from services.common.models.builds import BuildState, ReleaseState
+from services.common.models.work import JobKind, JobState
+
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.pile:' || :pile))")
+
+_STILL_MISSING = text("""
+    SELECT source.name, session.key
+    FROM build_sessions AS wanted
+    JOIN session_states AS state ON state.session_id = wanted.session_id
+    JOIN sessions AS session ON session.id = wanted.session_id
+    JOIN source_versions AS source ON source.id = session.source_version_id
+    WHERE wanted.build_id = :build AND state.state IN ('failed', 'waived')
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """A source as it is asked for; `digest` is over everything that decides its bytes."""
+
+    digest: str
+    name: str
+    archive: str
+    api: str
+    entry: dict[str, Any]
+    format_id: str
+    expected: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """A build and the release that is wanted of it."""
+
+    pile: str
+    notes: str | None
+    sources: Sequence[SourceRequest]
+    parameters: dict[str, Any]
+    session_limit: int | None = None
+    allow_missing: bool = False
+    adds_to_open_build: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """One session of a listing, with its assets in path order."""
+
+    key: str
+    subject_id: str | None
+    session_id: str
+    assets: Sequence[ListedAsset] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBuild:
+    """A build, and the release of it that was asked for."""
+
+    build: int
+    release: int
+    is_published: bool
+
+
+def open_build(transaction: Transaction, request: BuildRequest) -> OpenedBuild:
+    """Ask for a build, and make it the open one of its pile unless its release is published already.
+
+    An equal build is found again with all that was done for it. What was open under the same pile name is
+    superseded; with `adds_to_open_build` the sources of an open build are kept and the new ones join them, so
+    that two calls never publish half of what was asked for.
+    """
+    transaction.execute(_ONE_AT_A_TIME, {"pile": request.pile})
+    lock_releases(transaction)
+    # In one order, or two piles of the same sources would wait for each other.
+    sources = sorted(request.sources, key=lambda source: source.digest)
+    versions = {_source_version(transaction, source) for source in sources}
+    if request.adds_to_open_build:
+        versions |= _sources_of_open_build(transaction, request)
+    build_id = _build(transaction, request, versions)
+    _supersede_others(transaction, request.pile, build_id)
+    release = _wanted_release(transaction, build_id, request)
+    is_published = release.state is ReleaseState.PUBLISHED
+    state = BuildState.RELEASED if is_published else BuildState.OPEN
+    transaction.execute(update(Build).where(Build.id == build_id).values(state=state, notes=request.notes))
+    return OpenedBuild(build_id, release.id, is_published)
+
+
+def _source_version(transaction: Transaction, source: SourceRequest) -> int:
+    """Find or add a source version, with its plan job; what decides no bytes of its rows may have changed."""
+    texts = {"entry": source.entry, "expected": source.expected}
+    transaction.execute(
+        upsert(SourceVersion)
+        .values(
+            digest=source.digest,
+            name=source.name,
+            archive=source.archive,
+            api=source.api,
+            format_id=source.format_id,
+            **texts,
+        )
+        .on_conflict_do_update(index_elements=["digest"], set_=texts)
+    )
+    version_id = transaction.scalars(
+        select(SourceVersion.id).where(SourceVersion.digest == source.digest)
+    ).one()
+    transaction.execute(
+        upsert(Job)
+        .values(kind=JobKind.PLAN, state=JobState.READY, source_version_id=version_id)
+        .on_conflict_do_nothing(index_elements=["source_version_id"])
+    )
+    return version_id
+
+
+def _sources_of_open_build(transaction: Transaction, request: BuildRequest) -> set[int]:
+    """Return the sources of the pile's open build that the request does not name itself."""
+    names = [source.name for source in request.sources]
+    kept = (
+        select(BuildSource.source_version_id)
+        .join(Build, Build.id == BuildSource.build_id)
+        .join(SourceVersion, SourceVersion.id == BuildSource.source_version_id)
+        .where(Build.pile == request.pile, Build.state == BuildState.OPEN, SourceVersion.name.not_in(names))
+    )
+    return set(transaction.scalars(kept))
+
+
+def _build(transaction: Transaction, request: BuildRequest, versions: set[int]) -> int:
+    """Find or add the build of these source versions."""
+    digests = transaction.scalars(
+        select(SourceVersion.digest).where(SourceVersion.id.in_(versions)).order_by(SourceVersion.digest)
+    )
+    key = digest([request.pile, list(digests), request.session_limit])
+    known = transaction.scalar(select(Build.id).where(Build.digest == key))
+    if known is not None:
+        return known
+    build = Build(
+        digest=key, pile=request.pile, session_limit=request.session_limit, state=BuildState.SUPERSEDED
+    )
+    transaction.add(build)
+    transaction.flush()
+    rows = [{"build_id": build.id, "source_version_id": version} for version in sorted(versions)]
+    transaction.execute(insert(BuildSource), rows)
+    return build.id
+
+
+def _supersede_others(transaction: Transaction, pile: str, build_id: int) -> None:
+    transaction.execute(
+        update(Build)
+        .where(Build.pile == pile, Build.id != build_id, Build.state == BuildState.OPEN)
+        .values(state=BuildState.SUPERSEDED)
+    )
+
+
+def _wanted_release(transaction: Transaction, build_id: int, request: BuildRequest) -> Release:
+    """Return the release that is asked for, in progress or published; no other stays in progress."""
+    standing = transaction.scalars(
+        select(Release)
+        .where(Release.build_id == build_id, Release.state != ReleaseState.OUTDATED)
+        .order_by(Release.id.desc())
+        .with_for_update()
+    ).all()
+    wanted = next((release for release in standing if _is_wanted(release, request)), None)
+    if wanted is not None and _misses_what_was_retried(transaction, wanted):
+        wanted = None
+    for release in standing:
+        if release is not wanted and release.state is not ReleaseState.PUBLISHED:
+            release.state = ReleaseState.OUTDATED
+    transaction.flush()
+    if wanted is None:
+        wanted = Release(
+            build_id=build_id,
+            state=ReleaseState.WAITING,
+            parameters=request.parameters,
+            allow_missing=request.allow_missing,
+        )
+        transaction.add(wanted)
+        transaction.flush()
+    return wanted
+
+
+def _is_wanted(release: Release, request: BuildRequest) -> bool:
+    return release.parameters == request.parameters and release.allow_missing == request.allow_missing
+
+
+def _misses_what_was_retried(transaction: Transaction, release: Release) -> bool:
+    """Tell whether a published release goes without a session that a person sent back to the queue since."""
+    if release.state is not ReleaseState.PUBLISHED or not release.missing:
+        return False
+    still_missing = transaction.execute(_STILL_MISSING, {"build": release.build_id})
+    return not {(left["source"], left["path"]) for left in release.missing} <= {
+        (source, key) for source, key in still_missing
+    }
+
+
+def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequence[SessionPlan]) -> None:
+    """Write a source's whole listing and seal it; a sealed listing never changes."""
+    source = transaction.scalars(
+        select(SourceVersion).where(SourceVersion.id == source_version_id).with_for_update()
+    ).one()
+    if source.sealed_at is not None:
+        return
+    added = [_session(source, ordinal, plan) for ordinal, plan in enumerate(sessions)]
+    transaction.add_all(added)
+    transaction.flush()
+    _add_jobs(transaction, added, source.format_id)
+    source.sealed_at = func.clock_timestamp()
+    source.n_planned = len(sessions)
+
+
+def _session(source: SourceVersion, ordinal: int, plan: SessionPlan) -> Session:
+    """Return a session of the listing, with its assets."""
+    return Session(
+        source_version_id=source.id,
+        identity=session_identity(source.digest, plan.key),
+        ordinal=ordinal,
+        key=plan.key,
+        subject_id=plan.subject_id,
+        session_id=plan.session_id,
+        assets=[
+            Asset(
+                position=position,
+                archive_asset_id=asset.asset_id,
+                path=asset.path,
+                size=asset.size,
+                digests=dict(asset.digests),
+            )
+            for position, asset in enumerate(plan.assets)
+        ],
+    )
+
+
+def _add_jobs(transaction: Transaction, sessions: Sequence[Session], format_id: str) -> None:
+    """Queue the sessions: each asset is fetched, then its session is binned."""
+    fetches = {
+        asset.id: Job(kind=JobKind.FETCH, state=JobState.BLOCKED, asset_id=asset.id)
+        for session in sessions
+        for asset in session.assets
+    }
+    counts = {
+        session.id: Job(kind=JobKind.BIN, state=JobState.BLOCKED, session_id=session.id, format_id=format_id)
+        for session in sessions
+    }
+    transaction.add_all([*fetches.values(), *counts.values()])
+    transaction.flush()
+    transaction.add_all(
+        JobDependency(job_id=counts[session.id].id, needs_id=fetches[asset.id].id)
+        for session in sessions
+        for asset in session.assets
+    )
+
+
+def require_open_source(transaction: Transaction, source_version_id: int) -> SourceVersion:
+    """Return a source version that is still to be planned; raise SupersededError when it is sealed."""
+    source = transaction.get_one(SourceVersion, source_version_id)
+    if source.sealed_at is not None:
+        raise SupersededError(f"Source {source.name} is sealed already.")
+    return source

@@ -1,0 +1,161 @@
+"""What fetches and bins read and write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session as Transaction
+from sqlalchemy.orm import selectinload
+
+from services.common.errors import DamagedOutputError, RecordingError
+from services.common.models import Asset, Row, Session, SourceVersion
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """One segment of a session, as it stands in the session's chunk."""
+
+    index: int
+    first_bin: int
+    bins: int
+    tokens: int
+    row_group: int
+    compressed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """What binning a session came to."""
+
+    subject_id: str
+    n_units: int
+    n_bins: int
+    spikes: int
+    clipped: int
+    left_out: int
+    chunk: str
+    chunk_sha256: str
+    chunk_bytes: int
+    rows: Sequence[RowFacts]
+
+
+def read_session(transaction: Transaction, session_id: int) -> Session:
+    """Return a session with its source version and its assets."""
+    return transaction.scalars(
+        select(Session)
+        .where(Session.id == session_id)
+        .options(selectinload(Session.assets), selectinload(Session.source_version))
+    ).one()
+
+
+def read_asset(transaction: Transaction, asset_id: int) -> Asset:
+    """Return an asset with its session and source version."""
+    return transaction.scalars(
+        select(Asset)
+        .where(Asset.id == asset_id)
+        .options(selectinload(Asset.session).selectinload(Session.source_version))
+    ).one()
+
+
+def record_copy(
+    transaction: Transaction, asset_id: int, *, local_path: str, sha256: str, verified_by: str
+) -> None:
+    """Write down where an asset's verified bytes lie."""
+    transaction.execute(
+        update(Asset)
+        .where(Asset.id == asset_id)
+        .values(
+            local_path=local_path, sha256=sha256, verified_by=verified_by, fetched_at=func.clock_timestamp()
+        )
+    )
+
+
+def count_bytes(transaction: Transaction, asset_id: int, arrived: int) -> None:
+    """Add to the bytes that travelled for an asset, whatever came of them."""
+    transaction.execute(
+        update(Asset).where(Asset.id == asset_id).values(bytes_fetched=Asset.bytes_fetched + arrived)
+    )
+
+
+def record_counts(transaction: Transaction, session_id: int, facts: SessionFacts) -> None:
+    """Write down a session's counts and rows, and give back its room in the spool.
+
+    Raises RecordingError where another session of the source bears the same names.
+    """
+    _require_own_names(transaction, session_id, facts.subject_id)
+    transaction.execute(
+        update(Session)
+        .where(Session.id == session_id)
+        .values(
+            subject_id=facts.subject_id,
+            n_units=facts.n_units,
+            n_bins=facts.n_bins,
+            spikes=facts.spikes,
+            clipped=facts.clipped,
+            left_out=facts.left_out,
+            chunk=facts.chunk,
+            chunk_sha256=facts.chunk_sha256,
+            chunk_bytes=facts.chunk_bytes,
+            binned_at=func.clock_timestamp(),
+            admitted_at=None,
+            reserved_bytes=0,
+        )
+    )
+    transaction.execute(update(Asset).where(Asset.session_id == session_id).values(local_path=None))
+    _write_rows(transaction, session_id, facts.rows)
+
+
+def _require_own_names(transaction: Transaction, session_id: int, subject_id: str) -> None:
+    """Two sessions that nothing tells apart would give rows that nothing tells apart."""
+    session = transaction.get_one(Session, session_id)
+    # A twin that is being recorded at the same moment waits here.
+    transaction.scalars(
+        select(SourceVersion.id)
+        .where(SourceVersion.id == session.source_version_id)
+        .with_for_update(key_share=True)
+    ).one()
+    twin = transaction.scalar(
+        select(Session.key).where(
+            Session.source_version_id == session.source_version_id,
+            Session.subject_id == subject_id,
+            Session.session_id == session.session_id,
+            Session.id != session_id,
+        )
+    )
+    if twin is not None:
+        raise RecordingError(
+            f"{session.key} and {twin} both say that they are session {session.session_id} of subject "
+            f"{subject_id or '(none)'}: exclude one of them in the catalogue, or waive this one."
+        )
+
+
+def _write_rows(transaction: Transaction, session_id: int, rows: Sequence[RowFacts]) -> None:
+    """Write the rows; a session that is binned again comes out the same, and keeps their ids."""
+    known = transaction.scalars(select(Row).where(Row.session_id == session_id).order_by(Row.index)).all()
+    if known:
+        _require_equal(known, rows)
+        return
+    values = [
+        {
+            "session_id": session_id,
+            "index": row.index,
+            "first_bin": row.first_bin,
+            "bins": row.bins,
+            "tokens": row.tokens,
+            "row_group": row.row_group,
+            "compressed_bytes": row.compressed_bytes,
+        }
+        for row in rows
+    ]
+    transaction.execute(insert(Row), values)
+
+
+def _require_equal(known: Sequence[Row], rows: Sequence[RowFacts]) -> None:
+    if [_facts_of(row) for row in known] != list(rows):
+        raise DamagedOutputError(
+            "Binned again, this session came out different: its files changed, or a disk or memory is bad."
+        )
+
+
+def _facts_of(row: Row) -> RowFacts:
+    return RowFacts(row.index, row.first_bin, row.bins, row.tokens, row.row_group, row.compressed_bytes)

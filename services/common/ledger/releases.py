@@ -1,0 +1,206 @@
+"""Releases: the gate, the frozen list, its shards, and the end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session as Transaction
+
+from services.common.ledger.claims import SupersededError
+from services.common.ledger.locks import lock_releases
+from services.common.ledger.wanted import BUILD_SESSIONS
+from services.common.models import Build, Job, JobDependency, Release, Shard, ShardRow
+from services.common.models.builds import BuildState, ReleaseState
+from services.common.models.work import JobKind, JobState
+from services.common.schema import FORMAT_ID
+
+_READY_TO_FREEZE = text("""
+    SELECT gate.release_id FROM releases_ready_to_freeze AS gate
+    WHERE NOT EXISTS (SELECT FROM jobs AS job WHERE job.release_id = gate.release_id)
+    ORDER BY gate.release_id
+""")
+
+
+def fire_gates(transaction: Transaction) -> None:
+    """Queue the freezing of each release whose sources are all complete."""
+    if transaction.scalar(_READY_TO_FREEZE) is None:
+        return
+    # Looked at again under the lock: a session may just have been reopened.
+    lock_releases(transaction)
+    for release_id in transaction.scalars(_READY_TO_FREEZE).all():
+        transaction.execute(
+            upsert(Job)
+            .values(kind=JobKind.FREEZE, state=JobState.READY, release_id=release_id, format_id=FORMAT_ID)
+            .on_conflict_do_nothing(index_elements=["release_id", "kind"])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenRow:
+    """A row in its place: the list that a release freezes."""
+
+    row_id: int
+    chunk: str
+    chunk_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenShard:
+    """A shard as it was planned."""
+
+    split: str
+    name: str
+    tokens: int
+    rows: Sequence[FrozenRow]
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenRelease:
+    """All that a release's plan decides."""
+
+    digest: str
+    list_digest: str
+    split: Mapping[str, Any]
+    missing: Sequence[Mapping[str, Any]]
+    shards: Sequence[FrozenShard]
+
+
+def freeze(transaction: Transaction, release_id: int, frozen: FrozenRelease) -> None:
+    """Freeze a release and queue its shards and its assembly.
+
+    Raises SupersededError when the release is no longer the one that is wanted.
+    """
+    release = transaction.scalar(
+        select(Release)
+        .where(Release.id == release_id, Release.state == ReleaseState.WAITING)
+        .with_for_update()
+    )
+    if release is None:
+        raise SupersededError(f"Release {release_id} is no longer waiting.")
+    _outdate_twin(transaction, release, frozen.digest)
+    release.state = ReleaseState.FROZEN
+    release.digest = frozen.digest
+    release.list_digest = frozen.list_digest
+    release.split = dict(frozen.split)
+    release.missing = list(frozen.missing)
+    release.frozen_at = func.clock_timestamp()
+    transaction.flush()
+    shards = [_add_shard(transaction, release_id, shard) for shard in frozen.shards]
+    _add_assembly(transaction, release_id, shards)
+
+
+def _outdate_twin(transaction: Transaction, release: Release, digest: str) -> None:
+    """Let this release take the place of an earlier one that came to the same list."""
+    transaction.execute(
+        update(Release)
+        .where(Release.digest == digest, Release.id != release.id, Release.state != ReleaseState.OUTDATED)
+        .values(state=ReleaseState.OUTDATED)
+    )
+
+
+def _add_shard(transaction: Transaction, release_id: int, planned: FrozenShard) -> int:
+    """Add a shard with its rows; return the job that writes it."""
+    shard = Shard(
+        release_id=release_id,
+        split=planned.split,
+        name=planned.name,
+        n_rows=len(planned.rows),
+        tokens=planned.tokens,
+    )
+    transaction.add(shard)
+    transaction.flush()
+    rows = [
+        {
+            "shard_id": shard.id,
+            "position": position,
+            "row_id": row.row_id,
+            "chunk": row.chunk,
+            "chunk_sha256": row.chunk_sha256,
+        }
+        for position, row in enumerate(planned.rows)
+    ]
+    transaction.execute(insert(ShardRow), rows)
+    job = Job(kind=JobKind.SHARD, state=JobState.READY, shard_id=shard.id, format_id=FORMAT_ID)
+    transaction.add(job)
+    transaction.flush()
+    return job.id
+
+
+def _add_assembly(transaction: Transaction, release_id: int, shard_jobs: Sequence[int]) -> None:
+    assembly = Job(kind=JobKind.ASSEMBLE, state=JobState.BLOCKED, release_id=release_id, format_id=FORMAT_ID)
+    transaction.add(assembly)
+    transaction.flush()
+    transaction.add_all(JobDependency(job_id=assembly.id, needs_id=job) for job in shard_jobs)
+
+
+def record_shard(transaction: Transaction, shard_id: int, *, size: int, sha256: str) -> None:
+    """Write down a shard that stands in the store."""
+    transaction.execute(update(Shard).where(Shard.id == shard_id).values(bytes=size, sha256=sha256))
+
+
+def publish_release(transaction: Transaction, release_id: int, *, provenance_sha256: str) -> None:
+    """Call a release published, and its build released unless a newer one took its place."""
+    build_id = transaction.scalar(
+        update(Release)
+        .where(Release.id == release_id, Release.state == ReleaseState.FROZEN)
+        .values(
+            state=ReleaseState.PUBLISHED,
+            published_at=func.clock_timestamp(),
+            provenance_sha256=provenance_sha256,
+        )
+        .returning(Release.build_id)
+    )
+    if build_id is None:
+        raise SupersededError(f"Release {release_id} is no longer the wanted one.")
+    transaction.execute(
+        update(Build)
+        .where(Build.id == build_id, Build.state == BuildState.OPEN)
+        .values(state=BuildState.RELEASED)
+    )
+
+
+def is_in_progress(transaction: Transaction, release_id: int) -> bool:
+    """Tell whether the release is frozen and its build still open, and keep it so for this transaction.
+
+    Asked just before the pile is switched.
+    """
+    lock_releases(transaction)
+    wanted = (
+        exists()
+        .where(Release.id == release_id, Release.state == ReleaseState.FROZEN)
+        .where(Build.id == Release.build_id, Build.state == BuildState.OPEN)
+    )
+    return bool(transaction.scalar(select(wanted)))
+
+
+def outdate_releases_of(transaction: Transaction, session_id: int) -> None:
+    """Replace each list in progress that names the session by one that is still to be frozen.
+
+    The caller locked the releases before it changed the session.
+    """
+    builds = select(BUILD_SESSIONS.c.build_id).where(BUILD_SESSIONS.c.session_id == session_id)
+    freezing = (Job.release_id == Release.id) & (Job.kind == JobKind.FREEZE)
+    touched = transaction.scalars(
+        select(Release)
+        .join(Job, freezing)
+        .where(Release.state.in_([ReleaseState.WAITING, ReleaseState.FROZEN]), Release.build_id.in_(builds))
+        .with_for_update(of=Release)
+    ).all()
+    for release in touched:
+        replace_release(transaction, release)
+
+
+def replace_release(transaction: Transaction, release: Release) -> None:
+    """Outdate a release and want it anew, with the same parameters."""
+    release.state = ReleaseState.OUTDATED
+    transaction.flush()
+    again = Release(
+        build_id=release.build_id,
+        parameters=release.parameters,
+        allow_missing=release.allow_missing,
+        state=ReleaseState.WAITING,
+    )
+    transaction.add(again)
+    transaction.flush()

@@ -1,0 +1,188 @@
+"""Work: one table of jobs with one state machine for every kind, and the history of its attempts."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import UUID as POSTGRES_UUID
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.common.models.base import Model, stored_by_value
+
+
+class JobKind(StrEnum):
+    """What a job does, and to what."""
+
+    PLAN = "plan"  # lists a source and seals it
+    FETCH = "fetch"  # copies one asset and verifies it
+    BIN = "bin"  # turns one session into a chunk
+    FREEZE = "freeze"  # orders, splits and plans the shards of a release
+    SHARD = "shard"  # writes one shard
+    ASSEMBLE = "assemble"  # card, provenance, audit, switch
+
+
+class JobState(StrEnum):
+    """Where a job stands; design and docs/ledger.md tell the same story."""
+
+    BLOCKED = "blocked"  # waits for the jobs that it depends on, or for room in the spool
+    READY = "ready"  # may run, from not_before on
+    RUNNING = "running"  # claimed: an owner, an attempt, a lease
+    DONE = "done"  # its output is recorded
+    DEAD = "dead"  # it failed for good, or too often
+    WAIVED = "waived"  # a person said that the build goes on without it
+
+
+_SUBJECT_OF_KIND = """
+    (kind = 'plan') = (source_version_id IS NOT NULL)
+    AND (kind = 'fetch') = (asset_id IS NOT NULL)
+    AND (kind = 'bin') = (session_id IS NOT NULL)
+    AND (kind IN ('freeze', 'assemble')) = (release_id IS NOT NULL)
+    AND (kind = 'shard') = (shard_id IS NOT NULL)
+"""
+
+
+class Job(Model):
+    """One piece of work; every change of its state is one compare-and-swap."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(_SUBJECT_OF_KIND, name="subject_of_kind"),
+        CheckConstraint("(state = 'running') = (lease_owner IS NOT NULL)", name="running_has_owner"),
+        CheckConstraint("(state = 'running') = (lease_expires IS NOT NULL)", name="running_has_lease"),
+        CheckConstraint("(state = 'done') = (output IS NOT NULL)", name="done_has_output"),
+        CheckConstraint("(state = 'waived') = (waived_because IS NOT NULL)", name="waived_has_reason"),
+        CheckConstraint("state <> 'dead' OR error IS NOT NULL", name="dead_has_error"),
+        Index("uq_jobs_source_version_id", "source_version_id", unique=True),
+        Index("uq_jobs_asset_id", "asset_id", unique=True),
+        Index("uq_jobs_session_id", "session_id", unique=True),
+        Index("uq_jobs_shard_id", "shard_id", unique=True),
+        Index("uq_jobs_release_id_kind", "release_id", "kind", unique=True),
+        Index("ix_jobs_ready", "kind", "not_before", "id", postgresql_where=text("state = 'ready'")),
+        Index("ix_jobs_running", "lease_expires", postgresql_where=text("state = 'running'")),
+        {"comment": "Work: one state machine for every kind."},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, comment="Its number in this ledger.")
+    kind: Mapped[JobKind] = mapped_column(
+        stored_by_value(JobKind, "kind"), comment="plan, fetch, bin, freeze, shard or assemble."
+    )
+    state: Mapped[JobState] = mapped_column(
+        stored_by_value(JobState, "state"), comment="blocked, ready, running, done, dead or waived."
+    )
+    source_version_id: Mapped[int | None] = mapped_column(
+        ForeignKey("source_versions.id"), comment="What a plan lists."
+    )
+    asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id"), comment="What a fetch copies.")
+    session_id: Mapped[int | None] = mapped_column(ForeignKey("sessions.id"), comment="What a bin counts.")
+    release_id: Mapped[int | None] = mapped_column(
+        ForeignKey("releases.id"), comment="What is frozen or assembled."
+    )
+    shard_id: Mapped[int | None] = mapped_column(ForeignKey("shards.id"), comment="What is written.")
+    format_id: Mapped[str | None] = mapped_column(comment="Only a worker of this format may claim it.")
+    attempt: Mapped[int] = mapped_column(
+        server_default="0", comment="Raised at each claim, never reset: the fencing token."
+    )
+    failures: Mapped[int] = mapped_column(server_default="0", comment="Attempts that ended in an error.")
+    crashes: Mapped[int] = mapped_column(
+        server_default="0", comment="Attempts that vanished with their worker."
+    )
+    reopened: Mapped[int] = mapped_column(
+        server_default="0", comment="How often its output was missing or damaged."
+    )
+    first_failed_at: Mapped[datetime | None] = mapped_column(comment="The first failure in a row.")
+    not_before: Mapped[datetime] = mapped_column(
+        server_default=func.clock_timestamp(), comment="It may not run earlier."
+    )
+    retry_until: Mapped[datetime | None] = mapped_column(
+        comment="Until then Celery's own retry message is under way."
+    )
+    sent_at: Mapped[datetime | None] = mapped_column(comment="When a message for it was last sent.")
+    sent_epoch: Mapped[str | None] = mapped_column(
+        comment="The broker's life in which that message was sent."
+    )
+    lease_owner: Mapped[str | None] = mapped_column(comment="host:process:attempt of who runs it.")
+    lease_worker: Mapped[str | None] = mapped_column(
+        comment="The worker's incarnation: ends with its process."
+    )
+    lease_boot: Mapped[str | None] = mapped_column(comment="The supervisor's life in which it was claimed.")
+    lease_expires: Mapped[datetime | None] = mapped_column(comment="When a silent owner loses it.")
+    started_at: Mapped[datetime | None] = mapped_column(comment="When the last attempt began.")
+    finished_at: Mapped[datetime | None] = mapped_column(comment="When it was done or dead.")
+    error_class: Mapped[str | None] = mapped_column(comment="The kind of the last error.")
+    error: Mapped[str | None] = mapped_column(
+        comment="The last error's text: what was wrong and what can be done."
+    )
+    waived_because: Mapped[str | None] = mapped_column(comment="Why a person passed it by.")
+    output: Mapped[dict[str, Any] | None] = mapped_column(comment="What it recorded when it was done.")
+
+
+class JobDependency(Model):
+    """A job that waits for another."""
+
+    __tablename__ = "job_dependencies"
+    __table_args__ = {"comment": "Which job waits for which."}  # noqa: RUF012
+
+    job_id: Mapped[int] = mapped_column(
+        ForeignKey("jobs.id"), primary_key=True, comment="The job that waits."
+    )
+    needs_id: Mapped[int] = mapped_column(
+        ForeignKey("jobs.id"), primary_key=True, index=True, comment="The job that must be done first."
+    )
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    VANISHED = "vanished"
+    RELEASED = "released"
+    WITHDRAWN = "withdrawn"
+
+
+class Attempt(Model):
+    """One attempt at a job; rows are added and ended, never changed again."""
+
+    __tablename__ = "attempts"
+    __table_args__ = {"comment": "The history: every attempt at every job."}  # noqa: RUF012
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, comment="The job.")
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="Its number.")
+    owner: Mapped[str] = mapped_column(comment="Who made it.")
+    started_at: Mapped[datetime] = mapped_column(
+        server_default=func.clock_timestamp(), comment="When it began."
+    )
+    ended_at: Mapped[datetime | None] = mapped_column(comment="When it ended, as far as is known.")
+    outcome: Mapped[Outcome | None] = mapped_column(
+        stored_by_value(Outcome, "outcome"), comment="done, failed, vanished, released or withdrawn."
+    )
+    error: Mapped[str | None] = mapped_column(comment="Its error, if it had one.")
+
+
+class RequestSlot(Model):
+    """When the next request to a host may be made, for all workers together."""
+
+    __tablename__ = "request_slots"
+    __table_args__ = {"comment": "Archives' rate limits, shared by all workers."}  # noqa: RUF012
+
+    host: Mapped[str] = mapped_column(primary_key=True, comment="The archive's host.")
+    next_at: Mapped[datetime] = mapped_column(comment="When the next request may be made.")
+
+
+class LedgerMark(Model):
+    """The ledger's own name, and the sweeper's pulse: one row."""
+
+    __tablename__ = "ledger_mark"
+    __table_args__ = (
+        CheckConstraint("one", name="one_row"),
+        {"comment": "The ledger's own name, which its store carries too; and the sweeper's pulse."},
+    )
+
+    one: Mapped[bool] = mapped_column(primary_key=True, server_default="true", comment="There is one row.")
+    ledger_id: Mapped[UUID] = mapped_column(
+        POSTGRES_UUID, server_default=func.gen_random_uuid(), comment="A store with another name is refused."
+    )
+    swept_at: Mapped[datetime | None] = mapped_column(comment="When the sweeper last ended a round.")
+    grace_until: Mapped[datetime | None] = mapped_column(comment="Until then no lease is expired.")

@@ -1,0 +1,139 @@
+"""The ledger's loop: expires, promotes, admits, opens gates, and sends messages.
+
+It may be started twice; one works. It keeps nothing in memory that the ledger does not hold.
+"""
+
+import logging
+import signal
+import time
+from threading import Event
+from types import FrameType
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery
+from kombu.connection import Connection
+from kombu.exceptions import OperationalError
+from sqlalchemy import Connection as Link
+from sqlalchemy import text
+
+from services.common.celery import create_app
+from services.common.database import engine, is_connection_lost, transaction
+from services.common.housekeeping import clean_up
+from services.common.ledger import releases, rooms, sweep
+from services.common.log import configure_logging
+from services.common.queues import Queue, kinds_of, task_name
+from services.common.settings import settings
+
+_log = logging.getLogger(__name__)
+_LOCK = text("SELECT pg_try_advisory_lock(hashtext('spikemill.sweeper'))")
+_EPOCH_KEY = "spikemill:epoch"
+_HOUSEKEEPING = 10.0
+
+
+class Sweeper:
+    """Runs rounds until it is told to stop."""
+
+    def __init__(self, app: Celery) -> None:
+        """Prepare to send messages through the given application."""
+        self._app = app
+        self._stop = Event()
+        self._next_housekeeping = 0.0
+
+    def stop(self) -> None:
+        """End after the round that is under way."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Take turns until stopped; Postgres and the broker may go away and come back."""
+        while not self._stop.is_set():
+            try:
+                with engine().connect() as link:
+                    self._run_alone(link)
+            except Exception as error:
+                _log_trouble(error)
+            self._stop.wait(settings().sweep.total_seconds())
+
+    def _run_alone(self, link: Link) -> None:
+        """Work for as long as this connection holds the lock that only one sweeper can have."""
+        link = link.execution_options(isolation_level="AUTOCOMMIT")
+        while not self._stop.is_set() and link.scalar(_LOCK):
+            self.round()
+            self._stop.wait(settings().sweep.total_seconds())
+
+    def round(self) -> None:
+        """Do everything once; each step stands in a transaction of its own and may be repeated."""
+        for step in (sweep.note_pulse, sweep.expire_leases, sweep.promote_unblocked, releases.fire_gates):
+            with transaction() as session:
+                step(session)
+        with transaction() as session:
+            rooms.admit_sessions(session, capacity=settings().spool_bytes)
+        self._send()
+        if time.monotonic() >= self._next_housekeeping:
+            self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
+            clean_up()
+
+    def _send(self) -> None:
+        """Send what is ready; a broker that is away gets its messages in a later round."""
+        try:
+            with self._app.connection_for_write() as connection:
+                epoch = _epoch_of(connection)
+                for queue in Queue:
+                    self._send_queue(connection, queue, epoch)
+        except (OperationalError, OSError) as error:
+            _log.warning("the broker is away: %s", error)
+
+    def _send_queue(self, connection: Connection, queue: Queue, epoch: str) -> None:
+        """Mark, commit, then publish: a message that is lost in between is sent again later."""
+        with transaction() as session:
+            messages = sweep.mark_sent(
+                session, kinds_of(queue), epoch=epoch, idle=_length(connection, queue) == 0
+            )
+        for message in messages:
+            self._app.send_task(
+                task_name(message.kind), args=[message.job], queue=queue.value, connection=connection
+            )
+
+
+def _epoch_of(connection: Connection) -> str:
+    """Return the name of the broker's present life: a flush or a restart begins another."""
+    client = _client_of(connection)
+    client.set(_EPOCH_KEY, uuid4().hex, nx=True)
+    epoch: bytes = client.get(_EPOCH_KEY)
+    return epoch.decode()
+
+
+def _client_of(connection: Connection) -> Any:
+    """Return the Redis client that kombu holds."""
+    channel: Any = connection.default_channel
+    return channel.client
+
+
+def _length(connection: Connection, queue: Queue) -> int:
+    """Return how many messages wait in a queue."""
+    length: int = _client_of(connection).llen(queue.value)
+    return length
+
+
+def _log_trouble(error: Exception) -> None:
+    if is_connection_lost(error):
+        _log.warning("Postgres is away: %s", error)
+    else:
+        _log.error("a round failed", exc_info=error)
+
+
+def main() -> None:
+    """Sweep until SIGTERM or SIGINT."""
+    configure_logging()
+    sweeper = Sweeper(create_app())
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        sweeper.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    sweeper.run()
+
+
+if __name__ == "__main__":
+    main()

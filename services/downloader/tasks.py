@@ -1,0 +1,85 @@
+"""The downloader's jobs: plan a source, fetch an asset."""
+
+from functools import partial
+
+from celery import Task
+
+from services.common.archives.base import Asset as ListedAsset
+from services.common.archives.opening import open_archive
+from services.common.catalogue import Source, source_from_record
+from services.common.database import transaction
+from services.common.heartbeat import Heartbeat
+from services.common.ledger import planning, recordings
+from services.common.ledger.claims import Claim, Result
+from services.common.models import Asset, SourceVersion
+from services.common.models.work import JobKind
+from services.common.queues import task_name
+from services.common.spool import session_folder
+from services.common.work import NETWORK_RETRIES, perform
+from services.downloader.app import app
+from services.downloader.arrivals import Arrivals
+from services.downloader.fetch import fetch_asset
+from services.downloader.pacer import LedgerPacer
+from services.downloader.selection import PlannedSession, select_sessions
+
+
+@app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+def plan(task: Task, job_id: int) -> None:
+    """List a source and seal it."""
+    perform(task, job_id, _plan_source)
+
+
+@app.task(name=task_name(JobKind.FETCH), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+def fetch(task: Task, job_id: int) -> None:
+    """Copy one asset and verify it."""
+    perform(task, job_id, _fetch_asset)
+
+
+def _plan_source(claim: Claim, _heartbeat: Heartbeat) -> Result:
+    with transaction() as session:
+        source = planning.require_open_source(session, claim.subject)
+    entry = _entry_of(source)
+    archive = open_archive(entry, LedgerPacer())
+    sessions = [_session_plan(planned) for planned in select_sessions(archive.assets(), entry)]
+    return Result(
+        output={"sessions": len(sessions)},
+        record=partial(planning.seal_source, source_version_id=source.id, sessions=sessions),
+    )
+
+
+def _session_plan(planned: PlannedSession) -> planning.SessionPlan:
+    return planning.SessionPlan(planned.key, planned.subject_id, planned.session_id, planned.assets)
+
+
+def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
+    with transaction() as session:
+        asset = recordings.read_asset(session, claim.subject)
+    arrivals = Arrivals(heartbeat)
+    try:
+        verified = fetch_asset(
+            open_archive(_entry_of(asset.session.source_version), LedgerPacer()),
+            _as_listed(asset),
+            session_folder(asset.session.identity),
+            pacer=LedgerPacer(),
+            progress=arrivals.note,
+        )
+    finally:
+        arrivals.record(asset.id)
+    return Result(
+        output={"bytes": verified.size, "verified by": verified.how},
+        record=partial(
+            recordings.record_copy,
+            asset_id=asset.id,
+            local_path=str(verified.path),
+            sha256=verified.digests["sha256"],
+            verified_by=verified.how,
+        ),
+    )
+
+
+def _entry_of(source: SourceVersion) -> Source:
+    return source_from_record(source.entry)
+
+
+def _as_listed(asset: Asset) -> ListedAsset:
+    return ListedAsset(asset.archive_asset_id, asset.path, asset.size, asset.digests)

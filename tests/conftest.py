@@ -1,0 +1,72 @@
+"""What all tests share: a folder that plain users can reach, and real servers."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from services.cli.local.address import Address
+from services.cli.local.engine import running_engine
+from services.cli.local.home import Home
+from services.common.database import engine
+from services.common.migrate import migrate
+from services.common.settings import settings
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """Give a folder that every user may enter: pytest's own are closed to the user of Postgres."""
+    folder = Path(tempfile.mkdtemp(prefix="spikemill-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def servers(open_folder: Path) -> Iterator[Address]:
+    """Run Postgres and a broker for the whole session."""
+
+    def nothing(*_: object) -> None:
+        """Have nothing to prepare, and nothing to say of a death."""
+
+    home = Home(open_folder / "servers")
+    with running_engine(home, prepare=nothing, children=lambda *_: (), on_death=nothing) as running:
+        yield running.address
+
+
+@pytest.fixture(scope="session")
+def migrated(servers: Address) -> str:
+    """Give the address of a database with the ledger's schema, to be copied."""
+    with pytest.MonkeyPatch.context() as patch:
+        _use(patch, servers.database_url)
+        migrate()
+        engine().dispose()
+    settings.cache_clear()
+    return servers.database_url
+
+
+@pytest.fixture
+def ledger(migrated: str, servers: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Give an empty ledger of its own to a test, and let the settings name it."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(_database(migrated, "postgres"), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE spikemill')
+        _use(monkeypatch, _database(migrated, name))
+        monkeypatch.setenv("SPIKEMILL_BROKER_URL", servers.broker_url)
+        yield _database(migrated, name)
+        engine().dispose()
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    settings.cache_clear()
+
+
+def _use(patch: pytest.MonkeyPatch, address: str) -> None:
+    patch.setenv("SPIKEMILL_DATABASE_URL", address)
+    settings.cache_clear()
+
+
+def _database(address: str, name: str) -> str:
+    """Return the address of another database of the same server."""
+    return address.replace("/spikemill?", f"/{name}?")
