@@ -15,8 +15,8 @@ from pathlib import Path
 
 import datasets
 import numpy as np
-from generated_chunks import Counts, generated_session
 
+from benchmarks.generated_chunks import Counts, generated_session
 from services.binner.chunks import RowNames
 from services.binner.segments import Segment
 from services.common.schema import FORMAT_ID

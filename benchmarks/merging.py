@@ -14,8 +14,8 @@ from pathlib import Path
 
 import datasets
 import numpy as np
-from generated_chunks import Counts, generated_session
 
+from benchmarks.generated_chunks import Counts, generated_session
 from services.binner.chunks import RowNames
 from services.binner.segments import Segment
 from services.merger.audit import audit_shard

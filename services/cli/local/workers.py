@@ -3,8 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from services.cli.local.address import Address
 from services.cli.local.children import Child, StopStep
@@ -12,6 +12,8 @@ from services.cli.local.home import Home
 
 # A short job may end by itself; then QUIT has the workers give their leases back.
 _STOP_WORKER = (StopStep(signal.SIGTERM, 2.0), StopStep(signal.SIGQUIT, 10.0))
+# A row takes Arrow hundreds of megabytes for a moment; this pool returns them to the system.
+_ARROW_GIVES_BACK = {"ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
 _STOP_SWEEPER = (StopStep(signal.SIGTERM, 5.0),)
 
 
@@ -22,13 +24,14 @@ class WorkerKind:
     service: str
     queues: Sequence[str]
     processes: int
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def worker_kinds(binners: int) -> list[WorkerKind]:
     """Return the workers of a build with this many binners; fetching mostly waits for the network."""
     return [
         WorkerKind("downloader", ("plan", "fetch"), 4),
-        WorkerKind("binner", ("bin",), binners),
+        WorkerKind("binner", ("bin",), binners, _ARROW_GIVES_BACK),
         WorkerKind("merger", ("merge",), 1),
     ]
 
@@ -53,7 +56,8 @@ def celery_worker(home: Home, address: Address, kind: WorkerKind) -> Child:
         "--task-events",
         "--loglevel=INFO",
     ]
-    return python_child(kind.service, arguments, home, address, _STOP_WORKER)
+    child = python_child(kind.service, arguments, home, address, _STOP_WORKER)
+    return replace(child, environment={**child.environment, **kind.environment})
 
 
 def python_child(

@@ -1,0 +1,134 @@
+"""How long a round of the sweeper takes on a ledger of fifty thousand jobs.
+
+Run: `python -m benchmarks.sweeper`.
+
+The rounds are taken at the start, when half of the sessions are done, and when all wait for their release.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from services.cli.local.address import Address
+from services.cli.local.engine import running_engine
+from services.cli.local.home import Home
+from services.common.archives.base import Asset
+from services.common.database import engine, transaction
+from services.common.identity import digest
+from services.common.ledger import claims, figures, planning, releases, rooms, sweep
+from services.common.migrate import migrate
+from services.common.queues import Queue, kinds_of
+from services.common.schema import FORMAT_ID
+from services.common.settings import settings
+
+_SOURCES = 50
+_SESSIONS = 500
+_BIN = """
+    UPDATE jobs SET state = 'done', output = '{}', lease_owner = NULL, lease_expires = NULL
+    WHERE kind IN ('fetch', 'bin') AND state <> 'done'
+    AND coalesce(session_id, (SELECT session_id FROM assets WHERE assets.id = jobs.asset_id)) % :part = 0
+"""
+_FREE = "UPDATE sessions SET admitted_at = NULL, reserved_bytes = 0 WHERE id % :part = 0"
+
+
+@contextmanager
+def _ledger() -> Iterator[None]:
+    """Run a Postgres of our own, with the ledger's schema."""
+    with tempfile.TemporaryDirectory(prefix="spikemill-benchmark-") as folder:
+        Path(folder).chmod(0o755)
+
+        def prepare(address: Address) -> None:
+            os.environ["SPIKEMILL_DATABASE_URL"] = address.database_url
+            settings.cache_clear()
+            migrate()
+
+        home = Home(Path(folder) / "home")
+        with running_engine(home, prepare=prepare, children=lambda *_: (), on_death=lambda *_: None):
+            yield
+            engine().dispose()
+
+
+def _timed(what: str, step: Callable[[Session], object]) -> None:
+    start = time.perf_counter()
+    with transaction() as session:
+        step(session)
+    print(f"  {what:<24}{1000 * (time.perf_counter() - start):>9.1f} ms")
+
+
+def _round() -> None:
+    """Take a round as the sweeper does, one figure for each step."""
+    start = time.perf_counter()
+    for step in (sweep.note_pulse, sweep.expire_leases, sweep.promote_unblocked, releases.fire_gates):
+        _timed(step.__name__, step)
+    _timed("admit_sessions", lambda session: rooms.admit_sessions(session, capacity=10**6))
+    for queue in Queue:
+        _timed(f"mark_sent {queue}", lambda session, queue=queue: _send(session, queue))  # type: ignore[misc]
+    print(f"  {'the whole round':<24}{1000 * (time.perf_counter() - start):>9.1f} ms")
+
+
+def _send(session: Session, queue: Queue) -> None:
+    sweep.mark_sent(session, kinds_of(queue), epoch="epoch", idle=False)
+
+
+def _ask() -> int:
+    """Ask for a build of all sources, and seal each."""
+    names = [f"source-{number}" for number in range(_SOURCES)]
+    request = planning.BuildRequest(
+        pile="pile", notes=None, sources=[_source(name) for name in names], parameters={}
+    )
+    with transaction() as session:
+        build = planning.open_build(session, request).build
+    for number in range(1, _SOURCES + 1):
+        with transaction() as session:
+            planning.seal_source(session, number, [_session(number, each) for each in range(_SESSIONS)])
+    _change("UPDATE jobs SET state = 'done', output = '{}' WHERE kind = 'plan'")
+    _change("ANALYZE")
+    return build
+
+
+def _source(name: str) -> planning.SourceRequest:
+    return planning.SourceRequest(
+        digest=digest(name), name=name, archive="dandi", api="", entry={}, format_id=FORMAT_ID, expected={}
+    )
+
+
+def _session(source: int, number: int) -> planning.SessionPlan:
+    name = f"{source}-{number}"
+    return planning.SessionPlan(name, name, name, [Asset(name, name, 10_000, {})])
+
+
+def _change(statement: str, **values: int) -> None:
+    with transaction() as session:
+        session.execute(text(statement), values)
+
+
+def _claim_one(session: Session) -> None:
+    job = session.scalar(text("SELECT id FROM jobs WHERE state = 'ready' ORDER BY id LIMIT 1"))
+    claims.claim(session, job or 0)
+
+
+def main() -> None:
+    """Print the time of each step of a round, and of what workers and people ask."""
+    with _ledger():
+        start = time.perf_counter()
+        build = _ask()
+        print(f"planning {_SOURCES * _SESSIONS} sessions: {time.perf_counter() - start:.1f} s")
+        for part, state in ((0, "at the start"), (2, "half is done"), (1, "all is done")):
+            if part:
+                _change(_BIN, part=part)
+                _change(_FREE, part=part)
+            print(f"{2 * _SOURCES * _SESSIONS} jobs, {state}:")
+            _round()
+            _timed("claim", _claim_one)
+            _timed("progress", lambda session: figures.progress_of(session, build))
+            _timed("status", lambda session: figures.status_of(session, build))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""A session's Parquet file: one row after the other, each a row group of its own."""
+
+import errno
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from services.binner.segments import Segment
+from services.common.errors import StoreError
+from services.common.schema import SCHEMA, WRITER_OPTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class RowNames:
+    """What the text columns of a session's rows say."""
+
+    source: str
+    subject_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """One row of a chunk; its index is also that of its row group."""
+
+    index: int
+    first_bin: int
+    bins: int
+    tokens: int
+    compressed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFacts:
+    """A chunk as it lies on disk."""
+
+    rows: tuple[RowFacts, ...]
+    bytes: int
+    sha256: str
+
+
+def write_chunk(path: Path, names: RowNames, rows: Iterable[tuple[Segment, NDArray[np.uint8]]]) -> ChunkFacts:
+    """Write the rows, each a segment and its counts (uint8, units x bins), as they come.
+
+    Equal input makes equal bytes. Raises `StoreError` where the file cannot be written; then, as after any
+    other error, no file is left.
+    """
+    written: list[tuple[Segment, int]] = []
+    with _whole_or_none(path):
+        with pq.ParquetWriter(path, SCHEMA, **WRITER_OPTIONS) as writer:
+            for segment, counts in rows:
+                writer.write_batch(record_batch(names, segment, counts))
+                written.append((segment, counts.size))
+        return _facts(path, written)
+
+
+@contextmanager
+def _whole_or_none(path: Path) -> Iterator[None]:
+    """Remove the file where the body fails, and say what is wrong with the disk where that was the reason."""
+    try:
+        yield
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreError(f"{path.parent}: the disk is full; free some space, then retry") from error
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _facts(path: Path, written: list[tuple[Segment, int]]) -> ChunkFacts:
+    """Read back from the finished file what its rows take."""
+    metadata = pq.read_metadata(path)
+    rows = tuple(
+        RowFacts(segment.index, segment.first_bin, segment.n_bins, tokens, _compressed_bytes(metadata, group))
+        for group, (segment, tokens) in enumerate(written)
+    )
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return ChunkFacts(rows, path.stat().st_size, sha256)
+
+
+def _compressed_bytes(metadata: pq.FileMetaData, group: int) -> int:
+    """Return the size of a row group's pages in the file."""
+    row_group = metadata.row_group(group)
+    return sum(row_group.column(i).total_compressed_size for i in range(row_group.num_columns))
+
+
+def record_batch(names: RowNames, segment: Segment, counts: NDArray[np.uint8]) -> pa.RecordBatch:
+    """Make one row, without copying the counts."""
+    texts = (names.subject_id, names.session_id, segment.segment_id, names.source)
+    return pa.RecordBatch.from_arrays(
+        [_nested(counts), *(pa.array([text], pa.string()) for text in texts)], schema=SCHEMA
+    )
+
+
+def _nested(counts: NDArray[np.uint8]) -> pa.ListArray:
+    """Wrap a matrix as one list (units) of lists (bins): its buffer and two arrays of offsets."""
+    n_units, n_bins = counts.shape
+    units_type = SCHEMA.field("spike_counts").type
+    values = pa.Array.from_buffers(pa.uint8(), counts.size, [None, pa.py_buffer(counts)])
+    unit_offsets = np.arange(n_units + 1, dtype=np.int32) * np.int32(n_bins)
+    units = pa.Array.from_buffers(
+        units_type.value_type, n_units, [None, pa.py_buffer(unit_offsets)], children=[values]
+    )
+    row_offsets = np.array([0, n_units], dtype=np.int32)
+    return pa.Array.from_buffers(units_type, 1, [None, pa.py_buffer(row_offsets)], children=[units])

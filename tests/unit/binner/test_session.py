@@ -1,0 +1,119 @@
+"""A session from its files to its chunk."""
+
+import hashlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
+from services.common.errors import RecordingError
+
+WriteFile = Callable[..., Path]
+SETTINGS = ReaderSettings("nwb-units")
+
+
+def names(subject_id: str | None = "sub-01") -> SessionNames:
+    """Name the session as a planner does."""
+    return SessionNames("demo", subject_id, "ses-a")
+
+
+def matrix(path: Path) -> NDArray[np.uint8]:
+    """Read a chunk's rows side by side."""
+    return np.hstack([np.array(row, np.uint8) for row in pq.read_table(path)["spike_counts"].to_pylist()])
+
+
+def bin_one(path: Path, destination: Path, subject_id: str | None = "sub-01") -> BinnedSession:
+    """Bin a session of one file."""
+    return bin_session([path], SETTINGS, names(subject_id), destination)
+
+
+def test_the_facts_of_a_session(write_units: WriteFile, tmp_path: Path) -> None:
+    times = [0.05] * 300 + [-1.0, math.nan, 0.2, math.inf, 0.13, 0.01]
+    destination = tmp_path / "chunk"
+    binned = bin_one(write_units(times, [302, 302, 306]), destination)
+    assert (binned.n_units, binned.n_bins, binned.tokens) == (3, 10, 30)
+    assert (binned.spikes, binned.clipped, binned.left_out) == (303, 1, 3)
+    assert binned.sha256 == hashlib.sha256(destination.read_bytes()).hexdigest()
+    assert binned.bytes == destination.stat().st_size
+    assert [(row.first_bin, row.bins, row.tokens) for row in binned.rows] == [(0, 10, 30)]
+    counts = matrix(destination)
+    assert counts[0].tolist() == [0, 0, 255, 0, 0, 0, 0, 0, 0, 0]
+    assert counts[1].tolist() == [0] * 10
+    assert counts[2].tolist() == [1, 0, 0, 0, 0, 0, 1, 0, 0, 1]
+
+
+def test_files_of_one_session_are_stacked_in_order_on_the_latest_clock(
+    write_units: WriteFile, tmp_path: Path
+) -> None:
+    first = write_units([0.01, 0.03], [1, 2], "probe-a.nwb")
+    silent = write_units(np.empty(0), [0], "probe-b.nwb")
+    last = write_units([0.09], [1], "probe-c.nwb")
+    destination = tmp_path / "chunk"
+    binned = bin_session([first, silent, last], SETTINGS, names(), destination)
+    assert (binned.n_units, binned.n_bins) == (4, 5)
+    assert matrix(destination).tolist() == [[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0] * 5, [0, 0, 0, 0, 1]]
+
+
+def test_one_bad_file_fails_the_session(write_units: WriteFile, tmp_path: Path) -> None:
+    good = write_units([0.5], [1], "good.nwb")
+    bad = write_units([0.5], [3], "bad.nwb")
+    with pytest.raises(RecordingError, match=r"^bad\.nwb: "):
+        bin_session([good, bad], SETTINGS, names(), tmp_path / "chunk")
+    assert not (tmp_path / "chunk").exists()
+
+
+def test_bins_from_the_first_spike(write_units: WriteFile, tmp_path: Path) -> None:
+    settings = ReaderSettings("nwb-units", bin_size=0.05, origin="first-spike")
+    destination = tmp_path / "chunk"
+    binned = bin_session([write_units([1499.0, 1499.2], [2])], settings, names(), destination)
+    edges = np.arange(1499.0, 1499.2 + 0.05, 0.05)
+    expected = np.histogram([1499.0, 1499.2], edges)[0]
+    assert matrix(destination)[0].tolist() == expected.tolist()
+    # The clock's rounding puts the last spike behind the last edge, for numpy too.
+    assert (binned.spikes, binned.left_out) == (expected.sum(), 2 - expected.sum())
+
+
+def test_a_session_above_ten_million_tokens_has_several_rows(write_units: WriteFile, tmp_path: Path) -> None:
+    destination = tmp_path / "chunk"
+    index = np.ones(700, np.int64)
+    binned = bin_one(write_units([299.99], index), destination)
+    assert [row.bins for row in binned.rows] == [7500, 7500]
+    assert binned.tokens == sum(row.tokens for row in binned.rows) == 10_500_000
+    assert pq.read_metadata(destination).num_row_groups == 2
+
+
+@pytest.mark.parametrize("times", [[], [math.nan, -math.inf]])
+def test_a_session_without_a_finite_spike_is_refused(
+    write_units: WriteFile, tmp_path: Path, times: list[float]
+) -> None:
+    path = write_units(np.array(times, np.float64), [len(times)])
+    with pytest.raises(RecordingError, match=r"^recording\.nwb: there is no spike with a finite time"):
+        bin_one(path, tmp_path / "chunk")
+
+
+def test_a_clock_below_zero_is_refused_with_a_way_out(write_units: WriteFile, tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r'^recording\.nwb: .*origin = "first-spike"'):
+        bin_one(write_units([-3.0, -2.0], [2]), tmp_path / "chunk")
+
+
+@pytest.mark.parametrize(
+    ("given", "stored", "final"),
+    [("sub-01", "M12", "sub-01"), (None, "M12", "M12"), (None, "", "unknown"), (None, None, "unknown")],
+)
+def test_the_subject_of_the_path_goes_before_that_of_the_file(
+    write_nwb: WriteFile, tmp_path: Path, given: str | None, stored: str | None, final: str
+) -> None:
+    destination = tmp_path / "chunk"
+    assert bin_one(write_nwb([[0.5]], subject=stored), destination, given).subject_id == final
+    assert pq.read_table(destination)["subject_id"].to_pylist() == [final]
+
+
+def test_files_that_name_different_subjects_are_refused(write_nwb: WriteFile, tmp_path: Path) -> None:
+    paths = [write_nwb([[0.5]], f"{subject}.nwb", subject) for subject in ("M1", "M2")]
+    with pytest.raises(RecordingError, match=r"M1\.nwb, M2\.nwb: .* different subjects \(M1, M2\)"):
+        bin_session(paths, SETTINGS, names(None), tmp_path / "chunk")
