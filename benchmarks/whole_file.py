@@ -1,4 +1,4 @@
-"""A whole NWB file to rows, in memory and in Parquet: the binner against the steps of the original dataset's scripts.
+"""A whole NWB file to rows, in memory and in Parquet: the binner against the steps of the original's scripts.
 
 The original opens the file with pynwb, loads the whole units table with `to_dataframe` (its other columns
 too), makes edges and a `numpy.histogram` for each unit, stacks and casts them, cuts the matrix into rows, and

@@ -26,12 +26,9 @@ class Store:
     def claim_for(self, ledger: UUID) -> None:
         """Mark an empty store as this ledger's; raise StoreError when it is another's."""
         mark = self.root / _MARK
-        aside = self.root / f".{_MARK}.{uuid4().hex[:8]}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            aside.write_text(f"{ledger}\n")
-            # The mark appears whole or not at all, and never in the place of another.
-            mark.hardlink_to(aside)
+            _write_new(mark, f"{ledger}\n")
         except FileExistsError:
             written = mark.read_text().strip()
             if written != str(ledger):
@@ -41,8 +38,6 @@ class Store:
                 ) from None
         except OSError as error:
             raise _store_error(error, mark) from error
-        finally:
-            aside.unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:
         """Return where a published file can be read."""
@@ -108,6 +103,16 @@ def open_store() -> Store:
     if folder is None:
         raise CallError("There is no store: set SPIKEMILL_STORE to a folder that all workers share.")
     return Store(Path(folder))
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Let a file appear whole or not at all; raise FileExistsError rather than replace one."""
+    aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        aside.write_text(text)
+        path.hardlink_to(aside)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ It may be started twice; one works. It keeps nothing in memory that the ledger d
 import logging
 import signal
 import time
+from collections.abc import Callable, Sequence
 from threading import Event
 from types import FrameType
 from typing import Any
@@ -14,13 +15,15 @@ from uuid import uuid4
 from celery import Celery
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 from sqlalchemy import Connection as Link
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from services.common.celery import create_app
 from services.common.database import engine, is_connection_lost, transaction
 from services.common.housekeeping import clean_up
-from services.common.ledger import releases, rooms, sweep
+from services.common.ledger import operations, releases, rooms, sweep
 from services.common.log import configure_logging
 from services.common.queues import Queue, kinds_of, task_name
 from services.common.settings import settings
@@ -29,6 +32,14 @@ _log = logging.getLogger(__name__)
 _LOCK = text("SELECT pg_try_advisory_lock(hashtext('spikemill.sweeper'))")
 _EPOCH_KEY = "spikemill:epoch"
 _HOUSEKEEPING = 10.0
+STEPS: Sequence[Callable[[Session], object]] = (
+    sweep.note_pulse,
+    sweep.expire_leases,
+    sweep.promote_unblocked,
+    releases.fire_gates,
+    operations.reclaim_rooms,
+)
+"""What each round does to the ledger before it gives out room and sends messages."""
 
 
 class Sweeper:
@@ -37,6 +48,8 @@ class Sweeper:
     def __init__(self, app: Celery) -> None:
         """Prepare to send messages through the given application."""
         self._app = app
+        # A broker that is away must not hold up the round: the next one asks again.
+        self._options = {**app.conf.broker_transport_options, "max_retries": 1, "interval_start": 0.1}
         self._stop = Event()
         self._next_housekeeping = 0.0
 
@@ -60,10 +73,13 @@ class Sweeper:
         while not self._stop.is_set() and link.scalar(_LOCK):
             self.round()
             self._stop.wait(settings().sweep.total_seconds())
+        # A build that ends leaves nothing in the spool that no session holds room for.
+        if self._stop.is_set():
+            clean_up()
 
     def round(self) -> None:
         """Do everything once; each step stands in a transaction of its own and may be repeated."""
-        for step in (sweep.note_pulse, sweep.expire_leases, sweep.promote_unblocked, releases.fire_gates):
+        for step in STEPS:
             with transaction() as session:
                 step(session)
         with transaction() as session:
@@ -76,11 +92,11 @@ class Sweeper:
     def _send(self) -> None:
         """Send what is ready; a broker that is away gets its messages in a later round."""
         try:
-            with self._app.connection_for_write() as connection:
+            with self._app.connection_for_write(transport_options=self._options) as connection:
                 epoch = _epoch_of(connection)
                 for queue in Queue:
                     self._send_queue(connection, queue, epoch)
-        except (OperationalError, OSError) as error:
+        except (OperationalError, RedisError, OSError) as error:
             _log.warning("the broker is away: %s", error)
 
     def _send_queue(self, connection: Connection, queue: Queue, epoch: str) -> None:

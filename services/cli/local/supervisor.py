@@ -42,7 +42,8 @@ class Supervisor:
             _stop(group)
 
     def check(self) -> None:
-        """Raise an EngineError if a child cannot be kept running."""
+        """Raise an EngineError if a child cannot be kept running, KeyboardInterrupt if one was lost."""
+        self._interrupts.check()
         for keeper in self._keepers:
             keeper.check()
 

@@ -159,7 +159,8 @@ def chunks_of(transaction: Transaction, build_id: int) -> list[StoredChunk]:
     query = select(Session.id, Session.chunk, Session.chunk_bytes).where(
         Session.id.in_(_done_sessions(build_id))
     )
-    return [StoredChunk(*row) for row in transaction.execute(query.order_by(Session.id))]
+    found = transaction.execute(query.order_by(Session.id))
+    return [StoredChunk(session, name or "", size or 0) for session, name, size in found]
 
 
 def missing_from(transaction: Transaction, build_id: int) -> list[MissingSession]:

@@ -115,6 +115,25 @@ def newest_build(transaction: Transaction, pile: str | None = None) -> int | Non
     return build
 
 
+_SUCCESSOR = text("""
+    SELECT next.id FROM builds AS this
+    JOIN builds AS next ON next.pile = this.pile AND next.state = 'open' AND next.id <> this.id
+    WHERE this.id = :build AND next.session_limit IS NOT DISTINCT FROM this.session_limit
+    AND NOT EXISTS (
+        SELECT FROM build_sources AS part
+        WHERE part.build_id = this.id AND part.source_version_id NOT IN (
+            SELECT source_version_id FROM build_sources WHERE build_id = next.id
+        )
+    )
+""")
+
+
+def successor_of(transaction: Transaction, build: int) -> int | None:
+    """Return the open build that holds all sources of this one and more: what `queue` makes of it."""
+    successor: int | None = transaction.scalar(_SUCCESSOR, {"build": build})
+    return successor
+
+
 _PROGRESS = text("""
     SELECT source, plan_state, sealed, sessions, queued, fetching, binning, done, failed, waived
     FROM progress WHERE build_id = :build ORDER BY source

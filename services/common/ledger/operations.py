@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session as Transaction
+from sqlalchemy.orm import aliased
 
 from services.common.errors import CallError
 from services.common.ledger.claims import bury, end_attempt, let_go
@@ -104,6 +105,38 @@ def _start_again(job: Job, state: JobState) -> None:
     job.first_failed_at = job.retry_until = job.finished_at = None
     job.error = job.error_class = job.output = job.waived_because = None
     job.not_before = func.clock_timestamp()
+
+
+def reclaim_rooms(transaction: Transaction) -> int:
+    """Put back sessions that hold room in the spool and that nobody waits for any more; return how many.
+
+    Else what a superseded build left in the spool could keep its successor out for ever.
+    """
+    if not transaction.scalars(_idle_rooms()).all():
+        return 0
+    lock_releases(transaction)
+    idle = transaction.scalars(_idle_rooms()).all()
+    for session_id in idle:
+        restart_session(transaction, session_id)
+    return len(idle)
+
+
+def _idle_rooms() -> Select[int]:
+    """Return the sessions that hold room, that no open build needs, and that nobody works on."""
+    works = aliased(Job)
+    assets = select(Asset.id).where(Asset.session_id == Session.id)
+    running = (
+        select(works.id)
+        .where(works.state == JobState.RUNNING)
+        .where((works.session_id == Session.id) | works.asset_id.in_(assets))
+        .exists()
+    )
+    return (
+        select(Session.id)
+        .join(Job, Job.session_id == Session.id)
+        .where(Session.admitted_at.is_not(None), ~is_wanted(), ~running)
+        .order_by(Session.id)
+    )
 
 
 def reopen_session(transaction: Transaction, session_id: int, reason: str) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Select, case, cast, func, select, text, updat
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.ledger.locks import lock_sessions
-from services.common.ledger.wanted import is_wanted
+from services.common.ledger.wanted import is_session_wanted
 from services.common.models import Asset, Attempt, Job, Session, SourceVersion
 from services.common.models.work import JobKind, JobState, Outcome
 
@@ -33,7 +33,7 @@ def admit_sessions(transaction: Transaction, *, capacity: int) -> int:
         reserved += size
     lock_sessions(transaction, fitting)
     # Looked at again once they are locked: a person may just have waived one.
-    sizes = dict(transaction.execute(_waiting().where(Session.id.in_(fitting))).tuples().all())
+    sizes = dict(transaction.execute(_waiting().where(Session.id.in_(fitting))).all())
     if sizes:
         _admit(transaction, sizes)
     return len(sizes)
@@ -54,7 +54,7 @@ def _waiting() -> Select[int, int]:
         select(Session.id, cast(room, BigInteger))
         .join(Job, Job.session_id == Session.id)
         .join(SourceVersion, SourceVersion.id == Session.source_version_id)
-        .where(Job.state == JobState.BLOCKED, Session.admitted_at.is_(None), ~stuck, is_wanted())
+        .where(Job.state == JobState.BLOCKED, Session.admitted_at.is_(None), ~stuck, is_session_wanted())
         .order_by(Session.id)
         .limit(_BATCH)
     )

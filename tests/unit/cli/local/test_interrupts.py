@@ -27,6 +27,20 @@ def test_an_end_that_has_begun_is_not_broken_off() -> None:
         assert listener.presses() == 1
 
 
+def test_a_press_that_a_callback_lost_is_raised_again() -> None:
+    class Interrupted:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with interrupts() as listener:
+        Interrupted()
+        assert listener.presses() == 1
+        with pytest.raises(KeyboardInterrupt):
+            listener.check()
+        listener.expect_end()
+        listener.check()
+
+
 def test_an_ignored_signal_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

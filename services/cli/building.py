@@ -1,0 +1,104 @@
+"""The whole build on one machine: the engine starts, the build is asked for and watched, everything stops."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from services.cli.environment import decide, decided_for_now
+from services.cli.healing import heal
+from services.cli.local.address import Address
+from services.cli.local.children import Child
+from services.cli.local.engine import Engine, running_engine
+from services.cli.local.home import Home
+from services.cli.local.keeper import Death
+from services.cli.local.workers import build_children
+from services.common.database import transaction
+from services.common.ledger import figures, files, planning, sweep
+from services.common.ledger.planning import BuildRequest, OpenedBuild
+from services.common.migrate import migrate
+from services.common.models.builds import BuildState
+from services.common.settings import settings
+from services.common.storage import Store
+
+
+def _always() -> bool:
+    return True
+
+
+@contextmanager
+def engine_of(home: Home, *, binners: int, needs_workers: Callable[[], bool] = _always) -> Iterator[Engine]:
+    """Run the engine of a home, with its ledger migrated and nothing left over from an earlier start.
+
+    `needs_workers` is asked once the ledger can be; where it says no, neither sweeper nor workers start.
+    """
+    owns_ledger = settings().database_url is None
+    with (
+        decided_for_now(),
+        running_engine(
+            home,
+            prepare=partial(_prepare, home, owns_ledger=owns_ledger),
+            children=lambda home, address: _children(home, address, binners) if needs_workers() else (),
+            on_death=_tell_of_death,
+        ) as engine,
+    ):
+        yield engine
+
+
+@dataclass(slots=True)
+class RunningBuild:
+    """A build that was asked for and the engine that works on it; `build` is known once the engine runs."""
+
+    home: Home
+    request: BuildRequest
+    build: int = field(init=False)
+    engine: Engine = field(init=False)
+
+    def open(self) -> bool:
+        """Ask for the build, and tell whether there is anything to do."""
+        self.build = ask(Store(self.home.path), self.request).build
+        with transaction() as session:
+            return figures.status_of(session, self.build).state == BuildState.OPEN
+
+
+@contextmanager
+def running_build(home: Home, request: BuildRequest, *, binners: int) -> Iterator[RunningBuild]:
+    """Work on a build while the block runs; without binners its sources are listed and copied, no more."""
+    running = RunningBuild(home, request)
+    with engine_of(home, binners=binners, needs_workers=running.open) as engine:
+        running.engine = engine
+        yield running
+
+
+def ask(store: Store, request: BuildRequest) -> OpenedBuild:
+    """Ask the ledger for a build, and see that what is said to be done still stands."""
+    with transaction() as session:
+        opened = planning.open_build(session, request)
+    heal(store, opened)
+    return opened
+
+
+def use_ledger(address: str) -> None:
+    """Let this process work with the ledger at an address."""
+    decide(database_url=address)
+
+
+def _prepare(home: Home, address: Address, *, owns_ledger: bool) -> None:
+    use_ledger(address.database_url)
+    migrate()
+    with transaction() as session:
+        Store(home.path).claim_for(files.ledger_id(session))
+        if owns_ledger:
+            sweep.reclaim_older_boots(session, address.boot)
+            sweep.forget_messages(session)
+
+
+def _children(home: Home, address: Address, binners: int) -> Sequence[Child]:
+    children = build_children(home, address, binners=max(1, binners))
+    return [child for child in children if binners or child.name != "binner"]
+
+
+def _tell_of_death(_address: Address, death: Death) -> None:
+    """Give back at once what a dead worker held: its leases would take minutes to end."""
+    with transaction() as session:
+        sweep.expire_worker(session, death.worker)

@@ -1,0 +1,20 @@
+"""`spikemill cancel`: stop builds; what is done stays done."""
+
+import typer
+
+from services.cli import arguments
+from services.cli.ledger_of_home import ledger_of
+from services.cli.local.home import Home
+from services.cli.wording import count
+from services.common.database import transaction
+from services.common.ledger import operations
+
+
+def cancel(home: arguments.HomeFolder = arguments.DEFAULT_HOME) -> None:
+    """Stop the open builds of a ledger.
+
+    What is done stays done: building again goes on where they stopped.
+    """
+    with ledger_of(Home(home)), transaction() as session:
+        cancelled = operations.cancel_builds(session)
+    typer.echo(f"{count(cancelled, 'build')} cancelled." if cancelled else "No build was open.")

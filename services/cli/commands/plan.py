@@ -1,0 +1,55 @@
+"""`spikemill plan`: a dry run that lists the archives and downloads nothing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from services.cli import arguments
+from services.cli.asking import named_catalogue
+from services.cli.failing import FAILED
+from services.cli.listing.listing_table import listing_table
+from services.cli.listing.process_pacer import ProcessPacer
+from services.cli.listing.source_listing import SourceListing, list_source
+from services.cli.printing import complain, output
+from services.cli.reporting.failure_lines import described
+from services.common.catalogue import Catalogue
+from services.common.errors import SpikemillError
+from services.common.settings import settings
+
+
+def plan(
+    sources: arguments.Sources = None,
+    *,
+    catalog: arguments.Catalog = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what a build would take; downloads nothing.
+
+    The archives are listed: assets, those selected, sessions, subjects, and bytes to fetch per source.
+    """
+    catalogue = named_catalogue(catalog, sources)
+    listings = _list(catalogue)
+    if as_json:
+        typer.echo(json.dumps([asdict(listing) for listing in listings], indent=2))
+    elif listings:
+        output().print(listing_table(listings))
+    for listing in listings:
+        for difference in listing.differences:
+            complain(f"{listing.source}: {difference}")
+    if len(listings) < len(catalogue.sources):
+        raise typer.Exit(FAILED)
+
+
+def _list(catalogue: Catalogue) -> Sequence[SourceListing]:
+    """List what can be listed, and say of the others why not."""
+    pacer = ProcessPacer(settings().requests_per_minute)
+    listings = []
+    for source in catalogue.sources:
+        try:
+            listings.append(list_source(source.with_api(settings()), pacer))
+        except SpikemillError as error:
+            complain(described(source.name, None, str(error)))
+    return listings

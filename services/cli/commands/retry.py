@@ -1,0 +1,30 @@
+"""`spikemill retry`: what failed for good goes back to the queue."""
+
+import typer
+
+from services.cli import arguments
+from services.cli.ledger_of_home import current_build, how_it_goes_on, ledger_of
+from services.cli.local.home import Home
+from services.cli.wording import count
+from services.common.database import transaction
+from services.common.errors import CallError
+from services.common.ledger import contents, operations
+
+
+def retry(sources: arguments.Sources = None, home: arguments.HomeFolder = arguments.DEFAULT_HOME) -> None:
+    """Send what failed for good back to the queue.
+
+    Without names, what failed in every source.
+    """
+    folder, names = Home(home), sources or []
+    with ledger_of(folder) as has_workers, transaction() as session:
+        known = {source.name for source in contents.sources_of(session, current_build(session))}
+        if unknown := sorted(set(names) - known):
+            raise CallError(
+                f"No source of the build is called {unknown[0]}; it has {', '.join(sorted(known))}."
+            )
+        sent = operations.retry_dead(session, names)
+    if not sent:
+        typer.echo("Nothing had failed for good.")
+        return
+    typer.echo(f"{count(sent, 'failure')} sent back. {how_it_goes_on(folder, has_workers=has_workers)}")

@@ -1,0 +1,27 @@
+"""`spikemill verify`: whether a pile on disk is what its provenance says."""
+
+from services.cli import arguments
+from services.cli.printing import output
+from services.cli.rebuilding.recipe import read_pile_provenance
+from services.cli.wording import count
+from services.common.errors import DamagedOutputError
+from services.merger.pile_digest import pile_digest
+from services.merger.verify import verify_pile
+
+
+def verify(pile: arguments.Pile) -> None:
+    """Check a pile against its provenance.
+
+    Every file is read: schema, digests, row counts, order, split and tokens.
+    """
+    console, findings = output(), 0
+    for finding in verify_pile(pile):
+        console.print(str(finding))
+        findings += 1
+    if findings:
+        raise DamagedOutputError(f"{pile}: {count(findings, 'finding')}; do not use it, build it again.")
+    split = read_pile_provenance(pile).pile.split
+    rows, tokens = split.train_rows + split.test_rows, split.train_tokens + split.test_tokens
+    console.print(
+        f"{pile} is whole: {count(rows, 'row')}, {count(tokens, 'token')}, sha256 {pile_digest(pile)}"
+    )

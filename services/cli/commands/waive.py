@@ -1,0 +1,28 @@
+"""`spikemill waive`: builds go on without one session."""
+
+from typing import Annotated
+
+import typer
+
+from services.cli import arguments
+from services.cli.ledger_of_home import how_it_goes_on, ledger_of
+from services.cli.local.home import Home
+from services.common.database import transaction
+from services.common.ledger import operations
+
+
+def waive(
+    session: Annotated[
+        str, typer.Argument(metavar="SESSION", help="As status prints it: source/subject/session.")
+    ],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; the dataset card says it.")],
+    home: arguments.HomeFolder = arguments.DEFAULT_HOME,
+) -> None:
+    """Let builds go on without one session.
+
+    The dataset card names it, with the reason.
+    """
+    folder = Home(home)
+    with ledger_of(folder) as has_workers, transaction() as ledger:
+        operations.waive(ledger, session, reason)
+    typer.echo(f"{session} is waived. {how_it_goes_on(folder, has_workers=has_workers)}")

@@ -1,0 +1,1 @@
+"""The dry run: what a build would read, from the archives' listings alone."""

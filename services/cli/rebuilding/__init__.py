@@ -1,0 +1,1 @@
+"""Building a pile again from what its own provenance says."""

@@ -1,0 +1,54 @@
+"""How a build stands, for people."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+
+from services.cli.reporting.failure_lines import dead_lines, left_out_line
+from services.cli.watching.pace import Pace
+from services.cli.watching.progress_table import progress_table
+from services.cli.watching.sentences import sentences
+from services.cli.watching.snapshot import Snapshot
+from services.cli.wording import count
+from services.common.ledger.figures import LeftOut
+from services.common.models.builds import BuildState, ReleaseState
+
+_STATES = {
+    BuildState.RELEASED: "the pile stands",
+    BuildState.CANCELLED: "cancelled; building again takes it up",
+    BuildState.SUPERSEDED: "another build of this pile took its place",
+}
+
+
+def print_status(
+    snapshot: Snapshot, left_out: Sequence[LeftOut], console: Console, *, has_workers: bool
+) -> None:
+    """Print the build, its sources, what failed and what it goes without."""
+    status = snapshot.status
+    console.print(f"Build {status.build} of {status.pile}: {state_text(snapshot, has_workers=has_workers)}.")
+    console.print(progress_table(snapshot))
+    for line in [*sentences(snapshot, Pace()), *_troubles(snapshot, left_out)]:
+        console.print(line)
+
+
+def state_text(snapshot: Snapshot, *, has_workers: bool) -> str:
+    """Say in a few words where the build stands as a whole."""
+    status = snapshot.status
+    if (state := BuildState(status.state)) is not BuildState.OPEN:
+        return _STATES[state]
+    if not status.runnable:
+        return "it can go no further before what failed is retried or waived"
+    if not has_workers:
+        return "nothing runs; `spikemill build` goes on with it"
+    return "the pile is being merged" if status.release_state == ReleaseState.FROZEN else "under way"
+
+
+def _troubles(snapshot: Snapshot, left_out: Sequence[LeftOut]) -> Iterator[str]:
+    if dead := dead_lines(snapshot.dead):
+        yield f"{count(len(dead), 'failure')} for good:"
+        yield from (f"  {line}" for line in dead)
+    elif left_out:
+        yield f"It goes without {count(len(left_out), 'session')}:"
+        yield from (f"  {left_out_line(session)}" for session in left_out)
+    if snapshot.status.digest and snapshot.status.release_state == ReleaseState.PUBLISHED:
+        yield f"Release: {snapshot.status.digest}"

@@ -1,0 +1,40 @@
+"""The token ledger on a terminal: the columns that people look at, beside what was expected."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+from services.cli.reporting.token_totals import TOTAL, with_total
+from services.cli.wording import size
+from services.common.ledger.figures import TokenCount
+
+_HEADINGS = ("sessions", "subjects", "rows", "tokens", "expected", "bytes")
+
+
+def token_table(counts: Sequence[TokenCount]) -> Table:
+    """Return the token ledger as a table; `3/4` are three of the four that were expected."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("source", overflow="ellipsis", no_wrap=True)
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for count in with_total(counts):
+        if count.source == TOTAL:
+            table.add_section()
+        table.add_row(count.source, *_cells(count))
+    return table
+
+
+def _cells(count: TokenCount) -> tuple[str, ...]:
+    return (
+        _beside(count.sessions, count.expected_sessions),
+        _beside(count.subjects, count.expected_subjects),
+        f"{count.rows:,}",
+        f"{count.tokens:,}",
+        "" if count.expected_tokens is None else f"{count.expected_tokens:,}",
+        size(count.bytes),
+    )
+
+
+def _beside(found: int, expected: int | None) -> str:
+    return f"{found:,}" if expected is None else f"{found:,}/{expected:,}"

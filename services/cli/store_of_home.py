@@ -1,0 +1,12 @@
+"""The store that belongs to the ledger of a command."""
+
+from services.cli.local.home import Home
+from services.common.settings import settings
+from services.common.storage import Store, open_store
+
+
+def store_of(home: Home) -> Store | None:
+    """Return the home's store; where the settings name a ledger, the store that they name, if they do."""
+    if settings().database_url is None:
+        return Store(home.path)
+    return open_store() if settings().store is not None else None

@@ -1,0 +1,126 @@
+"""The command line itself: what is refused before anything starts."""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from services.cli.main import main
+from services.common.settings import settings
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Give a function that runs the command in an empty folder, and returns its exit status."""
+    for name in [name for name in os.environ if name.startswith("SPIKEMILL_")]:
+        monkeypatch.delenv(name)
+    settings.cache_clear()
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["spikemill", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    return run
+
+
+def test_the_version_is_that_of_the_distribution(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"spikemill {version('spikemill')}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["build"], "Name a catalogue"),
+        (["build", "--catalog", "nothing-like-it"], "no catalogue of this name comes with spikemill"),
+        (["build", "nobody", "--catalog", "demo"], "No source of the catalogue is called nobody"),
+        (["build", "--catalog", "demo", "--test-fraction", "1"], "--test-fraction 1.0"),
+        (["build", "--catalog", "demo", "--give-up-after", "soon"], "'soon' is no duration"),
+        (["build", "--catalog", "demo", "--folder", "a=b"], "--folder is for --from"),
+        (["build", "--from", "."], "name the folder of a pile"),
+        (["build", "--from", ".", "--seed", "1", "--limit", "2"], "leave out seed, limit"),
+        (["plan"], "Name a catalogue"),
+        (["queue", "--catalog", "demo"], "Nothing runs in"),
+        (["status"], "there is no ledger in"),
+        (["status", "--watch", "--json"], "give one of them"),
+        (["ledger"], "there is no ledger in"),
+        (["retry"], "there is no ledger in"),
+        (["waive", "a/b/c", "--reason", "noise"], "there is no ledger in"),
+        (["cancel"], "there is no ledger in"),
+        (["prune"], "there is no ledger in"),
+        (["verify", "nowhere"], "nowhere is no folder"),
+        (["show", ".", "--out", "a.png"], "holds no shards"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_status_2(
+    run: Run, capsys: pytest.CaptureFixture[str], arguments: list[str], problem: str
+) -> None:
+    assert run(*arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert problem in said.err
+    assert said.err.count("\n") == 1
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["weave"], ["build", "--workers", "0"], ["build", "--split-by", "cell"], ["waive", "a/b/c"]]
+)
+def test_what_typer_refuses_is_status_2(
+    run: Run, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run(*arguments) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
+def test_every_mistake_of_a_catalogue_is_a_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("pile.toml").write_text('[pile]\nname = "A"\n[[source]]\nname = "a"\narchive = "tape"\n')
+    assert run("build", "--catalog", "pile.toml") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.startswith("pile.toml: ") for line in lines] == [True, True]
+
+
+def test_a_traceback_is_shown_where_it_is_asked_for(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("build", "--debug") == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_each_command_explains_itself_in_80_columns(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run("--help") == 0
+    commands = re.findall(r"^  ([a-z]+)  ", capsys.readouterr().out, flags=re.MULTILINE)
+    assert len(commands) == 12
+    for command in commands:
+        assert run(command, "--help") == 0
+        said = capsys.readouterr().out
+        assert max(map(len, said.splitlines())) <= 80
+        assert "..." not in said.splitlines()[2]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root cannot run Postgres itself")
+def test_a_home_below_a_closed_folder_is_one_clear_sentence(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tempfile.TemporaryDirectory() as closed:
+        (Path(closed) / "recordings").mkdir()
+        catalogue = Path(closed, "lab.toml")
+        catalogue.write_text(
+            '[pile]\nname = "lab"\n[[source]]\nname = "a"\narchive = "files"\nidentifier = "recordings"\n'
+        )
+        assert run("build", "--catalog", str(catalogue), "--home", f"{closed}/home") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "SPIKEMILL_DATABASE_URL" in said
