@@ -1,5 +1,6 @@
 """The made-up archive beside a demo build: at the same address each time, for that is part of a source."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from services.demo.holdings import demo_archive
 from services.demo.server import ArchiveServer, serve
 
 _PATIENCE = 10.0
+_LOOPBACK = "127.0.0.1,localhost"
 
 
 @contextmanager
@@ -25,7 +27,15 @@ def served_archive(home: Home) -> Iterator[ArchiveServer]:
         # Two demos in one home would take each other's port.
         with home.locked(patience=0.0 if running_address(home) else _PATIENCE):
             server = _serve(archive, home.state / "demo-port", stack)
+        _pass_by_proxies()
         yield server
+
+
+def _pass_by_proxies() -> None:
+    """Let this process and its workers reach the archive directly, whatever proxy the machine uses."""
+    for name in ("NO_PROXY", "no_proxy"):
+        named = os.environ.get(name)
+        os.environ[name] = f"{named},{_LOOPBACK}" if named else _LOOPBACK
 
 
 def _serve(archive: MadeUpArchive, remembered: Path, stack: ExitStack) -> ArchiveServer:

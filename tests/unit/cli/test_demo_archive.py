@@ -1,6 +1,7 @@
 """The demo's archive is found at the same address each time."""
 
 import socket
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,12 +10,15 @@ import pytest
 from services.cli.demo_archive import served_archive
 from services.cli.local.home import Home
 from services.common.errors import CallError
+from services.common.web import web_client
 from services.demo.archive import MadeUpArchive
 
 
 @pytest.fixture(autouse=True)
 def _empty_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Serve nothing: the recordings are tested where they are made."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
     monkeypatch.setattr("services.cli.demo_archive.demo_archive", lambda _folder: MadeUpArchive())
 
 
@@ -49,6 +53,13 @@ def test_where_the_port_is_taken_the_archive_moves_and_says_so(
         assert f"Port {taken} is taken by another program" in capsys.readouterr().err
     with served_archive(home) as again:
         assert port_of(again.url) == now
+
+
+def test_a_proxy_is_passed_by(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with served_archive(home) as server, web_client() as client:
+        assert client.get(f"{server.dandi_api}/info/").status_code == HTTPStatus.OK
 
 
 def test_beside_a_build_in_this_home_nothing_is_served(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
