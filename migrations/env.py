@@ -6,7 +6,7 @@ from sqlalchemy import text
 from services.common.database import engine
 from services.common.models import Model
 
-_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
+_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
 # Several containers may start at once; the others find nothing left to do.
 _ADVISORY_LOCK = "SELECT pg_advisory_xact_lock(hashtext('spikemill.migrations'))"
 

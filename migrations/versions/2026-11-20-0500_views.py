@@ -123,7 +123,7 @@ LEFT JOIN session_states AS session ON session.session_id = wanted.session_id
 GROUP BY build.id, source.id, planning.state
 """
 
-_TOKEN_LEDGER = """
+_COUNTED = """
 CREATE VIEW token_ledger AS
 SELECT
     build.pile,
@@ -195,7 +195,7 @@ _VIEWS = {
     ),
     "releases_ready_to_freeze": (_READY_TO_FREEZE, "Releases whose sources are all sealed and complete."),
     "progress": (_PROGRESS, "Per build and source: how many sessions stand where."),
-    "token_ledger": (_TOKEN_LEDGER, "Per build and source: what was counted, beside what was expected."),
+    "token_ledger": (_COUNTED, "Per build and source: what was counted, beside what was expected."),
     "failures": (_FAILURES, "What failed in open builds, where, how often, and what was said."),
 }
 

@@ -1,0 +1,37 @@
+"""Does one job and is killed at a given point of it: run as `python crash_program.py JOB POINT`."""
+
+import os
+import signal
+import sys
+
+from sqlalchemy.orm import Session
+
+from services.common.celery import create_app
+from services.common.heartbeat import Heartbeat
+from services.common.ledger.claims import Claim, Result
+from services.common.work import NETWORK_RETRIES, perform
+
+app = create_app()
+
+
+@app.task(name="spikemill.crash", **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+def crash(task: object, job_id: int, point: str) -> None:
+    """Do a job whose parts say where they are."""
+
+    def reach(here: str) -> None:
+        if here == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def handler(_claim: Claim, _heartbeat: Heartbeat) -> Result:
+        reach("working")
+
+        def record(session: Session) -> None:
+            session.flush()
+            reach("recording")
+
+        return Result({"by": "the first"}, record, afterwards=lambda: reach("recorded"))
+
+    perform(task, job_id, handler)
+
+
+crash(int(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,363 @@
+"""Builds a ledger by hand, for tests of the ledger's rules."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session as Transaction
+
+from services.common.archives.base import Asset as ListedAsset
+from services.common.database import transaction
+from services.common.identity import digest
+from services.common.ledger import claims, contents, figures, planning, recordings, releases, rooms
+from services.common.ledger.claims import Claim, Result
+from services.common.ledger.wanted import is_wanted
+from services.common.models import Asset, Attempt, Build, Job, Release, Session, Shard, SourceVersion
+from services.common.models.builds import BuildState
+from services.common.models.work import JobKind, JobState, Outcome
+from services.common.schema import FORMAT_ID
+from services.common.sweeper import STEPS
+
+PARAMETERS: dict[str, Any] = {"seed": 0, "split_by": "session"}
+
+
+def source(name: str, *, version: str = "1", format_id: str = FORMAT_ID) -> planning.SourceRequest:
+    """Ask for a source."""
+    return planning.SourceRequest(
+        digest=digest([name, version]),
+        name=name,
+        archive="dandi",
+        api="http://archive",
+        entry={"name": name},
+        format_id=format_id,
+        expected={},
+    )
+
+
+def ask(*names: str, **changes: Any) -> planning.OpenedBuild:
+    """Ask for a build of the named sources."""
+    request = {"pile": "pile", "notes": None, "parameters": PARAMETERS} | changes
+    sources = request.pop("sources", None) or [source(name) for name in names]
+    with transaction() as session:
+        return planning.open_build(session, planning.BuildRequest(sources=sources, **request))
+
+
+def listing(
+    source_name: str, sessions: int, *, assets: int = 1, size: int = 100
+) -> list[planning.SessionPlan]:
+    """Make up a listing."""
+    return [
+        planning.SessionPlan(
+            key=f"sub-{number}/{source_name}-{number}.nwb",
+            subject_id=f"sub-{number}",
+            session_id=f"{source_name}-{number}",
+            assets=[
+                ListedAsset(f"{source_name}-{number}-{part}", f"sub-{number}/{part}.nwb", size)
+                for part in range(assets)
+            ],
+        )
+        for number in range(sessions)
+    ]
+
+
+def jobs(kind: JobKind, state: JobState | None = None) -> list[Job]:
+    """Return the jobs of a kind, in a state if one is given, by their id."""
+    query = select(Job).where(Job.kind == kind).order_by(Job.id)
+    if state is not None:
+        query = query.where(Job.state == state)
+    with transaction() as session:
+        return list(session.scalars(query))
+
+
+def ready(kind: JobKind) -> list[Job]:
+    """Return the jobs of a kind that may be claimed, but for their time."""
+    with transaction() as session:
+        return list(
+            session.scalars(
+                select(Job).where(Job.kind == kind, Job.state == JobState.READY, is_wanted()).order_by(Job.id)
+            )
+        )
+
+
+def one_ready(kind: JobKind) -> Job:
+    """Return the one job of a kind that may be claimed."""
+    (found,) = ready(kind)
+    return found
+
+
+def job(job_id: int) -> Job:
+    """Return a job as it stands."""
+    with transaction() as session:
+        return session.get_one(Job, job_id)
+
+
+def claim(job_id: int) -> Claim:
+    """Claim a job that must be free."""
+    with transaction() as session:
+        claimed = claims.claim(session, job_id)
+    assert claimed is not None
+    return claimed
+
+
+def finish(claimed: Claim, result: Result | None = None) -> None:
+    """Finish a claimed job."""
+    with transaction() as session:
+        claims.finish(session, claimed, result or Result({}, lambda _: None))
+
+
+def fail(claimed: Claim, error: BaseException) -> JobState:
+    """Fail a claimed job."""
+    with transaction() as session:
+        return claims.fail(session, claimed, error)
+
+
+def plan(sessions: Sequence[planning.SessionPlan], job_id: int | None = None) -> None:
+    """Run the first plan job that is ready, or the given one."""
+    claimed = claim(job_id or ready(JobKind.PLAN)[0].id)
+    finish(claimed, Result({}, lambda session: planning.seal_source(session, claimed.subject, sessions)))
+
+
+def sweep_once(capacity: int = 10**12) -> None:
+    """Do what a round of the sweeper does, but for sending."""
+    for step in STEPS:
+        with transaction() as session:
+            step(session)
+    with transaction() as session:
+        rooms.admit_sessions(session, capacity=capacity)
+
+
+def fetched(claimed: Claim) -> Result:
+    """Make up what a fetch came to."""
+
+    def record(session: Transaction) -> None:
+        recordings.record_copy(
+            session, claimed.subject, local_path="/copy", sha256="0" * 64, verified_by="sha256"
+        )
+
+    return Result({}, record)
+
+
+def fetch_one(job_id: int) -> None:
+    """Run one fetch."""
+    claimed = claim(job_id)
+    finish(claimed, fetched(claimed))
+
+
+def fetch_all() -> None:
+    """Run all fetches that are ready."""
+    for waiting in ready(JobKind.FETCH):
+        fetch_one(waiting.id)
+
+
+def facts(session_id: int) -> recordings.SessionFacts:
+    """Make up what binning a session came to."""
+    row = recordings.RowFacts(index=0, first_bin=0, bins=10, tokens=20, row_group=0, compressed_bytes=30)
+    return recordings.SessionFacts(
+        subject_id=f"sub-{session_id}",
+        n_units=2,
+        n_bins=10,
+        spikes=5,
+        clipped=0,
+        left_out=0,
+        chunk=f"chunks/x/{session_id}.parquet",
+        chunk_sha256=f"{session_id:064x}",
+        chunk_bytes=40,
+        rows=[row],
+    )
+
+
+def binned(claimed: Claim, **changes: Any) -> Result:
+    """Make up what a bin came to."""
+    found = replace(facts(claimed.subject), **changes)
+    return Result({}, lambda session: recordings.record_counts(session, claimed.subject, found))
+
+
+def bin_one(job_id: int) -> None:
+    """Run one bin."""
+    claimed = claim(job_id)
+    finish(claimed, binned(claimed))
+
+
+def bin_all() -> None:
+    """Run all bins that are ready."""
+    for waiting in ready(JobKind.BIN):
+        bin_one(waiting.id)
+
+
+def complete(capacity: int = 10**12) -> None:
+    """Fetch and bin whatever can be, until nothing is left."""
+    for _ in range(50):
+        sweep_once(capacity)
+        if not ready(JobKind.FETCH) + ready(JobKind.BIN):
+            return
+        fetch_all()
+        sweep_once(capacity)
+        bin_all()
+
+
+def only(kind: JobKind, state: JobState | None = None) -> Job:
+    """Return the one job of a kind that there is."""
+    (found,) = jobs(kind, state)
+    return found
+
+
+def done_build(name: str = "a", sessions: int = 2, **changes: Any) -> planning.OpenedBuild:
+    """Ask for a build of one source, and bring all its sessions to their end."""
+    opened = ask(name, **changes)
+    plan(listing(name, sessions))
+    complete()
+    return opened
+
+
+def freeze(*, shards: int = 1) -> Claim:
+    """Run the freeze that is ready, with the rows dealt out to some shards."""
+    claimed = claim(one_ready(JobKind.FREEZE).id)
+    finish(claimed, frozen(claimed, shards=shards))
+    return claimed
+
+
+def frozen(claimed: Claim, *, shards: int = 1) -> Result:
+    """Make up what a freeze came to: the rows as they stand, dealt out to some shards."""
+    with transaction() as session:
+        release, build = contents.release_of(session, claimed.subject)
+        rows = contents.rows_of(session, build.id)
+        missing = [
+            {"source": left.source, "path": left.key} for left in contents.missing_from(session, build.id)
+        ]
+    found = releases.FrozenRelease(
+        digest=digest([build.digest, release.parameters, [row.chunk_sha256 for row in rows], missing]),
+        list_digest=digest([row.chunk_sha256 for row in rows]),
+        split={"train": len(rows)},
+        missing=missing,
+        shards=[
+            releases.FrozenShard(
+                "train",
+                f"data/train-{number:05d}.parquet",
+                20,
+                [releases.FrozenRow(row.row_id, row.chunk, row.chunk_sha256) for row in rows[number::shards]],
+            )
+            for number in range(min(shards, len(rows)))
+        ],
+    )
+    return Result({}, lambda session: releases.freeze(session, release.id, found))
+
+
+def write_shards() -> None:
+    """Run all shards that are ready."""
+    for waiting in ready(JobKind.SHARD):
+        claimed = claim(waiting.id)
+        finish(claimed, shard_written(claimed))
+
+
+def shard_written(claimed: Claim) -> Result:
+    """Make up what a shard came to."""
+    return Result(
+        {}, lambda session: releases.record_shard(session, claimed.subject, size=9, sha256="9" * 64)
+    )
+
+
+def assemble() -> None:
+    """Run the assembly that is ready."""
+    claimed = claim(one_ready(JobKind.ASSEMBLE).id)
+    finish(claimed, assembled(claimed))
+
+
+def assembled(claimed: Claim) -> Result:
+    """Make up what an assembly came to."""
+
+    def record(session: Transaction) -> None:
+        releases.publish_release(session, claimed.subject, provenance_sha256="5" * 64)
+
+    return Result({}, record)
+
+
+def publish(*, shards: int = 1) -> None:
+    """Bring a release whose sessions are done to its end."""
+    sweep_once()
+    freeze(shards=shards)
+    write_shards()
+    sweep_once()
+    assemble()
+
+
+def build(number: int) -> Build:
+    """Return a build as it stands."""
+    with transaction() as session:
+        return session.get_one(Build, number)
+
+
+def release(number: int) -> Release:
+    """Return a release as it stands."""
+    with transaction() as session:
+        return session.get_one(Release, number)
+
+
+def newest_release(build_id: int) -> Release:
+    """Return the newest release of a build."""
+    with transaction() as session:
+        return session.scalars(
+            select(Release).where(Release.build_id == build_id).order_by(Release.id.desc()).limit(1)
+        ).one()
+
+
+def open_builds() -> list[int]:
+    """Return the builds that are open."""
+    with transaction() as session:
+        return list(session.scalars(select(Build.id).where(Build.state == BuildState.OPEN)))
+
+
+def sessions() -> list[Session]:
+    """Return all sessions, by their id."""
+    with transaction() as session:
+        return list(session.scalars(select(Session).order_by(Session.id)))
+
+
+def assets() -> list[Asset]:
+    """Return all assets, by their id."""
+    with transaction() as session:
+        return list(session.scalars(select(Asset).order_by(Asset.id)))
+
+
+def shards() -> list[Shard]:
+    """Return all shards, by their id."""
+    with transaction() as session:
+        return list(session.scalars(select(Shard).order_by(Shard.id)))
+
+
+def sources() -> list[SourceVersion]:
+    """Return all source versions, by their id."""
+    with transaction() as session:
+        return list(session.scalars(select(SourceVersion).order_by(SourceVersion.id)))
+
+
+def reserved() -> int:
+    """Return how many bytes of the spool are reserved."""
+    with transaction() as session:
+        return int(session.scalars(select(func.coalesce(func.sum(Session.reserved_bytes), 0))).one())
+
+
+def outcomes(job_id: int) -> list[Outcome | None]:
+    """Return how the attempts at a job ended."""
+    with transaction() as session:
+        return list(
+            session.scalars(select(Attempt.outcome).where(Attempt.job_id == job_id).order_by(Attempt.attempt))
+        )
+
+
+def status(build_id: int) -> figures.BuildStatus:
+    """Return where a build stands."""
+    with transaction() as session:
+        return figures.status_of(session, build_id)
+
+
+def expire(job_id: int) -> None:
+    """Let the lease of a running job be over."""
+    set_job(job_id, lease_expires=func.clock_timestamp() - timedelta(seconds=1))
+
+
+def set_job(job_id: int, **values: Any) -> None:
+    """Change a job by hand: the tests' way to move the clock."""
+    with transaction() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(**values))

@@ -1,0 +1,167 @@
+"""Two transactions at the same moment: one waits for the other, and neither undoes what the other did."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import ledgers
+import pytest
+from sqlalchemy import text
+
+from services.common.database import transaction
+from services.common.errors import AssetError
+from services.common.ledger import claims, operations, releases, rooms, sweep
+from services.common.ledger.claims import SupersededError
+from services.common.models.builds import ReleaseState
+from services.common.models.work import JobKind, JobState
+
+_WAITING = text("""
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+""")
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[Future[object]]:
+    """Start work in another transaction, and go on when it waits for a lock or has ended."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        while not future.done():
+            with transaction() as session:
+                if session.scalar(_WAITING):
+                    break
+        yield future
+
+
+def claim_all(kind: JobKind) -> list[claims.Claim]:
+    return [ledgers.claim(job.id) for job in ledgers.ready(kind)]
+
+
+def fetching(sessions: int = 1, *, assets: int = 1) -> list[claims.Claim]:
+    """Bring a source to where its assets are being fetched."""
+    ledgers.ask("a", allow_missing=True)
+    ledgers.plan(ledgers.listing("a", sessions, assets=assets))
+    ledgers.sweep_once()
+    return claim_all(JobKind.FETCH)
+
+
+def test_two_assets_of_a_session_may_die_at_once() -> None:
+    first, second = fetching(assets=2)
+    with transaction() as session:
+        claims.fail(session, first, AssetError("Gone."))
+        with beside(lambda: ledgers.fail(second, AssetError("Gone."))) as other:
+            session.commit()
+            with pytest.raises(SupersededError):
+                other.result()
+    assert ledgers.reserved() == 0
+    assert {job.state for job in ledgers.jobs(JobKind.FETCH)} == {JobState.DEAD, JobState.BLOCKED}
+
+
+def test_an_asset_may_die_while_the_sweeper_expires_its_sibling() -> None:
+    first, second = fetching(assets=2)
+    ledgers.set_job(second.job, crashes=2)
+    ledgers.expire(second.job)
+    with transaction() as session:
+        claims.fail(session, first, AssetError("Gone."))
+        with beside(lambda: _in_transaction(sweep.expire_leases)) as other:
+            session.commit()
+            other.result()
+    assert ledgers.reserved() == 0
+
+
+def _in_transaction(step: Callable[..., object]) -> object:
+    with transaction() as session:
+        return step(session)
+
+
+def test_a_finish_whose_first_commit_is_still_under_way_counts_once() -> None:
+    """The connection was lost before the answer came; the second try meets the first one's lock."""
+    (claimed,) = fetching()
+    result = ledgers.fetched(claimed)
+    with transaction() as session:
+        claims.finish(session, claimed, result)
+        with beside(lambda: _in_transaction(lambda again: claims.finish(again, claimed, result))) as other:
+            session.commit()
+            assert other.result() is JobState.DONE
+    assert ledgers.job(claimed.job).attempt == 1
+
+
+def test_a_waived_session_is_not_let_into_the_spool_at_the_same_moment() -> None:
+    ledgers.ask("a")
+    ledgers.plan(ledgers.listing("a", 1))
+    with transaction() as session:
+        operations.waive(session, "a-0", "noise")
+        with beside(
+            lambda: _in_transaction(lambda other: rooms.admit_sessions(other, capacity=1000))
+        ) as other:
+            session.commit()
+            assert other.result() == 0
+    assert ledgers.reserved() == 0
+
+
+def test_the_gate_does_not_open_on_a_session_that_is_being_reopened() -> None:
+    opened = ledgers.ask("a")
+    ledgers.plan(ledgers.listing("a", 1))
+    ledgers.sweep_once()
+    ledgers.fetch_all()
+    ledgers.sweep_once()
+    ledgers.bin_all()
+    with transaction() as session:
+        operations.reopen_session(session, ledgers.sessions()[0].id, "Its chunk is gone.")
+        with beside(lambda: _in_transaction(releases.fire_gates)) as other:
+            session.commit()
+            other.result()
+    assert ledgers.jobs(JobKind.FREEZE) == []
+    assert ledgers.release(opened.release).state is ReleaseState.WAITING
+
+
+@pytest.mark.parametrize("how", ["cancel", "another build", "reopen"])
+def test_a_release_is_either_published_or_withdrawn(how: str) -> None:
+    """Both take the same locks in the same order, so that they wait for each other and none fails."""
+    opened = ledgers.done_build()
+    ledgers.freeze()
+    ledgers.write_shards()
+    ledgers.sweep_once()
+    claimed = ledgers.claim(ledgers.one_ready(JobKind.ASSEMBLE).id)
+    session_id = ledgers.sessions()[0].id
+
+    def withdraw() -> None:
+        if how == "another build":
+            ledgers.ask("b")
+            return
+        with transaction() as session:
+            if how == "cancel":
+                operations.cancel_builds(session)
+            else:
+                operations.reopen_session(session, session_id, "Its chunk is gone.")
+
+    with transaction() as session:
+        claims.finish(session, claimed, ledgers.assembled(claimed))
+        with beside(withdraw) as other:
+            session.commit()
+            other.result()
+    assert ledgers.release(opened.release).state is ReleaseState.PUBLISHED
+
+
+def test_the_pile_is_not_switched_to_a_release_that_is_outdated_meanwhile() -> None:
+    opened = ledgers.done_build()
+    ledgers.freeze()
+    with transaction() as session:
+        assert releases.is_in_progress(session, opened.release)
+        with beside(lambda: ledgers.ask("b")) as other:
+            assert not other.done()
+            session.commit()
+            other.result()
+    assert not _in_transaction(lambda session: releases.is_in_progress(session, opened.release))
+
+
+def test_a_bin_is_not_let_go_while_its_session_is_started_again() -> None:
+    ledgers.ask("a")
+    ledgers.plan(ledgers.listing("a", 1))
+    ledgers.sweep_once()
+    ledgers.fetch_all()
+    with transaction() as session:
+        operations.restart_session(session, ledgers.sessions()[0].id)
+        with beside(lambda: _in_transaction(sweep.promote_unblocked)) as other:
+            session.commit()
+            other.result()
+    assert ledgers.only(JobKind.BIN).state is JobState.BLOCKED

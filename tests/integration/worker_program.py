@@ -1,0 +1,48 @@
+"""A Celery worker whose jobs fail as they are told to: run as `celery --app=worker_program worker`."""
+
+import os
+import signal
+from functools import partial
+
+import ledgers
+from celery import Task
+
+from services.common.database import transaction
+from services.common.errors import NetworkError
+from services.common.heartbeat import Heartbeat
+from services.common.ledger import planning
+from services.common.ledger.claims import Claim, Result
+from services.common.models import SourceVersion
+from services.common.models.work import JobKind
+from services.common.queues import task_name
+from services.common.work import NETWORK_RETRIES, perform
+from services.common.worker_process import worker_app
+
+app = worker_app("worker_program")
+
+
+@app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+def plan(task: Task, job_id: int) -> None:
+    """Seal a source, or fail as its name says, as often as its version says."""
+    perform(task, job_id, _plan)
+
+
+def _plan(claim: Claim, _heartbeat: Heartbeat) -> Result:
+    with transaction() as session:
+        source = session.get_one(SourceVersion, claim.subject)
+    if claim.attempt <= source.entry["failures"]:
+        _fail(source.name)
+    sessions = ledgers.listing(source.name, 1)
+    return Result({}, partial(planning.seal_source, source_version_id=source.id, sessions=sessions))
+
+
+def _fail(how: str) -> None:
+    match how:
+        case "network":
+            raise NetworkError("Away.")
+        case "memory":
+            raise MemoryError("Unable to allocate 3 GiB.")
+        case "defect":
+            raise ZeroDivisionError
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
