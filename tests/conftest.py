@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+
 from services.cli.local.address import Address
 from services.cli.local.engine import running_engine
 from services.cli.local.home import Home

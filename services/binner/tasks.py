@@ -10,6 +10,7 @@ from pathlib import Path
 from celery import Task
 
 from services.binner.app import app
+from services.binner.file_names import name_as_archive
 from services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
 from services.common.catalogue import source_from_record
 from services.common.database import transaction
@@ -94,10 +95,8 @@ def _archive_names(assets: Sequence[Asset]) -> Iterator[None]:
     try:
         yield
     except RecordingError as error:
-        text = str(error)
-        for asset in assets:
-            text = text.replace(Path(asset.local_path or asset.path).name, asset.path)
-        raise RecordingError(text) from error
+        files = [(Path(asset.local_path or asset.path).name, asset.path) for asset in assets]
+        raise RecordingError(name_as_archive(str(error), files)) from error
 
 
 def _facts(binned: BinnedSession, chunk: str) -> SessionFacts:

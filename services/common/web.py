@@ -19,6 +19,8 @@ from services.common.pacing import RequestPacer
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 """How long a server may be silent, before its answer and within it."""
+LONGEST_PAUSE = 86_400.0
+"""The most seconds that a Retry-After is believed: beyond a day it is a date in the wrong form."""
 USER_AGENT = f"spikemill/{version('spikemill')}"
 
 _FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -91,14 +93,15 @@ def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> fl
     if value is None:
         return None
     if value.strip().isdecimal():
-        return float(value)
+        return min(float(value), LONGEST_PAUSE)
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+    return min(max(0.0, seconds), LONGEST_PAUSE)
 
 
 def host_of(address: str) -> str:

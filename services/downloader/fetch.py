@@ -56,7 +56,10 @@ def fetch_asset(
         return _checked_in_place(Path(location.address), asset)
     how = checkable(asset.digests)
     if how is None:
-        raise AssetError(f"{asset.path}: the archive lists no digest of it, so a copy could not be checked.")
+        raise AssetError(
+            f"{asset.path}: the archive lists no digest of it, as for a link to a file elsewhere, so a copy "
+            "could not be checked; exclude it in the catalogue."
+        )
     destination = folder / copy_name(asset)
     with _store_errors(folder, asset):
         folder.mkdir(parents=True, exist_ok=True)

@@ -77,15 +77,18 @@ def _grouped(assets: Sequence[Asset], source: Source) -> list[PlannedSession]:
 
 
 def _group_name(asset: Asset, source: Source) -> str:
-    """Return what `group` finds: its parenthesis `session`, else its only one, else the whole match."""
-    match = re.search(source.group or "", asset.path)
+    """Return what `group` finds: its parenthesis `session`, else its only one, else the whole match.
+
+    Both are compared in NFC, for file systems spell accents differently.
+    """
+    match = re.search(normalize("NFC", source.group or ""), normalize("NFC", asset.path))
     name = match["session" if "session" in match.re.groupindex else match.re.groups] if match else None
     if not name:
         raise CatalogueError(
             f"{source.name}, group: {source.group!r} finds no session in {asset.path!r}; widen it, or leave "
             "the asset out with `exclude`."
         )
-    return normalize("NFC", name)
+    return name
 
 
 def _common_subject(name: str, assets: Sequence[Asset], source: Source) -> str | None:

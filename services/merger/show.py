@@ -59,7 +59,7 @@ def _draw(axes: Axes, source: str, raster: Raster) -> None:
         vmax=float(np.percentile(raster.means, _BRIGHTEST)) or 1.0,
         extent=(0, raster.n_bins, 0, raster.n_units),
     )
-    axes.set_title(f"{source}\n{raster.title}", fontsize=7)
+    axes.set_title(f"{source}\n{raster.title}", fontsize=7, parse_math=False)
     axes.set_xlabel("bins", fontsize=7)
     axes.set_ylabel("units", fontsize=7)
     axes.tick_params(labelsize=6)

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import ledgers
 import pytest
 from sqlalchemy import func, select
 
@@ -12,6 +11,7 @@ from services.common.ledger import claims
 from services.common.ledger.claims import Result, SupersededError
 from services.common.models import Attempt
 from services.common.models.work import JobKind, JobState, Outcome
+from tests.integration import ledgers
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-import ledgers
 import pytest
 from sqlalchemy import text
 
@@ -14,6 +13,7 @@ from services.common.ledger import claims, operations, releases, rooms, sweep
 from services.common.ledger.claims import SupersededError
 from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind, JobState
+from tests.integration import ledgers
 
 _WAITING = text("""
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'

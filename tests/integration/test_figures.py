@@ -1,6 +1,5 @@
 """What people ask of the ledger, and what changes when they ask for nearly the same again."""
 
-import ledgers
 import pytest
 from sqlalchemy import select
 
@@ -11,6 +10,7 @@ from services.common.ledger import contents, figures, operations, planning
 from services.common.ledger.figures import AssetBytes
 from services.common.models import SourceVersion
 from services.common.models.work import JobKind, JobState
+from tests.integration import ledgers
 
 
 def build_with_a_dead_session() -> int:

@@ -1,6 +1,5 @@
 """When a release is frozen, what that queues, and how it ends."""
 
-import ledgers
 import pytest
 from sqlalchemy import select
 
@@ -12,6 +11,7 @@ from services.common.ledger.planning import OpenedBuild
 from services.common.models import Job, JobDependency, ShardRow
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState
+from tests.integration import ledgers
 
 
 def kill(job: Job) -> None:

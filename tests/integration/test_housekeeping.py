@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import ledgers
 import pytest
 
 from services.common.database import transaction
@@ -13,6 +12,7 @@ from services.common.models.work import JobKind
 from services.common.settings import settings
 from services.common.spool import drop_copies, session_folder
 from services.common.storage import Store, open_store
+from tests.integration import ledgers
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from collections import Counter
 from random import Random
 from uuid import uuid4
 
-import ledgers
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
@@ -16,6 +15,7 @@ from services.common.ledger.claims import Claim, Result, SupersededError
 from services.common.models import Asset, Attempt, Job, Session, SourceVersion
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState, Outcome
+from tests.integration import ledgers
 
 _STEPS = 60
 

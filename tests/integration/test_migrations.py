@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from subprocess import run
 from sys import executable
 
-import ledgers
 import psycopg
 import pytest
 from alembic import command
@@ -13,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from services.common.database import transaction
 from services.common.migrate import configuration, migrate
+from tests.integration import ledgers
 
 _UNCOMMENTED = text("""
     SELECT class.relname, attribute.attname

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import ledgers
 import pytest
 from sqlalchemy.exc import IntegrityError
 
@@ -21,6 +20,7 @@ from services.common.ledger.claims import Claim, SupersededError
 from services.common.ledger.planning import OpenedBuild
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState, Outcome
+from tests.integration import ledgers
 
 
 def retry(*sources: str) -> int:

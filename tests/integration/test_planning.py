@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
-import ledgers
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
@@ -16,6 +15,7 @@ from services.common.ledger.claims import Result, SupersededError
 from services.common.models import BuildSource, Session
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState
+from tests.integration import ledgers
 
 
 def source_names(build_id: int) -> list[str]:

@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-import ledgers
-
 from services.common.database import transaction
 from services.common.errors import AssetError, NetworkError, RecordingError
 from services.common.ledger import figures, operations
 from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind
+from tests.integration import ledgers
 
 
 def progress(build: int) -> figures.SourceProgress:

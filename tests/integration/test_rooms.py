@@ -6,7 +6,6 @@ from random import Random
 from threading import Barrier
 from uuid import uuid4
 
-import ledgers
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from services.common.errors import AssetError, NetworkError, RecordingError
 from services.common.ledger import operations, rooms
 from services.common.ledger.planning import SessionPlan
 from services.common.models.work import JobKind, JobState
+from tests.integration import ledgers
 
 
 def admit(capacity: int) -> int:

@@ -1,6 +1,5 @@
 """Whether a build can still go on: `runnable` is 0 exactly when it cannot, which ends `spikemill build`."""
 
-import ledgers
 import pytest
 
 from services.common.database import transaction
@@ -8,6 +7,7 @@ from services.common.errors import NetworkError, RecordingError
 from services.common.ledger import operations
 from services.common.models.builds import BuildState
 from services.common.models.work import JobKind, JobState
+from tests.integration import ledgers
 
 
 def runnable(build: int) -> int:

@@ -5,7 +5,6 @@ import socket
 from datetime import timedelta
 from typing import Any
 
-import ledgers
 import pytest
 from sqlalchemy import func, update
 
@@ -15,6 +14,7 @@ from services.common.ledger import claims, operations, sweep
 from services.common.models import LedgerMark
 from services.common.models.work import JobKind, JobState, Outcome
 from services.common.settings import settings
+from tests.integration import ledgers
 
 FETCH = [JobKind.FETCH]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-import ledgers
 import pytest
 from celery import Celery
 from sqlalchemy import select, text
@@ -25,6 +24,7 @@ from services.common.models.work import JobKind, JobState, Outcome
 from services.common.queues import Queue
 from services.common.settings import settings
 from services.common.sweeper import Sweeper
+from tests.integration import ledgers
 
 _LOCK = text("SELECT pg_advisory_lock(hashtext('spikemill.sweeper'))")
 

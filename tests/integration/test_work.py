@@ -9,7 +9,6 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
-import ledgers
 import pytest
 from celery import Celery, Task
 from celery.exceptions import SoftTimeLimitExceeded
@@ -27,6 +26,7 @@ from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind, JobState, Outcome
 from services.common.settings import settings
 from services.common.work import NETWORK_RETRIES, Handler, perform
+from tests.integration import ledgers
 
 CRASHES = Path(__file__).with_name("crash_program.py")
 _TERMINATE_SELF = text("SELECT pg_terminate_backend(pg_backend_pid())")

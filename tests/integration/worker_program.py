@@ -4,7 +4,6 @@ import os
 import signal
 from functools import partial
 
-import ledgers
 from celery import Task
 
 from services.common.database import transaction
@@ -17,6 +16,7 @@ from services.common.models.work import JobKind
 from services.common.queues import task_name
 from services.common.work import NETWORK_RETRIES, perform
 from services.common.worker_process import worker_app
+from tests.integration import ledgers
 
 app = worker_app("worker_program")
 

@@ -3,6 +3,8 @@
 The table's other columns (waveforms, amplitudes) are most of a file; nothing here touches them.
 """
 
+from typing import Any
+
 import h5py
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +16,11 @@ from services.common.errors import RecordingError
 def read_units(file: h5py.File) -> Recording:
     """Read the spikes of all rows of the units table.
 
-    Raises `RecordingError` for a missing table or column, and for an index that is not a rising list of
-    whole numbers which ends exactly where the spike times end: it would give spikes to the wrong units.
+    Raises `RecordingError` for a missing table or column, for one that lies in another file, and for an
+    index that is not a rising list of whole numbers which ends exactly where the spike times end: it would
+    give spikes to the wrong units.
     """
-    units = file.get("units")
+    units = _member(file, "units")
     if not isinstance(units, h5py.Group):
         raise RecordingError("the file has no units table, so no spikes; exclude it in the catalogue")
     spike_times = _column(units, "spike_times")
@@ -27,9 +30,30 @@ def read_units(file: h5py.File) -> Recording:
     return Recording(_read_seconds(spike_times), ends)
 
 
+def _member(parent: h5py.Group, name: str) -> Any:
+    """Return what a group holds under a name, None where it holds nothing.
+
+    What lies in another file is refused: nobody has listed, copied and verified that one.
+    """
+    found = parent.get(name)
+    is_link = isinstance(parent.get(name, getlink=True), h5py.ExternalLink)
+    if is_link or (isinstance(found, h5py.Dataset) and _is_kept_elsewhere(found)):
+        raise RecordingError(
+            f"{name} lies in another file, to which this one only points; "
+            "export both into one file with pynwb, or exclude it in the catalogue"
+        )
+    return found
+
+
+def _is_kept_elsewhere(dataset: h5py.Dataset) -> bool:
+    """Tell whether the values of a dataset are kept in other files; HDF5 reads missing ones as zeros."""
+    sources = dataset.virtual_sources() if dataset.is_virtual else ()
+    return bool(dataset.external) or any(source.file_name != "." for source in sources)
+
+
 def _column(units: h5py.Group, name: str) -> h5py.Dataset:
     """Return one column of the units table, a list of values."""
-    column = units.get(name)
+    column = _member(units, name)
     if not isinstance(column, h5py.Dataset):
         raise RecordingError(f"the units table has no {name} column; exclude the file in the catalogue")
     if column.shape is None or len(column.shape) != 1:
@@ -44,7 +68,7 @@ def _read_ends(units: h5py.Group, n_spikes: int) -> NDArray[np.int64]:
     index = _column(units, "spike_times_index")
     if index.dtype.kind not in "iu":
         raise RecordingError("the spike_times_index of the units table does not hold whole numbers")
-    n_rows = len(units["id"]) if "id" in units else len(index)
+    n_rows = len(_column(units, "id")) if "id" in units else len(index)
     if n_rows != len(index):
         raise RecordingError(f"the units table has {n_rows} rows, but {len(index)} in spike_times_index")
     ends = index[:]

@@ -32,7 +32,10 @@ class _Article(BaseModel):
 
 
 class _File(BaseModel):
-    """A file of an article; of the two md5 sums one is figshare's own, one the uploader's."""
+    """A file of an article; of the two md5 sums one is figshare's own, one the uploader's.
+
+    What they say of a file that is only a link to elsewhere is not documented.
+    """
 
     id: int
     name: str
@@ -81,20 +84,14 @@ class FigshareArchive:
             params = {"page": page, "page_size": PAGE_SIZE}
             files = self._get(client, f"{self._version}/files", _FILES, params)
             for file in files:
-                self._check(file, seen)
+                if file.id in seen:
+                    raise NetworkError(
+                        f"{self._version}/files lists {file.name!r} on two pages; it is read again."
+                    )
                 seen.add(file.id)
                 yield file
             if len(files) < PAGE_SIZE:
                 return
-
-    def _check(self, file: _File, seen: set[int]) -> None:
-        if file.id in seen:
-            raise NetworkError(f"{self._version}/files lists {file.name!r} on two pages; it is read again.")
-        if file.is_link_only:
-            raise AssetError(
-                f"{self._version}: {file.name!r} is only a link to a file elsewhere, "
-                "and figshare knows no digest of it; take the file from there."
-            )
 
     def _get(
         self,
@@ -109,7 +106,7 @@ class FigshareArchive:
 
 def _asset(file: _File, folders: dict[str, str]) -> Asset:
     folder = folders.get(str(file.id), "").strip("/")
-    md5 = file.computed_md5 or file.supplied_md5
+    md5 = None if file.is_link_only else file.computed_md5 or file.supplied_md5
     return Asset(
         asset_id=str(file.id),
         path=f"{folder}/{file.name}" if folder else file.name,

@@ -1,6 +1,7 @@
 """A folder on this machine as an archive: a lab's own recordings."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -9,6 +10,8 @@ from services.common.archives.base import Asset, Location
 from services.common.archives.patterns import path_matcher
 from services.common.errors import AssetError, CallError
 from services.common.identity import digest
+
+_FILE_KINDS = (stat.S_IFREG, stat.S_IFLNK)
 
 
 class FilesArchive:
@@ -21,7 +24,8 @@ class FilesArchive:
     def assets(self) -> Iterator[Asset]:
         """Yield every file, in path order. A link to a file counts as the file, a link to a folder not.
 
-        Raises `CallError` where the folder is missing.
+        A link that leads nowhere is listed too, so that its session fails and is not passed over. Raises
+        `CallError` where the folder is missing.
         """
         for path, status in _listing(self._folder):
             yield Asset(asset_id=path, path=path, size=status.st_size)
@@ -29,8 +33,11 @@ class FilesArchive:
     def locate(self, asset_id: str, path: str) -> Location:  # noqa: ARG002 - the path is the id
         """Return the file's place on this machine."""
         place = self._folder / path
-        if not place.is_file():
-            raise AssetError(f"{place} is gone since the folder was listed; put it back, or build again.")
+        if _kind(place) != stat.S_IFREG:
+            raise AssetError(
+                f"{place} is gone since the folder was listed, leads nowhere, or may not be read; "
+                "put the file there, or build again."
+            )
         return Location(str(place), is_local=True)
 
 
@@ -44,18 +51,33 @@ def listing_fingerprint(folder: Path, include: Sequence[str], exclude: Sequence[
 
 def _listing(folder: Path) -> list[tuple[str, os.stat_result]]:
     """Return each file's path below the folder, by ascending bytes, and its status."""
-    if not folder.is_dir():
-        raise CallError(f"{folder} is no folder on this machine; correct `identifier` in the catalogue.")
+    if _kind(folder) != stat.S_IFDIR:
+        raise CallError(
+            f"{folder} is no folder that can be reached here; correct `identifier` in the catalogue."
+        )
     try:
-        files = [
-            (_text(path.relative_to(folder)), path.stat())
+        entries = [
+            (_text(path.relative_to(folder)), _status(path))
             for parent, _, names in os.walk(folder, onerror=_refuse)
             for path in (Path(parent) / name for name in names)
-            if path.is_file()
         ]
     except OSError as error:
         _refuse(error)
+    files = [(path, status) for path, status in entries if stat.S_IFMT(status.st_mode) in _FILE_KINDS]
     return sorted(files, key=lambda entry: entry[0].encode())
+
+
+def _kind(path: Path) -> int:
+    """Return what a path leads to, as `stat` calls it, and 0 where that cannot be told."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except OSError:
+        return 0
+
+
+def _status(path: Path) -> os.stat_result:
+    """Return the status of a file; of a link that leads nowhere, its own."""
+    return path.lstat() if path.is_symlink() and not path.exists() else path.stat()
 
 
 def _text(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Which paths of an archive a source takes: one matcher for every archive."""
 
 from collections.abc import Callable, Sequence
+from unicodedata import normalize
 
 from wcmatch import glob
 
@@ -10,8 +11,17 @@ _FLAGS = glob.GLOBSTAR | glob.CASE | glob.FORCEUNIX
 def path_matcher(include: Sequence[str], exclude: Sequence[str] = ()) -> Callable[[str], bool]:
     """Return a test for paths: matched as a whole, case-sensitive, `**` crosses folders, `*` does not.
 
-    As in a shell, a wildcard does not match a name's leading dot.
+    As in a shell, a wildcard does not match a name's leading dot. How accents are spelled does not matter.
     """
-    included = glob.compile(list(include), flags=_FLAGS)
-    excluded = glob.compile(list(exclude), flags=_FLAGS) if exclude else None
-    return lambda path: included.match(path) and not (excluded is not None and excluded.match(path))
+    included = _compiled(include)
+    excluded = _compiled(exclude) if exclude else None
+
+    def matches(path: str) -> bool:
+        text = normalize("NFC", path)
+        return included.match(text) and not (excluded is not None and excluded.match(text))
+
+    return matches
+
+
+def _compiled(patterns: Sequence[str]) -> glob.WcMatcher[str]:
+    return glob.compile([normalize("NFC", pattern) for pattern in patterns], flags=_FLAGS)

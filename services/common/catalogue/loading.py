@@ -31,7 +31,7 @@ def load_catalogue(path_or_name: str | Path) -> Catalogue:
 
 def _find(path_or_name: str | Path) -> Path:
     path = Path(path_or_name)
-    if path.is_file() or len(path.parts) != 1:
+    if len(path.parts) != 1 or path.is_file():
         return path
     packaged = resource_folder("catalog")
     candidate = packaged / f"{path.name.removesuffix('.toml')}.toml"
@@ -46,7 +46,7 @@ def _find(path_or_name: str | Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise CatalogueError(f"{path}: this is not TOML: {error}.") from error
     except UnicodeDecodeError as error:

@@ -122,7 +122,7 @@ class DandiSource(_PublishedSource):
     """A version of a dandiset."""
 
     archive: Literal["dandi"]
-    identifier: Annotated[str, StringConstraints(pattern=r"^\d{6}$")] = Field(
+    identifier: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] = Field(
         description='the dandiset\'s six digits in quotes: identifier = "000021"'
     )
     allow_draft: bool = Field(False, description='true lets version = "draft", which may change, pass')
@@ -137,7 +137,7 @@ class DandiSource(_PublishedSource):
         """Refuse what names no published version, and a draft that was not asked for."""
         if version == DRAFT and not info.data.get("allow_draft", True):
             raise ValueError("a draft may change any day")
-        if version != DRAFT and not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        if version != DRAFT and not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", version):
             raise ValueError(f"{version!r} is no version of a dandiset")
         return version
 
@@ -150,7 +150,7 @@ class FigshareSource(_PublishedSource):
     """A version of a figshare article."""
 
     archive: Literal["figshare"]
-    identifier: Annotated[str, StringConstraints(pattern=r"^\d+$")] = Field(
+    identifier: Annotated[str, StringConstraints(pattern=r"^[0-9]+$")] = Field(
         description='the article\'s number in quotes: identifier = "7739750"'
     )
     version: int = Field(ge=1, description="the number of the article's version: version = 1")
@@ -179,7 +179,10 @@ class FilesSource(_SourceTable):
     def _absolute(cls, folder: str, info: ValidationInfo) -> str:
         """Resolve the folder against the one that holds the catalogue."""
         base: Path = (info.context or {}).get("folder", Path.cwd())
-        return os.path.normpath(base / Path(folder).expanduser())
+        try:
+            return os.path.normpath(base / Path(folder).expanduser())
+        except RuntimeError as error:
+            raise ValueError(f"{folder!r} names the home folder of nobody known here") from error
 
     @property
     def folder(self) -> Path:

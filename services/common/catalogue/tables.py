@@ -4,11 +4,17 @@ The description of a key is also the remedy that an error shows for it.
 """
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 
-def _without_trailing_slash(address: str) -> str:
+def _usable_address(address: str) -> str:
+    """Return the address without a slash at its end; raise where host or port cannot be."""
+    try:
+        _ = urlsplit(address).port
+    except ValueError as error:
+        raise ValueError(f"{address!r} is no address: {error}") from error
     return address.rstrip("/")
 
 
@@ -18,7 +24,7 @@ Patterns = Annotated[tuple[Text, ...], Field(strict=False)]
 ApiAddress = Annotated[
     str,
     StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"),
-    AfterValidator(_without_trailing_slash),
+    AfterValidator(_usable_address),
 ]
 
 

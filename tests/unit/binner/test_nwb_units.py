@@ -185,3 +185,53 @@ def test_an_unknown_reader_is_refused_with_the_known_ones() -> None:
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(CatalogueError, match="does not understand reader_options: probe"):
         make_reader("nwb-units", {"probe": 1})
+
+
+def test_a_row_count_that_is_no_list_is_refused(write_units: WriteFile) -> None:
+    path = write_units(TIMES, [4])
+    with h5py.File(path, "a") as file:
+        file["units/id"] = 1
+    assert "id column of the units table is not a list" in refusal(path)
+
+
+@pytest.mark.parametrize("place", ["units", "units/spike_times", "units/spike_times_index"])
+@pytest.mark.parametrize("other", ["other.nwb", "gone.nwb"])
+def test_what_is_linked_from_another_file_is_refused(write_units: WriteFile, place: str, other: str) -> None:
+    path = write_units(TIMES, [4])
+    write_units(TIMES, [4], "other.nwb")
+    with h5py.File(path, "a") as file:
+        del file[place]
+        file[place] = h5py.ExternalLink(other, place)
+    assert f"{place.removeprefix('units/')} lies in another file" in refusal(path)
+
+
+def test_what_is_linked_inside_the_file_is_read(write_units: WriteFile) -> None:
+    path = write_units(TIMES, [4])
+    with h5py.File(path, "a") as file:
+        file.move("units/spike_times", "elsewhere")
+        file["units/spike_times"] = h5py.SoftLink("/elsewhere")
+    assert NwbUnits().read(path).spike_times.tolist() == TIMES
+
+
+def test_values_that_are_kept_in_another_file_are_refused(write_units: WriteFile) -> None:
+    path = write_units(TIMES, [4])
+    with h5py.File(path, "a") as file:
+        del file["units/spike_times"]
+        layout = h5py.VirtualLayout((4,), "f8")
+        layout[:] = h5py.VirtualSource("gone.nwb", "units/spike_times", (4,))
+        file["units"].create_virtual_dataset("spike_times", layout)
+    assert "spike_times lies in another file" in refusal(path)
+    with h5py.File(path, "a") as file:
+        del file["units/spike_times"]
+        file["units"].create_dataset("spike_times", (4,), "f8", external="gone.raw")
+    assert "spike_times lies in another file" in refusal(path)
+
+
+def test_the_subjects_name_is_composed_unicode(write_nwb: WriteFile) -> None:
+    assert NwbUnits().subject_id(write_nwb([[0.1]], subject="e\u0301")) == "é"
+
+
+@pytest.mark.parametrize("subject", ["a\nb", "x" * 5000])
+def test_a_subject_that_is_no_name_is_refused(write_nwb: WriteFile, subject: str) -> None:
+    with pytest.raises(RecordingError, match=r"recording\.nwb: .* put the file into a folder"):
+        NwbUnits().subject_id(write_nwb([[0.1]], subject=subject))

@@ -1,5 +1,6 @@
 """What a catalogue may say, and how each mistake in it is told."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,10 @@ def test_a_folder_is_relative_to_the_catalogue(path: Path) -> None:
         ('"mouse"', '"mouse"\norigin = "late"', "origin: \"late\" is not known; known: 'zero' or"),
         ('"mouse"', '"mouse"\nreader_options = { a = 1 }', "reader_options: a: not an option of this reader"),
         ('"mouse"', '"mouse"\napi = "ftp://a"', 'api: "ftp://a" is not valid'),
+        ('"mouse"', '"mouse"\napi = "https://[a/api"', "api: 'https://[a/api' is no address"),
+        ('"mouse"', '"mouse"\napi = "https://a:99999"', "api: 'https://a:99999' is no address"),
+        ('"000021"', '"٠٠٠٠٢١"', 'identifier: "٠٠٠٠٢١" is not valid'),
+        ('"0.210813.1807"', '"0.٢.٣"', "version: '0.٢.٣' is no version"),
         ('"mouse"', '"mouse"\nexpect = { tokens = -1 }', "expect.tokens: -1 was given"),
         ('"mouse"', '"mouse"\nexpect = { token = 1 }', "expect.token: this key is not known; did you mean"),
         ('"mouse"', '"mouse"\nexpect = 3', "expect: 3 was given, it must be a table of keys"),
@@ -156,6 +161,10 @@ def test_a_mistake_names_file_source_and_key(path: Path, old: str, new: str, lin
         (PILE + FIGSHARE.replace("= 2", '= "2"'), ['source "mat", version: "2" was given, it must be']),
         (PILE + FIGSHARE.replace("version = 2", ""), ['source "mat", version: missing']),
         (PILE + FIGSHARE.replace("= 2", "= 0"), ['source "mat", version: 0 was given']),
+        (
+            PILE + FILES.replace('"recordings"', '"~nobody-of-this-name/a"'),
+            ['source "lab", identifier: \'~nobody'],
+        ),
         (PILE + FILES + "version = 1\n", ['source "lab", version: only a source of dandi or figshare has']),
         (PILE + FILES + "has_units = true\n", ['source "lab", has_units: only a source of dandi has this']),
     ],
@@ -190,9 +199,25 @@ def test_a_file_that_is_no_text_is_refused(path: Path) -> None:
         load_catalogue(path)
 
 
+def test_the_mark_that_some_editors_put_first_is_no_mistake(path: Path) -> None:
+    assert load(path, "\ufeff" + PILE + DANDI) == load(path, PILE + DANDI)
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match="cannot be read: No such file"):
         load_catalogue(tmp_path / "none.toml")
+
+
+def test_a_file_in_a_closed_folder_is_refused(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    try:
+        if os.access(closed, os.R_OK):
+            pytest.skip("this user may read everything")
+        with pytest.raises(CatalogueError, match="cannot be read: Permission denied"):
+            load_catalogue(closed / "rodent.toml")
+    finally:
+        closed.chmod(0o700)
 
 
 def test_a_name_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

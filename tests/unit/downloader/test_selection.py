@@ -183,3 +183,10 @@ def test_real_listings(dandiset: str, keys: dict[str, Any], sessions: int, subje
     selected = select_sessions(assets, entry(identifier=dandiset, **keys))
     assert len(selected) == sessions
     assert len({session.subject_id for session in selected}) == subjects
+
+
+@pytest.mark.parametrize("accent", ["é", "e\u0301"])
+def test_patterns_and_groups_do_not_depend_on_how_accents_are_spelled(accent: str) -> None:
+    assets = listing("sub-é/a_ses-é.nwb", "sub-o/b.nwb")
+    source = entry(include=[f"sub-{accent}/*.nwb"], group=f"ses-{accent}")
+    assert [session.key for session in select_sessions(assets, source)] == ["ses-é"]

@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from generated_piles import GeneratedSession, make_sessions, planned_rows, write_chunk
 
 from services.common.errors import DamagedOutputError
 from services.common.schema import SCHEMA, WRITER_OPTIONS
@@ -18,6 +17,7 @@ from services.merger.parameters import MergeParameters
 from services.merger.plan import PlannedShard, plan_pile
 from services.merger.rows import SessionKey
 from services.merger.shards import write_shard
+from tests.unit.merger.generated_piles import GeneratedSession, make_sessions, planned_rows, write_chunk
 
 
 @pytest.fixture

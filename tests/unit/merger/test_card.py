@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from generated_piles import make_sessions, write_pile
 
 from services.merger.card import render_card
 from services.merger.provenance import Provenance
 from services.merger.split import SplitRule
+from tests.unit.merger.generated_piles import make_sessions, write_pile
 
 
 @pytest.fixture

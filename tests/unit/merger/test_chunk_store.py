@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from generated_piles import GeneratedSession, make_session
 
 from services.common.errors import StoreError
 from services.merger.chunks import ChunkStore, DamagedChunkError
 from services.merger.rows import SessionKey
+from tests.unit.merger.generated_piles import GeneratedSession, make_session
 
 
 @pytest.fixture

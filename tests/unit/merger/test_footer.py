@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from generated_piles import make_session
 
 from services.merger.footer import FooterError, footer_bytes, parse_footer, read_footer
 from services.merger.rows import SessionKey
+from tests.unit.merger.generated_piles import make_session
 
 EVERY_TYPE = pa.table(
     {

@@ -5,7 +5,6 @@ import re
 from itertools import pairwise
 
 import pytest
-from generated_rows import make_row
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from services.common.errors import SpikemillError
 from services.merger.parameters import MergeParameters
 from services.merger.plan import PlannedShard, plan_pile
 from services.merger.rows import PlannedRow, in_order
+from tests.unit.merger.generated_rows import make_row
 
 sized_rows = st.dictionaries(
     st.tuples(st.integers(0, 20), st.integers(0, 4)),

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from generated_piles import write_chunk
 
 from services.common.schema import SCHEMA, WRITER_OPTIONS
 from services.merger.footer import FooterError, read_footer
 from services.merger.page_format import check_footer
 from services.merger.rows import SessionKey
+from tests.unit.merger.generated_piles import write_chunk
 
 KEY = SessionKey("vcn", "sub-1", "ses-1")
 COUNTS = "spike_counts.list.element.list.element"

@@ -9,7 +9,8 @@ import duckdb
 import polars as pl
 import pyarrow.dataset as ds
 import pytest
-from generated_piles import GeneratedSession, make_sessions, write_pile
+
+from tests.unit.merger.generated_piles import GeneratedSession, make_sessions, write_pile
 
 FEATURES = datasets.Features(
     {

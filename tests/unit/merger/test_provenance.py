@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from generated_piles import make_sessions, write_pile
 
 from services.common.errors import DamagedOutputError
 from services.merger.parameters import MergeParameters
 from services.merger.provenance import MissingRecord, Provenance, parse_provenance
+from tests.unit.merger.generated_piles import make_sessions, write_pile
 
 
 @pytest.fixture

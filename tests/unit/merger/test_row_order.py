@@ -3,13 +3,13 @@
 import random
 
 import pytest
-from generated_rows import make_row, rows
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import SpikemillError
 from services.common.identity import sort_key
 from services.merger.rows import PlannedRow, in_order, list_digest
+from tests.unit.merger.generated_rows import make_row, rows
 
 
 @given(rows, st.integers(0, 9), st.randoms(use_true_random=False))

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from generated_piles import GeneratedSession, make_sessions, planned_rows, row_table, write_chunk
 
 from services.binner.chunks import RowNames
 from services.binner.chunks import write_chunk as write_binned
@@ -23,6 +22,13 @@ from services.merger.parameters import MergeParameters
 from services.merger.plan import PlannedShard, plan_pile
 from services.merger.rows import PlannedRow
 from services.merger.shards import write_shard
+from tests.unit.merger.generated_piles import (
+    GeneratedSession,
+    make_sessions,
+    planned_rows,
+    row_table,
+    write_chunk,
+)
 
 
 @pytest.fixture

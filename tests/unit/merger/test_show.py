@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from generated_piles import GeneratedSession, make_sessions, write_chunk, write_pile
 from matplotlib.image import imread
 
 from services.common.errors import CallError, DamagedOutputError, StoreError
@@ -12,6 +11,7 @@ from services.merger.parameters import MergeParameters
 from services.merger.rows import SessionKey
 from services.merger.sampling import sample_rasters
 from services.merger.show import show_pile
+from tests.unit.merger.generated_piles import GeneratedSession, make_sessions, write_chunk, write_pile
 
 
 @pytest.fixture
@@ -79,3 +79,12 @@ def test_a_shard_that_cannot_be_read_is_one_clear_error(pile: Path, tmp_path: Pa
 def test_a_picture_that_cannot_be_written_is_one_clear_error(pile: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be written"):
         show_pile(pile, tmp_path / "nowhere" / "a.png")
+
+
+def test_names_are_drawn_as_they_are_written(tmp_path: Path) -> None:
+    matrix = np.ones((2, 2), dtype=np.uint8)
+    session = GeneratedSession(SessionKey("vcn", "sub-1", r"cost_$\frac{1$"), [matrix], tmp_path)
+    write_chunk(session.path, session.key, session.matrices)
+    write_pile(tmp_path / "pile", [session], MergeParameters())
+    show_pile(tmp_path / "pile", tmp_path / "a.png")
+    assert imread(tmp_path / "a.png").shape[:2] == (300, 1000)

@@ -4,13 +4,13 @@ import hashlib
 import json
 
 import pytest
-from generated_rows import make_row, rows
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.merger.parameters import MergeParameters, SplitBy
 from services.merger.rows import PlannedRow
 from services.merger.split import Split, SplitRule, divide, falls_below, group_key
+from tests.unit.merger.generated_rows import make_row, rows
 
 split_bys = st.sampled_from(["session", "subject", "row"])
 fractions = st.sampled_from([0.0, 0.01, 0.3, 0.5, 0.99])

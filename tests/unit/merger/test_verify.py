@@ -6,7 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from generated_piles import (
+
+from services.common.errors import CallError
+from services.merger.plan import MergePlan, plan_pile
+from services.merger.provenance import parse_provenance
+from services.merger.verify import verify_pile
+from tests.unit.merger.generated_piles import (
     SMALL_SHARDS,
     GeneratedSession,
     make_sessions,
@@ -15,11 +20,6 @@ from generated_piles import (
     write_pile,
     write_planned,
 )
-
-from services.common.errors import CallError
-from services.merger.plan import MergePlan, plan_pile
-from services.merger.provenance import parse_provenance
-from services.merger.verify import verify_pile
 
 
 @pytest.fixture

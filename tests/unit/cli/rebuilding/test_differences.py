@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-from provenances import provenance, session
-
 from services.cli.rebuilding.differences import differences
 from services.merger.provenance import AssetRecord, ShardRecord
+from tests.unit.cli.rebuilding.provenances import provenance, session
 
 CHANGED = AssetRecord(asset_id="a", path="a.nwb", size=2, digests={"sha256": "1"})
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from provenances import DANDI, provenance
 
 from services.cli.rebuilding.recipe import read_recipe
 from services.common.errors import CallError, DamagedOutputError
+from tests.unit.cli.rebuilding.provenances import DANDI, provenance
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripted_api import Pacer, Reply, ScriptedApi, serve_script
 
 from services.common.archives.base import Asset
 from services.common.archives.dandi import DandiArchive
 from services.common.errors import AssetError, NetworkError
+from tests.unit.common.archives.scripted_api import Pacer, Reply, ScriptedApi, serve_script
 
 LISTING = "/api/dandisets/000021/versions/draft/assets/"
 FIRST = f"{LISTING}?order=path&metadata=true&page_size=1000"

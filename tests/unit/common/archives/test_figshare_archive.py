@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripted_api import Pacer, Reply, ScriptedApi, serve_script
 
 from services.common.archives.base import Asset
 from services.common.archives.figshare import PAGE_SIZE, FigshareArchive
 from services.common.errors import AssetError, NetworkError
+from tests.unit.common.archives.scripted_api import Pacer, Reply, ScriptedApi, serve_script
 
 ARTICLE = "/v2/articles/7739750/versions/2"
 
@@ -99,10 +99,12 @@ def test_an_article_that_may_not_be_read_says_so(api: ScriptedApi, key: str, tol
         list(archive(api).assets())
 
 
-def test_a_file_that_is_only_a_link_is_refused_by_name(api: ScriptedApi) -> None:
-    api.answers(files_page(1), Reply([file(1, "elsewhere.nwb", is_link_only=True)]))
-    with pytest.raises(AssetError, match=r"'elsewhere\.nwb' is only a link"):
-        list(archive(api).assets())
+def test_of_a_file_that_is_only_a_link_no_digest_is_believed(api: ScriptedApi) -> None:
+    api.answers(files_page(1), Reply([file(1, "elsewhere.nwb", is_link_only=True), file(2, "here.nwb")]))
+    assert list(archive(api).assets()) == [
+        Asset("1", "elsewhere.nwb", 59, {}),
+        Asset("2", "here.nwb", 59, {"md5": "b" * 32}),
+    ]
 
 
 def test_a_version_that_is_not_there_is_told_at_once(api: ScriptedApi) -> None:

@@ -39,8 +39,16 @@ def test_links_to_files_are_files_and_links_to_folders_are_not_followed(tmp_path
     folder.mkdir()
     (folder / "link.nwb").symlink_to(target)
     (folder / "loop").symlink_to(folder)
-    (folder / "broken.nwb").symlink_to(tmp_path / "nowhere")
     assert list(FilesArchive(folder).assets()) == [Asset("link.nwb", "link.nwb", 5)]
+
+
+@pytest.mark.parametrize("target", ["nowhere", "broken.nwb"])
+def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path: Path, target: str) -> None:
+    (tmp_path / "broken.nwb").symlink_to(target)
+    archive = FilesArchive(tmp_path)
+    assert [asset.path for asset in archive.assets()] == ["broken.nwb"]
+    with pytest.raises(AssetError, match=r"broken\.nwb is gone .* leads nowhere"):
+        archive.locate("broken.nwb", "broken.nwb")
 
 
 def test_an_asset_is_read_where_it_lies(tmp_path: Path) -> None:
@@ -77,6 +85,24 @@ def test_a_folder_that_may_not_be_read_is_not_passed_over(tmp_path: Path) -> Non
             pytest.skip("this user may read everything")
         with pytest.raises(AssetError, match="closed cannot be read"):
             list(FilesArchive(tmp_path).assets())
+        (tmp_path / "closed").chmod(0o400)
+        with pytest.raises(AssetError, match=r"closed/a\.nwb cannot be read"):
+            list(FilesArchive(tmp_path).assets())
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+
+
+def test_a_folder_that_may_not_be_reached_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "closed" / "folder" / "a.nwb")
+    archive = FilesArchive(tmp_path / "closed" / "folder")
+    (tmp_path / "closed").chmod(0)
+    try:
+        if os.access(tmp_path / "closed", os.R_OK):
+            pytest.skip("this user may read everything")
+        with pytest.raises(CallError, match="folder is no folder that can be reached"):
+            list(archive.assets())
+        with pytest.raises(AssetError, match=r"a\.nwb .* may not be read"):
+            archive.locate("a.nwb", "a.nwb")
     finally:
         (tmp_path / "closed").chmod(0o700)
 

@@ -29,3 +29,10 @@ def test_any_included_and_no_excluded_pattern() -> None:
     matcher = path_matcher(["a/*", "b/*"], ["**/*_probe-*.nwb", "b/x.nwb"])
     paths = ["a/x.nwb", "a/x_probe-1.nwb", "b/x.nwb", "b/y.nwb", "c/x.nwb"]
     assert [path for path in paths if matcher(path)] == ["a/x.nwb", "b/y.nwb"]
+
+
+@pytest.mark.parametrize("pattern", ["sub-é/*", "sub-e\u0301/*"])
+@pytest.mark.parametrize("path", ["sub-é/a.nwb", "sub-e\u0301/a.nwb"])
+def test_accents_match_however_they_are_spelled(pattern: str, path: str) -> None:
+    assert path_matcher([pattern])(path)
+    assert not path_matcher(["**"], [pattern])(path)

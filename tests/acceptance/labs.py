@@ -1,0 +1,133 @@
+"""A lab's own folder of small made-up recordings, and the command as a person runs it beside it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import psycopg
+
+from services.cli.local.engine import ledger_address
+from services.cli.local.home import Home
+from services.demo.recordings.files import write_recording
+from services.demo.recordings.recording import Recording
+
+COMMAND = str(Path(sys.executable).with_name("spikemill"))
+_CATALOGUE = """
+[pile]
+name = "lab"
+
+[[source]]
+name = "lab"
+archive = "files"
+identifier = "{folder}"
+include = {include}
+species = "mouse"
+expect = {{ sessions = 4 }}
+"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A folder that holds recordings, catalogues and homes."""
+
+    folder: Path
+
+    @property
+    def recordings(self) -> Path:
+        """The folder of the recordings."""
+        return self.folder / "recordings"
+
+    def add(self, name: str, **odd: Any) -> None:
+        """Add a recording of a few thousand tokens."""
+        path = self.recordings / "sub-1" / f"{name}.nwb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_recording(Recording("1", name, **({"units": 5, "seconds": 30} | odd)), path)
+
+    def add_empty(self, name: str) -> None:
+        """Add a file that is no recording."""
+        path = self.recordings / "sub-1" / f"{name}.nwb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        h5py.File(path, "w").close()
+
+    def catalogue(self, *include: str, recordings: Path | None = None) -> str:
+        """Write the catalogue that takes the files that match the patterns; return its path."""
+        path = self.folder / "lab.toml"
+        patterns = json.dumps(list(include or ("**/*.nwb",)))
+        path.write_text(_CATALOGUE.format(folder=recordings or self.recordings, include=patterns))
+        return str(path)
+
+    def home(self, name: str = "home") -> Home:
+        """Name a home in this folder."""
+        return Home(self.folder / name)
+
+    def command(self, name: str, *arguments: str, home: str | None = "home") -> Sequence[str]:
+        """Return a command line; with a home unless that is None."""
+        return [COMMAND, name, *arguments, *(() if home is None else ("--home", str(self.home(home).path)))]
+
+    def run(
+        self, name: str, *arguments: str, home: str | None = "home", **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            self.command(name, *arguments, home=home),
+            env=_environment(settings),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @contextmanager
+    def running(
+        self, name: str, *arguments: str, home: str = "home", **settings: str
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Run a command beside the block; what still runs at its end is killed."""
+        with (
+            _interruptible(),
+            subprocess.Popen(
+                self.command(name, *arguments, home=home),
+                env=_environment(settings),
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as process,
+        ):
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def ask(self, question: str, home: str = "home") -> list[tuple[Any, ...]]:
+        """Ask the ledger of a home in which nothing runs."""
+        with ledger_address(self.home(home)) as address, psycopg.connect(address) as connection:
+            return connection.execute(question.encode()).fetchall()
+
+    def remove(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a child take SIGINT: a shell in the background ignores it, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _environment(settings: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a command: of our own settings only those that are given."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEMILL_")}
+    return bare | {"SPIKEMILL_SWEEP": "PT0.2S", "COLUMNS": "80"} | settings
