@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from services.common.errors import CallError, StoreError
+from services.common.folders import sync_folder
 from services.common.settings import settings
 
 _MARK = "ledger-id"
@@ -54,7 +55,8 @@ class Store:
     def draft(self, owner: str) -> Iterator[Path]:
         """Give a folder of the owner's own, in the same file system, and remove it at the end."""
         folder = self.root / _DRAFTS / f"{owner}.{uuid4().hex[:8]}"
-        folder.mkdir(parents=True)
+        with _store_errors(folder):
+            folder.mkdir(parents=True)
         try:
             yield folder
         finally:
@@ -71,21 +73,27 @@ class Store:
         Raises StoreError when the disk is full or the file is not what its writer says.
         """
         final = self.path(name)
-        try:
+        with _store_errors(final):
             final.parent.mkdir(parents=True, exist_ok=True)
             with _in_same_place(local, final) as aside:
                 _require(aside, final, sha256=sha256, size=size)
                 aside.replace(final)
-            _sync_folder(final.parent)
-        except OSError as error:
-            raise _store_error(error, final) from error
+            sync_folder(final.parent)
 
     def switch_pile(self, release_digest: str) -> None:
-        """Let `pile` be this release: the link is swapped by one rename."""
+        """Let `pile` be this release: the link is swapped by one rename.
+
+        Raises StoreError where that cannot be, as where a folder of this name stands.
+        """
+        link = self.root / "pile"
         aside = self.root / f".pile.{uuid4().hex[:8]}"
-        aside.symlink_to(Path("piles") / release_digest)
-        aside.replace(self.root / "pile")
-        _sync_folder(self.root)
+        with _store_errors(link):
+            aside.symlink_to(Path("piles") / release_digest)
+            try:
+                aside.replace(link)
+            finally:
+                aside.unlink(missing_ok=True)
+            sync_folder(self.root)
 
     def pile(self) -> str | None:
         """Return the digest of the release that `pile` leads to, if it leads anywhere."""
@@ -137,12 +145,13 @@ def _require(path: Path, final: Path, *, sha256: str, size: int) -> None:
         raise StoreError(f"{final} did not reach the store whole; check the disk, then retry.")
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+@contextmanager
+def _store_errors(path: Path) -> Iterator[None]:
+    """Tell what the disk refuses in the words of `_store_error`."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        yield
+    except OSError as error:
+        raise _store_error(error, path) from error
 
 
 def _store_error(error: OSError, path: Path) -> StoreError:

@@ -8,6 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from services.common.folders import sync_folder
+
 _BUFFER = 1 << 20
 
 
@@ -43,7 +45,7 @@ class PartialFile:
         """Give the settled file its name."""
         self._etag_file.unlink(missing_ok=True)
         self.path.replace(destination)
-        _settle_folder(destination.parent)
+        sync_folder(destination.parent)
 
     def discard(self) -> None:
         """Throw the bytes away."""
@@ -78,11 +80,3 @@ def _is_ours(stream: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     except (BlockingIOError, FileNotFoundError):
         return False
-
-
-def _settle_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from services.binner.readers.base import Recording
 from services.common.errors import RecordingError
 
+_WAY_OUT = "tell its authors, or exclude it in the catalogue"
+
 
 def read_units(file: h5py.File) -> Recording:
     """Read the spikes of all rows of the units table.
@@ -25,7 +27,7 @@ def read_units(file: h5py.File) -> Recording:
         raise RecordingError("the file has no units table, so no spikes; exclude it in the catalogue")
     spike_times = _column(units, "spike_times")
     if spike_times.dtype.kind not in "fiu":
-        raise RecordingError("the spike_times of the units table are not numbers")
+        raise RecordingError(f"the spike_times of the units table are not numbers; {_WAY_OUT}")
     ends = _read_ends(units, len(spike_times))
     return Recording(_read_seconds(spike_times), ends)
 
@@ -58,7 +60,7 @@ def _column(units: h5py.Group, name: str) -> h5py.Dataset:
         raise RecordingError(f"the units table has no {name} column; exclude the file in the catalogue")
     if column.shape is None or len(column.shape) != 1:
         raise RecordingError(
-            f"the {name} column of the units table is not a list, its shape is {column.shape}"
+            f"the {name} column of the units table is not a list, its shape is {column.shape}; {_WAY_OUT}"
         )
     return column
 
@@ -67,18 +69,22 @@ def _read_ends(units: h5py.Group, n_spikes: int) -> NDArray[np.int64]:
     """Return where each unit's spikes end, int64 of shape (n_units,)."""
     index = _column(units, "spike_times_index")
     if index.dtype.kind not in "iu":
-        raise RecordingError("the spike_times_index of the units table does not hold whole numbers")
+        raise RecordingError(
+            f"the spike_times_index of the units table does not hold whole numbers; {_WAY_OUT}"
+        )
     n_rows = len(_column(units, "id")) if "id" in units else len(index)
     if n_rows != len(index):
-        raise RecordingError(f"the units table has {n_rows} rows, but {len(index)} in spike_times_index")
+        raise RecordingError(
+            f"the units table has {n_rows} rows, but {len(index)} in spike_times_index; {_WAY_OUT}"
+        )
     ends = index[:]
     if ends.size and (ends[0] < 0 or (ends[1:] < ends[:-1]).any()):
-        raise RecordingError("the spike_times_index of the units table goes down; it may only rise")
+        raise RecordingError(f"the spike_times_index of the units table goes down; {_WAY_OUT}")
     last = int(ends[-1]) if ends.size else 0
     if last != n_spikes:
         raise RecordingError(
             f"the spike_times_index of the units table ends at {last:,}, "
-            f"but there are {n_spikes:,} spike times, so spikes cannot be given to units"
+            f"but there are {n_spikes:,} spike times, so spikes cannot be given to units; {_WAY_OUT}"
         )
     return ends.astype(np.int64)  # type: ignore[no-any-return]  # h5py has no types
 

@@ -96,7 +96,7 @@ class DandiArchive:
 
 
 def _asset(item: _Item) -> Asset:
-    listed = item.metadata.get("digest", {})
+    listed = item.metadata.get("digest") or {}
     digests = {ours: listed[theirs] for theirs, ours in _ALGORITHMS.items() if listed.get(theirs)}
     return Asset(item.asset_id, item.path, item.size, digests, _has_units(item.metadata))
 

@@ -22,6 +22,7 @@ def refusal(path: Path) -> str:
     text = str(caught.value)
     assert text.startswith(f"{path.name}: ")
     assert "\n" not in text
+    assert any(way_out in text for way_out in ("exclude", "fetch it again", "convert it"))
     return text
 
 

@@ -147,6 +147,19 @@ def test_a_store_that_cannot_be_made_is_one_readable_error(tmp_path: Path) -> No
         Store(tmp_path / "file" / "store").claim_for(uuid4())
 
 
+def test_a_draft_that_cannot_be_made_is_one_readable_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="could not take"), Store(tmp_path / "file").draft("1.1"):
+        pass
+
+
+def test_a_folder_in_the_place_of_the_pile_is_one_readable_error(store: Store) -> None:
+    (store.root / "pile").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"could not take .*/pile: Is a directory"):
+        store.switch_pile("1" * 64)
+    assert [path.name for path in store.root.iterdir()] == ["pile"]
+
+
 def test_the_pile_leads_to_the_newest_release(store: Store) -> None:
     store.root.mkdir()
     assert store.pile() is None

@@ -62,7 +62,8 @@ def test_an_item_becomes_an_asset_with_digests_and_what_it_holds(api: ScriptedAp
             item("b.nwb", digest={"dandi:dandi-etag": "e-1"}, variableMeasured=[{"value": "Units"}]),
             item("c.nwb", digest={"dandi:sha2-256": None}, variableMeasured=[]),
             item("d.nwb"),
-            count=4,
+            item("e.nwb", digest=None),
+            count=5,
         ),
     )
     assert list(archive(api).assets()) == [
@@ -70,6 +71,7 @@ def test_an_item_becomes_an_asset_with_digests_and_what_it_holds(api: ScriptedAp
         Asset("id-of-b.nwb", "b.nwb", 100, {"dandi-etag": "e-1"}, has_units=True),
         Asset("id-of-c.nwb", "c.nwb", 100, {}, has_units=False),
         Asset("id-of-d.nwb", "d.nwb", 100, {}, has_units=None),
+        Asset("id-of-e.nwb", "e.nwb", 100, {}, has_units=None),
     ]
 
 
