@@ -208,6 +208,12 @@ def upgrade() -> None:
             comment="What the split came to: groups, rows, tokens.",
         ),
         sa.Column(
+            "texts",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="What its card and provenance say of the pile and its sources.",
+        ),
+        sa.Column(
             "missing",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=True,

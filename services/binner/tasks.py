@@ -59,10 +59,14 @@ def _bin_session(claim: Claim, _heartbeat: Heartbeat) -> Result:
 
 def _copies(assets: Sequence[Asset]) -> list[Path]:
     """Return where the session's files lie, in path order."""
-    copies = [Path(asset.local_path) for asset in assets if asset.local_path]
-    if len(copies) < len(assets) or not all(copy.is_file() for copy in copies):
-        raise DamagedOutputError("A copy in the spool is gone; retry fetches it again.")
-    return copies
+    return [_copy(asset) for asset in assets]
+
+
+def _copy(asset: Asset) -> Path:
+    copy = Path(asset.local_path or "")
+    if not copy.is_file():
+        raise DamagedOutputError(f"{asset.path} was there and is gone; retry fetches it again.")
+    return copy
 
 
 def _require_unchanged(source: SourceVersion, assets: Sequence[Asset]) -> None:

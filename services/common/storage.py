@@ -55,7 +55,7 @@ class Store:
     def draft(self, owner: str) -> Iterator[Path]:
         """Give a folder of the owner's own, in the same file system, and remove it at the end."""
         folder = self.root / _DRAFTS / f"{owner}.{uuid4().hex[:8]}"
-        with _store_errors(folder):
+        with store_errors(folder):
             folder.mkdir(parents=True)
         try:
             yield folder
@@ -73,7 +73,7 @@ class Store:
         Raises StoreError when the disk is full or the file is not what its writer says.
         """
         final = self.path(name)
-        with _store_errors(final):
+        with store_errors(final):
             final.parent.mkdir(parents=True, exist_ok=True)
             with _in_same_place(local, final) as aside:
                 _require(aside, final, sha256=sha256, size=size)
@@ -87,7 +87,7 @@ class Store:
         """
         link = self.root / "pile"
         aside = self.root / f".pile.{uuid4().hex[:8]}"
-        with _store_errors(link):
+        with store_errors(link):
             aside.symlink_to(Path("piles") / release_digest)
             try:
                 aside.replace(link)
@@ -146,8 +146,8 @@ def _require(path: Path, final: Path, *, sha256: str, size: int) -> None:
 
 
 @contextmanager
-def _store_errors(path: Path) -> Iterator[None]:
-    """Tell what the disk refuses in the words of `_store_error`."""
+def store_errors(path: Path) -> Iterator[None]:
+    """Tell what the disk refuses as a StoreError that says what to do."""
     try:
         yield
     except OSError as error:

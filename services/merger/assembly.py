@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.common.errors import DamagedOutputError
 from services.common.models import Session, Shard
-from services.common.storage import Store
+from services.common.storage import Store, store_errors
 from services.merger.audit import audit_shard
 from services.merger.card import render_card
 from services.merger.plan import PlannedShard
@@ -82,7 +82,8 @@ def write_papers(store: Store, drafts: Path, release_digest: str, provenance: Pr
     papers = {"provenance.jsonl": lines, "README.md": render_card(provenance, sha256).encode("utf-8")}
     for name, content in papers.items():
         draft = drafts / name
-        draft.write_bytes(content)
+        with store_errors(draft):
+            draft.write_bytes(content)
         store.publish(
             draft,
             pile_file(release_digest, name),

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.common.catalogue import source_from_record
 from services.common.identity import digest
 from services.common.ledger.contents import MissingSession, StoredRow
 from services.common.ledger.releases import FrozenRelease, FrozenRow, FrozenShard
-from services.common.models import Shard
+from services.common.models import Build, Shard, SourceVersion
 from services.merger.parameters import MergeParameters
 from services.merger.plan import PlannedShard, SplitName, plan_pile, row_groups
 from services.merger.rows import PlannedRow, list_digest
@@ -42,6 +43,14 @@ def merge_parameters(stored: Mapping[str, Any]) -> MergeParameters:
     return MergeParameters(**{key: stored[key] for key in MergeParameters.model_fields if key in stored})
 
 
+def card_texts(build: Build, sources: Sequence[SourceVersion]) -> dict[str, Any]:
+    """Return what the card will say of a pile and its sources, as their entries stand now."""
+    return {
+        "notes": build.notes or "",
+        "sources": [source_from_record(source.entry).describe() for source in sources],
+    }
+
+
 def missing_records(missing: Sequence[MissingSession]) -> list[dict[str, str]]:
     """Say of each missing session why: in words that are the same wherever the build runs."""
     return [
@@ -64,16 +73,18 @@ def freeze_rows(
     parameters: Mapping[str, Any],
     rows: Sequence[StoredRow],
     missing: Sequence[MissingSession],
+    texts: Mapping[str, Any],
 ) -> FrozenRelease:
-    """Plan a release; the same rows, parameters and missing sessions give the same digest."""
+    """Plan a release; the same rows, parameters, missing sessions and texts give the same digest."""
     row_ids = {planned_row(row): row.row_id for row in rows}
     plan = plan_pile(row_ids, merge_parameters(parameters))
     rows_digest = list_digest(row_ids)
     left_out = missing_records(missing)
     return FrozenRelease(
-        digest=digest([build_digest, dict(parameters), rows_digest, left_out]),
+        digest=digest([build_digest, dict(parameters), rows_digest, left_out, dict(texts)]),
         list_digest=rows_digest,
         split=plan.split.model_dump(mode="json"),
+        texts=texts,
         missing=left_out,
         shards=[_frozen_shard(shard, row_ids) for shard in plan.shards],
     )

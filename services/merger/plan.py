@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.common.errors import SpikemillError
+from services.common.errors import CatalogueError
 from services.common.schema import ROWS_PER_GROUP
 from services.merger.parameters import MergeParameters
 from services.merger.rows import PlannedRow, in_order
@@ -45,11 +45,11 @@ def plan_pile(rows: Iterable[PlannedRow], parameters: MergeParameters) -> MergeP
     """Order the rows, divide them, and close a shard wherever a limit is reached.
 
     The same rows and parameters give the same plan, in whatever order the rows come. Raises
-    `SpikemillError` where there is no row, or one row twice.
+    `CatalogueError` where there is no row, or one row twice.
     """
     ordered = in_order(rows, parameters.seed)
     if not ordered:
-        raise SpikemillError("There is no row to merge: every session was waived, or none was selected.")
+        raise CatalogueError("There is no row to merge: every session was waived, or none was selected.")
     split = divide(ordered, parameters)
     train = _shards("train", split.train, parameters)
     test = _shards("test", split.test, parameters)

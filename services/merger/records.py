@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, cast
 
 from services.common.catalogue import source_from_record
-from services.common.models import Asset, Build, Release, Session, Shard, SourceVersion
+from services.common.models import Asset, Build, Release, Session, Shard
 from services.common.schema import FORMAT_ID
 from services.merger.freezing import merge_parameters
 from services.merger.provenance import (
@@ -21,20 +21,20 @@ from services.merger.split import SplitFacts
 def provenance_of(
     release: Release,
     build: Build,
-    sources: Sequence[SourceVersion],
     sessions: Sequence[Session],
     shards: Sequence[Shard],
 ) -> Provenance:
-    """Return the provenance of a release whose shards all stand."""
+    """Return the provenance of a release whose shards all stand, with the texts that it froze."""
+    texts = release.texts or {}
     return Provenance(
         pile=PileRecord(
             name=build.pile,
-            notes=build.notes or "",
+            notes=texts["notes"],
             format_id=FORMAT_ID,
             rows_digest=release.list_digest or "",
             parameters=merge_parameters(release.parameters),
             session_limit=build.session_limit,
-            sources=tuple(source_from_record(source.entry).describe() for source in sources),
+            sources=tuple(texts["sources"]),
             split=SplitFacts(**(release.split or {})),
             shards=tuple(_shard(shard) for shard in shards),
         ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Protocol, TypeVar
 
-from services.common.errors import SpikemillError
+from services.common.errors import CatalogueError
 from services.common.identity import digest, sort_key
 
 
@@ -71,13 +71,13 @@ def session_of(row: Row) -> SessionKey:
 def in_order(rows: Iterable[AnyRow], seed: int) -> list[AnyRow]:
     """Return the rows by ascending sha256 of `[seed, source, subject, session, segment]`.
 
-    Raises `SpikemillError` where two rows bear the same names: their order would be left to chance.
+    Raises `CatalogueError` where two rows bear the same names: their order would be left to chance.
     """
     keyed = [(sort_key(seed, row.source, row.subject, row.session, row.segment), row) for row in rows]
     keyed.sort(key=lambda pair: pair[0])
     for (key, row), (next_key, _) in pairwise(keyed):
         if key == next_key:
-            raise SpikemillError(
+            raise CatalogueError(
                 f"Source {row.source} holds {row.segment} of session {row.session} of subject {row.subject} "
                 "twice; give its sessions names that tell them apart (`group`, or narrower patterns)."
             )

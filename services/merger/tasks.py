@@ -15,7 +15,7 @@ from services.common.work import NETWORK_RETRIES, perform
 from services.merger.app import app
 from services.merger.assembly import DamagedShardError, audit_release, pile_file, write_papers
 from services.merger.chunks import ChunkStore, DamagedChunkError
-from services.merger.freezing import freeze_rows, planned_shard
+from services.merger.freezing import card_texts, freeze_rows, planned_shard
 from services.merger.records import provenance_of
 from services.merger.shards import write_shard
 
@@ -43,7 +43,8 @@ def _freeze_release(claim: Claim, _heartbeat: Heartbeat) -> Result:
         release, build = contents.release_of(session, claim.subject)
         rows = contents.rows_of(session, build.id)
         missing = contents.missing_from(session, build.id)
-    frozen = freeze_rows(build.digest, release.parameters, rows, missing)
+        texts = card_texts(build, contents.sources_of(session, build.id))
+    frozen = freeze_rows(build.digest, release.parameters, rows, missing, texts)
     return Result(
         output={"rows": len(rows), "shards": len(frozen.shards)},
         record=partial(releases.freeze, release_id=release.id, frozen=frozen),
@@ -74,7 +75,6 @@ def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
 def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
     with transaction() as session:
         release, build = contents.release_of(session, claim.subject)
-        sources = contents.sources_of(session, build.id)
         sessions = contents.sessions_of(session, release.id)
         shards = contents.shards_of(session, release.id)
         planned = [(each, planned_shard(*contents.shard_rows(session, each.id))) for each in shards]
@@ -86,7 +86,7 @@ def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
     except DamagedShardError as error:
         raise _reopened_shard(error) from error
     with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
-        provenance = provenance_of(release, build, sources, sessions, shards)
+        provenance = provenance_of(release, build, sessions, shards)
         provenance_sha256 = write_papers(store, drafts, release_digest, provenance)
     _switch(store, release.id, release_digest)
     return Result(

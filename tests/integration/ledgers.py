@@ -227,6 +227,7 @@ def frozen(claimed: Claim, *, shards: int = 1) -> Result:
             {"source": left.source, "path": left.key} for left in contents.missing_from(session, build.id)
         ]
     found = releases.FrozenRelease(
+        texts={},
         digest=digest([build.digest, release.parameters, [row.chunk_sha256 for row in rows], missing]),
         list_digest=digest([row.chunk_sha256 for row in rows]),
         split={"train": len(rows)},

@@ -63,6 +63,7 @@ class FrozenRelease:
     digest: str
     list_digest: str
     split: Mapping[str, Any]
+    texts: Mapping[str, Any]
     missing: Sequence[Mapping[str, Any]]
     shards: Sequence[FrozenShard]
 
@@ -84,6 +85,7 @@ def freeze(transaction: Transaction, release_id: int, frozen: FrozenRelease) -> 
     release.digest = frozen.digest
     release.list_digest = frozen.list_digest
     release.split = dict(frozen.split)
+    release.texts = dict(frozen.texts)
     release.missing = list(frozen.missing)
     release.frozen_at = func.clock_timestamp()
     transaction.flush()

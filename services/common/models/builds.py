@@ -91,6 +91,9 @@ class Release(Model):
     split: Mapped[dict[str, Any] | None] = mapped_column(
         comment="What the split came to: groups, rows, tokens."
     )
+    texts: Mapped[dict[str, Any] | None] = mapped_column(
+        comment="What its card and provenance say of the pile and its sources."
+    )
     missing: Mapped[list[Any] | None] = mapped_column(comment="Sessions left out, each with its reason.")
     provenance_sha256: Mapped[str | None] = mapped_column(comment="sha256 of the pile's provenance.jsonl.")
     created_at: Mapped[datetime] = mapped_column(

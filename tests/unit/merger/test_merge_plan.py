@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.common.errors import SpikemillError
+from services.common.errors import CatalogueError
 from services.merger.parameters import MergeParameters
 from services.merger.plan import PlannedShard, plan_pile
 from services.merger.rows import PlannedRow, in_order
@@ -103,7 +103,7 @@ def test_a_large_pile_is_planned_whole() -> None:
 
 
 def test_nothing_to_merge_is_refused() -> None:
-    with pytest.raises(SpikemillError, match="no row to merge"):
+    with pytest.raises(CatalogueError, match="no row to merge"):
         plan_pile([], MergeParameters())
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.errors import SpikemillError
+from services.common.errors import CatalogueError
 from services.common.identity import sort_key
 from services.merger.rows import PlannedRow, in_order, list_digest
 from tests.unit.merger.generated_rows import make_row, rows
@@ -37,7 +37,7 @@ def test_seed_decides_the_order() -> None:
 
 
 def test_two_rows_of_one_name_are_refused() -> None:
-    with pytest.raises(SpikemillError, match="holds segment_1 of session ses-7 of subject sub-3 twice"):
+    with pytest.raises(CatalogueError, match="holds segment_1 of session ses-7 of subject sub-3 twice"):
         in_order([make_row("vcn", 7, 1), make_row("vcn", 8, 1), make_row("vcn", 7, 1)], 0)
 
 
