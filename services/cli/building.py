@@ -91,6 +91,7 @@ def _prepare(home: Home, address: Address, *, owns_ledger: bool) -> None:
         if owns_ledger:
             sweep.reclaim_older_boots(session, address.boot)
             sweep.forget_messages(session)
+            sweep.note_start(session)
 
 
 def _children(home: Home, address: Address, binners: int) -> Sequence[Child]:

@@ -123,6 +123,15 @@ def test_after_the_sweeper_was_away_nothing_expires_for_a_while(plan_job: int) -
     assert run(sweep.expire_leases) == 1
 
 
+def test_a_start_grants_no_grace(plan_job: int) -> None:
+    ledgers.claim(plan_job)
+    ledgers.expire(plan_job)
+    swept(hours=1)
+    run(sweep.note_start)
+    run(sweep.note_pulse)
+    assert run(sweep.expire_leases) == 1
+
+
 def test_a_short_pause_of_the_sweeper_changes_nothing(plan_job: int) -> None:
     ledgers.claim(plan_job)
     ledgers.expire(plan_job)

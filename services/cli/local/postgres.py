@@ -17,6 +17,7 @@ from services.cli.local.keeper import last_line
 from services.cli.local.plain_user import PlainUser
 from services.cli.local.postgres_programs import PostgresPrograms, choose_programs, reachable_programs
 from services.cli.local.supervisor import Supervisor
+from services.common.folders import sync_folder
 
 _NAME = "postgres"
 _ROLE = "spikemill"
@@ -73,17 +74,8 @@ def _cluster(home: Home, programs: PostgresPrograms, user: PlainUser | None) -> 
         os.chown(aside, user.uid, user.gid)
     _initialise(home, programs, aside, user)
     aside.rename(cluster)
-    _sync(home.state)
+    sync_folder(home.state)
     return cluster
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder last."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _initialise(home: Home, programs: PostgresPrograms, folder: Path, user: PlainUser | None) -> None:

@@ -8,6 +8,8 @@ from services.cli.wording import count, duration, rate
 from services.common.ledger.figures import Failure, SourceProgress
 from services.common.models.builds import ReleaseState
 
+# A round takes less than a second; Postgres or the broker may have to start again in between.
+_LONGEST_SILENCE = 30.0
 _LISTING = {"ready": "waits to be listed", "running": "is being listed", "dead": "could not be listed"}
 
 
@@ -40,7 +42,9 @@ def merge_state(snapshot: Snapshot) -> str | None:
 
 
 def waits(snapshot: Snapshot) -> Iterator[str]:
-    """Say per source what failed and is tried again, and when."""
+    """Say per source what failed and is tried again, and when; and whether nothing is sent any more."""
+    if snapshot.status.silent_for > _LONGEST_SILENCE:
+        yield "The sweeper ends no round any more, so nothing new starts: logs/sweeper.log says why."
     told: set[str] = set()
     for failure in snapshot.waiting:
         if failure.source not in told:

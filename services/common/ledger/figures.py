@@ -81,7 +81,11 @@ class AssetBytes:
 
 @dataclass(frozen=True, slots=True)
 class BuildStatus:
-    """A build and its newest release; `runnable` counts the jobs that may still run."""
+    """A build and its newest release.
+
+    `runnable` counts the jobs that may still run; `silent_for` is the time since the sweeper last ended a
+    round, in seconds.
+    """
 
     build: int
     pile: str
@@ -93,6 +97,7 @@ class BuildStatus:
     shards: int
     shards_done: int
     tokens_done: int
+    silent_for: float
 
 
 def _texts(row: Row[Any]) -> dict[str, Any]:
@@ -239,7 +244,10 @@ _STATUS = text("""
             SELECT count(*) FROM shards AS shard
             WHERE shard.release_id = release.id AND shard.sha256 IS NOT NULL
         ) AS shards_done,
-        (SELECT coalesce(sum(tokens), 0)::bigint FROM token_ledger WHERE build_id = build.id) AS tokens_done
+        (SELECT coalesce(sum(tokens), 0)::bigint FROM token_ledger WHERE build_id = build.id) AS tokens_done,
+        (
+            SELECT coalesce(extract(epoch FROM clock_timestamp() - swept_at), 0)::float FROM ledger_mark
+        ) AS silent_for
     FROM builds AS build
     JOIN LATERAL (
         SELECT * FROM releases WHERE build_id = build.id

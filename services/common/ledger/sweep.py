@@ -21,6 +21,11 @@ _TOO_OFTEN = " It happened {crashes} times; give the workers more memory, then r
 _WORN_OUT = " It was the last of {attempt} attempts; see the attempts of job {job} in the ledger, then retry."
 
 
+def note_start(transaction: Transaction) -> None:
+    """Count the sweeper's silence from now: nothing ran before, so nobody is owed a grace period."""
+    transaction.execute(update(LedgerMark).values(swept_at=func.clock_timestamp()))
+
+
 def note_pulse(transaction: Transaction) -> None:
     """Note that the sweeper is alive; after a pause of half a lease or more, grant everyone a grace period.
 

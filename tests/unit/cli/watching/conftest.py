@@ -66,6 +66,7 @@ def take_snapshot() -> TakeSnapshot:
             "shards": 0,
             "shards_done": 0,
             "tokens_done": changes.pop("tokens", 0),
+            "silent_for": 0.0,
         } | changes.pop("status", {})
         return Snapshot(
             taken_at=taken_at,

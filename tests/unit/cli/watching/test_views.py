@@ -47,6 +47,13 @@ def test_silence_is_broken_now_and_then(take_snapshot: TakeSnapshot) -> None:
     assert written[1:] == ["0 tokens"] * 3
 
 
+def test_a_sweeper_that_stands_still_is_named(take_snapshot: TakeSnapshot) -> None:
+    silent = {"silent_for": 31.0}
+    said = "The sweeper ends no round any more, so nothing new starts: logs/sweeper.log says why."
+    assert said in lines_of(take_snapshot(LATER), take_snapshot(LATER + 100, status=silent))
+    assert said not in lines_of(take_snapshot(LATER), take_snapshot(LATER + 100))
+
+
 def test_an_archive_that_is_away_is_named_with_its_next_try(
     take_snapshot: TakeSnapshot, make_failure: MakeFailure
 ) -> None:
