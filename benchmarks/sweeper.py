@@ -21,7 +21,7 @@ from services.cli.local.home import Home
 from services.common.archives.base import Asset
 from services.common.database import engine, transaction
 from services.common.identity import digest
-from services.common.ledger import claims, figures, planning, releases, rooms, sweep
+from services.common.ledger import claims, figures, listings, planning, releases, rooms, sweep
 from services.common.migrate import migrate
 from services.common.queues import Queue, kinds_of
 from services.common.schema import FORMAT_ID
@@ -86,7 +86,7 @@ def _ask() -> int:
         build = planning.open_build(session, request).build
     for number in range(1, _SOURCES + 1):
         with transaction() as session:
-            planning.seal_source(session, number, [_session(number, each) for each in range(_SESSIONS)])
+            listings.seal_source(session, number, [_session(number, each) for each in range(_SESSIONS)])
     _change("UPDATE jobs SET state = 'done', output = '{}' WHERE kind = 'plan'")
     _change("ANALYZE")
     return build
@@ -98,9 +98,9 @@ def _source(name: str) -> planning.SourceRequest:
     )
 
 
-def _session(source: int, number: int) -> planning.SessionPlan:
+def _session(source: int, number: int) -> listings.SessionPlan:
     name = f"{source}-{number}"
-    return planning.SessionPlan(name, name, name, [Asset(name, name, 10_000, {})])
+    return listings.SessionPlan(name, name, name, [Asset(name, name, 10_000, {})])
 
 
 def _change(statement: str, **values: int) -> None:

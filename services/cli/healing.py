@@ -1,7 +1,7 @@
 """Before a build goes on: outputs that the ledger names but the store no longer holds are made again."""
 
 from services.common.database import transaction
-from services.common.ledger import contents, operations
+from services.common.ledger import contents, reopening
 from services.common.ledger.planning import OpenedBuild
 from services.common.storage import Store
 from services.merger.assembly import pile_file
@@ -21,7 +21,7 @@ def _heal_chunks(store: Store, build_id: int) -> None:
     with transaction() as session:
         for chunk in contents.chunks_of(session, build_id):
             if store.size(chunk.name) != chunk.bytes:
-                operations.reopen_session(session, chunk.session, f"Chunk {chunk.name} is gone.")
+                reopening.reopen_session(session, chunk.session, f"Chunk {chunk.name} is gone.")
 
 
 def _heal_release(store: Store, release_id: int) -> None:
@@ -32,6 +32,6 @@ def _heal_release(store: Store, release_id: int) -> None:
         shards = contents.shards_of(session, release_id)
         lost = [shard.id for shard in shards if store.size(pile_file(digest, shard.name)) != shard.bytes]
         if lost or any(store.size(pile_file(digest, paper)) is None for paper in _PAPERS):
-            operations.reopen_release(session, release_id, lost)
+            reopening.reopen_release(session, release_id, lost)
         elif store.pile() != digest:
             store.switch_pile(digest)

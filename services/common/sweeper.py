@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from services.common.celery import create_app
 from services.common.database import engine, is_connection_lost, transaction
 from services.common.housekeeping import clean_up
-from services.common.ledger import operations, releases, rooms, sweep
+from services.common.ledger import releases, restarting, rooms, sweep
 from services.common.log import configure_logging
 from services.common.queues import Queue, kinds_of, task_name
 from services.common.settings import settings
@@ -37,7 +37,7 @@ STEPS: Sequence[Callable[[Session], object]] = (
     sweep.expire_leases,
     sweep.promote_unblocked,
     releases.fire_gates,
-    operations.reclaim_rooms,
+    restarting.reclaim_rooms,
 )
 """What each round does to the ledger before it gives out room and sends messages."""
 

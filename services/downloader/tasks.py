@@ -9,7 +9,7 @@ from services.common.archives.opening import open_archive
 from services.common.catalogue import Source, source_from_record
 from services.common.database import transaction
 from services.common.heartbeat import Heartbeat
-from services.common.ledger import planning, recordings
+from services.common.ledger import listings, recordings
 from services.common.ledger.claims import Claim, Result
 from services.common.models import Asset, SourceVersion
 from services.common.models.work import JobKind
@@ -37,18 +37,18 @@ def fetch(task: Task, job_id: int) -> None:
 
 def _plan_source(claim: Claim, _heartbeat: Heartbeat) -> Result:
     with transaction() as session:
-        source = planning.require_open_source(session, claim.subject)
+        source = listings.require_open_source(session, claim.subject)
     entry = _entry_of(source)
     archive = open_archive(entry, LedgerPacer())
     sessions = [_session_plan(planned) for planned in select_sessions(archive.assets(), entry)]
     return Result(
         output={"sessions": len(sessions)},
-        record=partial(planning.seal_source, source_version_id=source.id, sessions=sessions),
+        record=partial(listings.seal_source, source_version_id=source.id, sessions=sessions),
     )
 
 
-def _session_plan(planned: PlannedSession) -> planning.SessionPlan:
-    return planning.SessionPlan(planned.key, planned.subject_id, planned.session_id, planned.assets)
+def _session_plan(planned: PlannedSession) -> listings.SessionPlan:
+    return listings.SessionPlan(planned.key, planned.subject_id, planned.session_id, planned.assets)
 
 
 def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:

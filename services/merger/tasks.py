@@ -6,7 +6,7 @@ from celery import Task
 
 from services.common.database import transaction
 from services.common.heartbeat import Heartbeat
-from services.common.ledger import contents, operations, releases
+from services.common.ledger import contents, releases, reopening
 from services.common.ledger.claims import Claim, Result, SupersededError
 from services.common.models.work import JobKind
 from services.common.queues import task_name
@@ -114,12 +114,12 @@ def _reopened_session(error: DamagedChunkError) -> SupersededError:
     with transaction() as session:
         damaged = contents.session_with_chunk(session, error.chunk)
         if damaged is not None:
-            operations.reopen_session(session, damaged, str(error))
+            reopening.reopen_session(session, damaged, str(error))
     return SupersededError(str(error))
 
 
 def _reopened_shard(error: DamagedShardError) -> SupersededError:
     """Have a damaged shard written again; the assembly waits for it."""
     with transaction() as session:
-        operations.reopen_shard(session, error.shard, str(error))
+        reopening.reopen_shard(session, error.shard, str(error))
     return SupersededError(str(error))

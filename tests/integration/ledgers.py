@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session as Transaction
 from services.common.archives.base import Asset as ListedAsset
 from services.common.database import transaction
 from services.common.identity import digest
-from services.common.ledger import claims, contents, figures, planning, recordings, releases, rooms
+from services.common.ledger import claims, contents, figures, listings, planning, recordings, releases, rooms
 from services.common.ledger.claims import Claim, Result
 from services.common.ledger.wanted import is_wanted
 from services.common.models import Asset, Attempt, Build, Job, Release, Session, Shard, SourceVersion
@@ -46,10 +46,10 @@ def ask(*names: str, **changes: Any) -> planning.OpenedBuild:
 
 def listing(
     source_name: str, sessions: int, *, assets: int = 1, size: int = 100
-) -> list[planning.SessionPlan]:
+) -> list[listings.SessionPlan]:
     """Make up a listing."""
     return [
-        planning.SessionPlan(
+        listings.SessionPlan(
             key=f"sub-{number}/{source_name}-{number}.nwb",
             subject_id=f"sub-{number}",
             session_id=f"{source_name}-{number}",
@@ -113,10 +113,10 @@ def fail(claimed: Claim, error: BaseException) -> JobState:
         return claims.fail(session, claimed, error)
 
 
-def plan(sessions: Sequence[planning.SessionPlan], job_id: int | None = None) -> None:
+def plan(sessions: Sequence[listings.SessionPlan], job_id: int | None = None) -> None:
     """Run the first plan job that is ready, or the given one."""
     claimed = claim(job_id or ready(JobKind.PLAN)[0].id)
-    finish(claimed, Result({}, lambda session: planning.seal_source(session, claimed.subject, sessions)))
+    finish(claimed, Result({}, lambda session: listings.seal_source(session, claimed.subject, sessions)))
 
 
 def sweep_once(capacity: int = 10**12) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from services.common.database import transaction
 from services.common.errors import AssetError
-from services.common.ledger import claims, operations, releases, rooms, sweep
+from services.common.ledger import claims, operations, releases, reopening, restarting, rooms, sweep, waiving
 from services.common.ledger.claims import SupersededError
 from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind, JobState
@@ -89,7 +89,7 @@ def test_a_waived_session_is_not_let_into_the_spool_at_the_same_moment() -> None
     ledgers.ask("a")
     ledgers.plan(ledgers.listing("a", 1))
     with transaction() as session:
-        operations.waive(session, "a-0", "noise")
+        waiving.waive(session, "a-0", "noise")
         with beside(
             lambda: _in_transaction(lambda other: rooms.admit_sessions(other, capacity=1000))
         ) as other:
@@ -106,7 +106,7 @@ def test_the_gate_does_not_open_on_a_session_that_is_being_reopened() -> None:
     ledgers.sweep_once()
     ledgers.bin_all()
     with transaction() as session:
-        operations.reopen_session(session, ledgers.sessions()[0].id, "Its chunk is gone.")
+        reopening.reopen_session(session, ledgers.sessions()[0].id, "Its chunk is gone.")
         with beside(lambda: _in_transaction(releases.fire_gates)) as other:
             session.commit()
             other.result()
@@ -132,7 +132,7 @@ def test_a_release_is_either_published_or_withdrawn(how: str) -> None:
             if how == "cancel":
                 operations.cancel_builds(session)
             else:
-                operations.reopen_session(session, session_id, "Its chunk is gone.")
+                reopening.reopen_session(session, session_id, "Its chunk is gone.")
 
     with transaction() as session:
         claims.finish(session, claimed, ledgers.assembled(claimed))
@@ -160,7 +160,7 @@ def test_a_bin_is_not_let_go_while_its_session_is_started_again() -> None:
     ledgers.sweep_once()
     ledgers.fetch_all()
     with transaction() as session:
-        operations.restart_session(session, ledgers.sessions()[0].id)
+        restarting.restart_session(session, ledgers.sessions()[0].id)
         with beside(lambda: _in_transaction(sweep.promote_unblocked)) as other:
             session.commit()
             other.result()

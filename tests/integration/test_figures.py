@@ -6,7 +6,7 @@ from sqlalchemy import select
 from services.common.archives.base import Asset as ListedAsset
 from services.common.database import transaction
 from services.common.errors import CallError, RecordingError
-from services.common.ledger import contents, figures, operations, planning
+from services.common.ledger import contents, figures, listings, operations, planning, waiving
 from services.common.ledger.figures import AssetBytes
 from services.common.models import SourceVersion
 from services.common.models.work import JobKind, JobState
@@ -33,7 +33,7 @@ def test_what_a_build_goes_without_is_told_with_its_error_or_reason() -> None:
     assert (failed.session, failed.file) == ("a/sub-1/a-1", "sub-1/a-1.nwb")
     assert (failed.error, failed.waived_because) == ("a-1.nwb: no units table", None)
     with transaction() as session:
-        operations.waive(session, "a/sub-1/a-1", "noise")
+        waiving.waive(session, "a/sub-1/a-1", "noise")
         (waived,) = figures.left_out_of(session, build)
     assert waived.waived_because == "noise"
 
@@ -105,12 +105,12 @@ def test_spare_chunks_are_forgotten_and_made_again_when_they_are_wanted() -> Non
 
 def test_a_listed_session_is_waived_by_its_source_and_key() -> None:
     build = ledgers.ask("a", "b").build
-    same_key = [planning.SessionPlan("day.nwb", None, "day", [ListedAsset("day", "day.nwb", 1)])]
+    same_key = [listings.SessionPlan("day.nwb", None, "day", [ListedAsset("day", "day.nwb", 1)])]
     for plan in ledgers.jobs(JobKind.PLAN):
         ledgers.plan(same_key, plan.id)
     with transaction() as session:
-        operations.waive_listed(session, build, "b", "day.nwb", "noise")
-        operations.waive_listed(session, build, "b", "night.nwb", "was never listed")
+        waiving.waive_listed(session, build, "b", "day.nwb", "noise")
+        waiving.waive_listed(session, build, "b", "night.nwb", "was never listed")
         assert [(left.source, left.waived_because) for left in figures.left_out_of(session, build)] == [
             ("b", "noise")
         ]
@@ -123,4 +123,4 @@ def test_a_listed_session_is_waived_by_its_source_and_key() -> None:
 def test_a_done_session_is_not_waived() -> None:
     build = build_with_a_dead_session()
     with transaction() as session, pytest.raises(CallError, match="is done"):
-        operations.waive_listed(session, build, "a", "sub-0/a-0.nwb", "noise")
+        waiving.waive_listed(session, build, "a", "sub-0/a-0.nwb", "noise")

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from services.common.database import transaction
 from services.common.errors import AssetError, RecordingError
-from services.common.ledger import operations, releases
+from services.common.ledger import operations, releases, reopening, waiving
 from services.common.ledger.claims import SupersededError
 from services.common.ledger.planning import OpenedBuild
 from services.common.models import Job, JobDependency, ShardRow
@@ -77,7 +77,7 @@ def test_a_dead_fetch_is_passed_by_only_when_nothing_works_on_its_session() -> N
 def test_a_waived_session_is_passed_by() -> None:
     one_dead_of_two()
     with transaction() as session:
-        operations.waive(session, "a-0", "noise")
+        waiving.waive(session, "a-0", "noise")
     ledgers.sweep_once()
     ledgers.freeze()
     (shard,) = ledgers.shards()
@@ -141,7 +141,7 @@ def test_waiving_after_the_freeze_makes_another_release() -> None:
     ledgers.sweep_once()
     ledgers.freeze()
     with transaction() as session:
-        operations.waive(session, "a-0", "noise")
+        waiving.waive(session, "a-0", "noise")
     assert ledgers.release(opened.release).state is ReleaseState.OUTDATED
     again = ledgers.newest_release(opened.build)
     assert (again.state, again.parameters, again.allow_missing) == (
@@ -168,7 +168,7 @@ def test_reopening_at_any_stage_makes_another_release(stage: str) -> None:
         claimed = ledgers.claim(ledgers.only(JobKind.ASSEMBLE).id)
         result = ledgers.assembled(claimed)
     with transaction() as session:
-        operations.reopen_session(session, ledgers.sessions()[0].id, "Its chunk is gone.")
+        reopening.reopen_session(session, ledgers.sessions()[0].id, "Its chunk is gone.")
     if claimed is not None:
         with pytest.raises(SupersededError):
             ledgers.finish(claimed, result)

@@ -6,7 +6,7 @@ import pytest
 
 from services.common.database import transaction
 from services.common.housekeeping import clean_up
-from services.common.ledger import claims, files, operations
+from services.common.ledger import claims, files, waiving
 from services.common.models import Session
 from services.common.models.work import JobKind
 from services.common.settings import settings
@@ -164,7 +164,7 @@ def test_copies_of_a_waived_session_go() -> None:
     (session,) = ledgers.sessions()
     copy = written(session_folder(session.identity) / "copy.nwb")
     with transaction() as other:
-        operations.waive(other, "a-0", "noise")
+        waiving.waive(other, "a-0", "noise")
     clean_up()
     assert not copy.exists()
 

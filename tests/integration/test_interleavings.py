@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 
 from services.common.database import transaction
 from services.common.errors import AssetError, CallError, NetworkError
-from services.common.ledger import claims, operations, planning
+from services.common.ledger import claims, listings, operations, reopening, waiving
 from services.common.ledger.claims import Claim, Result, SupersededError
 from services.common.models import Asset, Attempt, Job, Session, SourceVersion
 from services.common.models.builds import BuildState, ReleaseState
@@ -93,7 +93,7 @@ class Crowd:
         names = [session.key for session in ledgers.sessions()]
         try:
             with transaction() as session:
-                operations.waive(session, self._chance.choice(names or ["none"]), "noise")
+                waiving.waive(session, self._chance.choice(names or ["none"]), "noise")
         except CallError:
             pass
 
@@ -102,7 +102,7 @@ class Crowd:
         done = [job.session_id for job in ledgers.jobs(JobKind.BIN, JobState.DONE) if job.session_id]
         if done and ledgers.build(self._build).state is BuildState.OPEN:
             with transaction() as session:
-                operations.reopen_session(session, self._chance.choice(done), "Its chunk is gone.")
+                reopening.reopen_session(session, self._chance.choice(done), "Its chunk is gone.")
 
     def _one_held(self, *, forget: bool = True) -> Claim | None:
         if not self._held:
@@ -120,7 +120,7 @@ def result_of(claimed: Claim) -> Result:
             with transaction() as session:
                 name = session.get_one(SourceVersion, claimed.subject).name
             listing = ledgers.listing(name, 2, assets=2)
-            return Result({}, lambda session: planning.seal_source(session, claimed.subject, listing))
+            return Result({}, lambda session: listings.seal_source(session, claimed.subject, listing))
         case JobKind.FETCH:
             return ledgers.fetched(claimed)
         case JobKind.BIN:

@@ -15,7 +15,7 @@ from services.common.errors import (
     RecordingError,
     StoreError,
 )
-from services.common.ledger import claims, contents, operations
+from services.common.ledger import claims, contents, operations, reopening, waiving
 from services.common.ledger.claims import Claim, SupersededError
 from services.common.ledger.planning import OpenedBuild
 from services.common.models.builds import BuildState, ReleaseState
@@ -30,12 +30,12 @@ def retry(*sources: str) -> int:
 
 def waive(name: str, reason: str = "noise") -> None:
     with transaction() as session:
-        operations.waive(session, name, reason)
+        waiving.waive(session, name, reason)
 
 
 def reopen(session_id: int) -> None:
     with transaction() as session:
-        operations.reopen_session(session, session_id, "Its chunk is gone.")
+        reopening.reopen_session(session, session_id, "Its chunk is gone.")
 
 
 def cancel(pile: str | None = None) -> int:
@@ -317,7 +317,7 @@ def test_a_damaged_shard_is_written_again_and_the_assembly_waits_for_it() -> Non
     shard = ledgers.shards()[0].id
     for _ in range(2):  # two who see the same damage
         with transaction() as session:
-            operations.reopen_shard(session, shard, "It is cut short.")
+            reopening.reopen_shard(session, shard, "It is cut short.")
     assert ledgers.outcomes(claimed.job) == [Outcome.WITHDRAWN]
     with pytest.raises(SupersededError):
         ledgers.finish(claimed, ledgers.assembled(claimed))
@@ -333,7 +333,7 @@ def test_a_shard_that_is_damaged_again_and_again_is_given_up() -> None:
     for _ in range(4):
         ledgers.write_shards()
         with transaction() as session:
-            operations.reopen_shard(session, ledgers.shards()[0].id, "It is cut short.")
+            reopening.reopen_shard(session, ledgers.shards()[0].id, "It is cut short.")
     assert ledgers.only(JobKind.SHARD).state is JobState.DEAD
     assert ledgers.only(JobKind.ASSEMBLE).state is JobState.BLOCKED
 
@@ -342,7 +342,7 @@ def test_a_late_assembly_does_not_reopen_what_is_published() -> None:
     opened = ledgers.done_build()
     ledgers.publish()
     with transaction() as session:
-        operations.reopen_shard(session, ledgers.shards()[0].id, "It is cut short.")
+        reopening.reopen_shard(session, ledgers.shards()[0].id, "It is cut short.")
     assert ledgers.only(JobKind.SHARD).state is JobState.DONE
     assert ledgers.release(opened.release).state is ReleaseState.PUBLISHED
 
@@ -352,7 +352,7 @@ def test_lost_files_of_a_published_release_are_made_again() -> None:
     ledgers.publish(shards=2)
     first, second = ledgers.shards()
     with transaction() as session:
-        operations.reopen_release(session, opened.release, [second.id])
+        reopening.reopen_release(session, opened.release, [second.id])
     assert ledgers.release(opened.release).state is ReleaseState.FROZEN
     assert ledgers.open_builds() == [opened.build]
     assert [job.shard_id for job in ledgers.ready(JobKind.SHARD)] == [second.id]
@@ -367,7 +367,7 @@ def test_lost_papers_of_a_published_release_are_written_again() -> None:
     opened = ledgers.done_build()
     ledgers.publish()
     with transaction() as session:
-        operations.reopen_release(session, opened.release, [])
+        reopening.reopen_release(session, opened.release, [])
     ledgers.sweep_once()
     ledgers.assemble()
     assert ledgers.release(opened.release).state is ReleaseState.PUBLISHED
@@ -379,7 +379,7 @@ def test_a_lost_shard_whose_chunks_were_pruned_is_made_from_the_recordings() -> 
     digest = ledgers.release(opened.release).digest
     prune()
     with transaction() as session:
-        operations.reopen_release(session, opened.release, [ledgers.shards()[0].id])
+        reopening.reopen_release(session, opened.release, [ledgers.shards()[0].id])
     assert ledgers.release(opened.release).state is ReleaseState.OUTDATED
     ledgers.complete()
     ledgers.publish()

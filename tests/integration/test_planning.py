@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.common.database import transaction
 from services.common.errors import RecordingError
-from services.common.ledger import claims, planning
+from services.common.ledger import claims, listings, planning
 from services.common.ledger.claims import Result, SupersededError
 from services.common.models import BuildSource, Session
 from services.common.models.builds import BuildState, ReleaseState
@@ -25,9 +25,9 @@ def source_names(build_id: int) -> list[str]:
         return sorted(names[part] for part in session.scalars(parts))
 
 
-def seal(source_version: int, listing: list[planning.SessionPlan]) -> None:
+def seal(source_version: int, listing: list[listings.SessionPlan]) -> None:
     with transaction() as session:
-        planning.seal_source(session, source_version, listing)
+        listings.seal_source(session, source_version, listing)
 
 
 def test_a_sealed_source_has_all_its_sessions_assets_and_jobs() -> None:
@@ -59,7 +59,7 @@ def test_a_failure_in_the_middle_of_sealing_leaves_nothing() -> None:
     claimed = ledgers.claim(ledgers.only(JobKind.PLAN).id)
 
     def seal_and_break_down(session: Any) -> None:
-        planning.seal_source(session, claimed.subject, ledgers.listing("a", 3))
+        listings.seal_source(session, claimed.subject, ledgers.listing("a", 3))
         raise RuntimeError("the disk of the ledger is full")
 
     with pytest.raises(RuntimeError):
@@ -78,7 +78,7 @@ def test_a_sealed_listing_never_changes() -> None:
     assert [session.key for session in ledgers.sessions()] == before
     assert ledgers.sources()[0].n_planned == 2
     with pytest.raises(SupersededError), transaction() as session:
-        planning.require_open_source(session, ledgers.sources()[0].id)
+        listings.require_open_source(session, ledgers.sources()[0].id)
 
 
 def test_a_planner_stopped_between_two_pages_never_opens_the_gate() -> None:
@@ -209,7 +209,7 @@ def test_calls_at_the_same_moment_end_in_one_build_of_all(pile: str | None) -> N
 def test_sessions_that_nothing_tells_apart_are_refused_when_they_are_binned() -> None:
     ledgers.ask("a")
     twins = [
-        planning.SessionPlan(key=f"{folder}/x.nwb", subject_id=None, session_id="x", assets=each.assets)
+        listings.SessionPlan(key=f"{folder}/x.nwb", subject_id=None, session_id="x", assets=each.assets)
         for folder, each in zip("12", ledgers.listing("a", 2), strict=True)
     ]
     ledgers.plan(twins)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from services.common.database import transaction
 from services.common.errors import AssetError, NetworkError, RecordingError
-from services.common.ledger import figures, operations
+from services.common.ledger import figures, waiving
 from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind
 from tests.integration import ledgers
@@ -38,7 +38,7 @@ def test_progress_counts_each_session_once_in_its_state() -> None:
     ledgers.fail(ledgers.claim(second.id), RecordingError("No units."))
     ledgers.claim(third.id)
     with transaction() as session:
-        operations.waive(session, "a-5", "noise")
+        waiving.waive(session, "a-5", "noise")
     found = progress(build)
     assert (found.sessions, found.done, found.failed, found.waived, found.binning) == (6, 1, 1, 1, 3)
     assert found.sealed

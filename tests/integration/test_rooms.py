@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from services.common.archives.base import Asset as ListedAsset
 from services.common.database import transaction
 from services.common.errors import AssetError, NetworkError, RecordingError
-from services.common.ledger import operations, rooms
-from services.common.ledger.planning import SessionPlan
+from services.common.ledger import operations, rooms, waiving
+from services.common.ledger.listings import SessionPlan
 from services.common.models.work import JobKind, JobState
 from tests.integration import ledgers
 
@@ -112,7 +112,7 @@ def test_a_waived_session_frees_its_room() -> None:
     planned([100], [100])
     admit(100)
     with transaction() as session:
-        operations.waive(session, "000", "noise")
+        waiving.waive(session, "000", "noise")
     assert admit(100) == 1
     assert admitted() == [1]
 

@@ -4,7 +4,7 @@ import pytest
 
 from services.common.database import transaction
 from services.common.errors import NetworkError, RecordingError
-from services.common.ledger import operations
+from services.common.ledger import operations, waiving
 from services.common.models.builds import BuildState
 from services.common.models.work import JobKind, JobState
 from tests.integration import ledgers
@@ -149,7 +149,7 @@ def test_a_build_of_which_everything_was_waived_goes_on_to_its_freeze() -> None:
     build = opened(2)
     for name in ("a-0", "a-1"):
         with transaction() as session:
-            operations.waive(session, name, "noise")
+            waiving.waive(session, name, "noise")
     assert runnable(build) == 1
     kill(JobKind.FREEZE)
     assert runnable(build) == 0

@@ -9,7 +9,7 @@ from celery import Task
 from services.common.database import transaction
 from services.common.errors import NetworkError
 from services.common.heartbeat import Heartbeat
-from services.common.ledger import planning
+from services.common.ledger import listings
 from services.common.ledger.claims import Claim, Result
 from services.common.models import SourceVersion
 from services.common.models.work import JobKind
@@ -33,7 +33,7 @@ def _plan(claim: Claim, _heartbeat: Heartbeat) -> Result:
     if claim.attempt <= source.entry["failures"]:
         _fail(source.name)
     sessions = ledgers.listing(source.name, 1)
-    return Result({}, partial(planning.seal_source, source_version_id=source.id, sessions=sessions))
+    return Result({}, partial(listings.seal_source, source_version_id=source.id, sessions=sessions))
 
 
 def _fail(how: str) -> None:

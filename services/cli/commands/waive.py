@@ -8,7 +8,7 @@ from services.cli import arguments
 from services.cli.ledger_of_home import how_it_goes_on, ledger_of
 from services.cli.local.home import Home
 from services.common.database import transaction
-from services.common.ledger import operations
+from services.common.ledger import waiving
 
 
 def waive(
@@ -24,5 +24,5 @@ def waive(
     """
     folder = Home(home)
     with ledger_of(folder) as has_workers, transaction() as ledger:
-        operations.waive(ledger, session, reason)
+        waiving.waive(ledger, session, reason)
     typer.echo(f"{session} is waived. {how_it_goes_on(folder, has_workers=has_workers)}")

@@ -15,7 +15,7 @@ from services.cli.rebuilding.recipe import Recipe, read_pile_provenance, read_re
 from services.cli.watching.views import view_on
 from services.cli.watching.watch import Ending, watch
 from services.common.database import transaction
-from services.common.ledger import contents, operations
+from services.common.ledger import contents, waiving
 from services.merger.freezing import waiver_for
 from services.merger.provenance import MissingRecord, Provenance
 
@@ -50,7 +50,7 @@ def _waive(build: int, missing: Sequence[MissingRecord]) -> None:
         for record in missing:
             reason = waiver_for(record.reason)
             if standing.get((record.source, record.path)) != reason:
-                operations.waive_listed(session, build, record.source, record.path, reason)
+                waiving.waive_listed(session, build, record.source, record.path, reason)
 
 
 def _compare(recorded: Provenance, found: Provenance) -> None:

@@ -1,31 +1,21 @@
-"""What is to be built: source versions, builds, and a source's listing, sealed in one transaction."""
+"""What is to be built: source versions, builds, and the release that is wanted of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.archives.base import Asset as ListedAsset
-from services.common.identity import digest, session_identity
-from services.common.ledger.claims import SupersededError
+from services.common.identity import digest
 from services.common.ledger.locks import lock_releases
-from services.common.models import (
-    Asset,
-    Build,
-    BuildSource,
-    Job,
-    JobDependency,
-    Release,
-    Session,
-    SourceVersion,
-)
+from services.common.models import Build, BuildSource, Job, Release, SourceVersion
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.pile:' || :pile))")
+
 
 _STILL_MISSING = text("""
     SELECT source.name, session.key
@@ -61,16 +51,6 @@ class BuildRequest:
     session_limit: int | None = None
     allow_missing: bool = False
     adds_to_open_build: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPlan:
-    """One session of a listing, with its assets in path order."""
-
-    key: str
-    subject_id: str | None
-    session_id: str
-    assets: Sequence[ListedAsset] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,68 +189,3 @@ def _misses_what_was_retried(transaction: Transaction, release: Release) -> bool
     return not {(left["source"], left["path"]) for left in release.missing} <= {
         (source, key) for source, key in still_missing
     }
-
-
-def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequence[SessionPlan]) -> None:
-    """Write a source's whole listing and seal it; a sealed listing never changes."""
-    source = transaction.scalars(
-        select(SourceVersion).where(SourceVersion.id == source_version_id).with_for_update()
-    ).one()
-    if source.sealed_at is not None:
-        return
-    added = [_session(source, ordinal, plan) for ordinal, plan in enumerate(sessions)]
-    transaction.add_all(added)
-    transaction.flush()
-    _add_jobs(transaction, added, source.format_id)
-    source.sealed_at = func.clock_timestamp()
-    source.n_planned = len(sessions)
-
-
-def _session(source: SourceVersion, ordinal: int, plan: SessionPlan) -> Session:
-    """Return a session of the listing, with its assets."""
-    return Session(
-        source_version_id=source.id,
-        identity=session_identity(source.digest, plan.key),
-        ordinal=ordinal,
-        key=plan.key,
-        subject_id=plan.subject_id,
-        session_id=plan.session_id,
-        assets=[
-            Asset(
-                position=position,
-                archive_asset_id=asset.asset_id,
-                path=asset.path,
-                size=asset.size,
-                digests=dict(asset.digests),
-            )
-            for position, asset in enumerate(plan.assets)
-        ],
-    )
-
-
-def _add_jobs(transaction: Transaction, sessions: Sequence[Session], format_id: str) -> None:
-    """Queue the sessions: each asset is fetched, then its session is binned."""
-    fetches = {
-        asset.id: Job(kind=JobKind.FETCH, state=JobState.BLOCKED, asset_id=asset.id)
-        for session in sessions
-        for asset in session.assets
-    }
-    counts = {
-        session.id: Job(kind=JobKind.BIN, state=JobState.BLOCKED, session_id=session.id, format_id=format_id)
-        for session in sessions
-    }
-    transaction.add_all([*fetches.values(), *counts.values()])
-    transaction.flush()
-    transaction.add_all(
-        JobDependency(job_id=counts[session.id].id, needs_id=fetches[asset.id].id)
-        for session in sessions
-        for asset in session.assets
-    )
-
-
-def require_open_source(transaction: Transaction, source_version_id: int) -> SourceVersion:
-    """Return a source version that is still to be planned; raise SupersededError when it is sealed."""
-    source = transaction.get_one(SourceVersion, source_version_id)
-    if source.sealed_at is not None:
-        raise SupersededError(f"Source {source.name} is sealed already.")
-    return source

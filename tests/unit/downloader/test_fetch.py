@@ -13,13 +13,7 @@ from dandischema.digests.dandietag import DandiETag
 
 from services.common.archives.base import Asset, Location
 from services.common.archives.files import FilesArchive
-from services.common.errors import (
-    AssetError,
-    DamagedDownloadError,
-    NetworkError,
-    SpikemillError,
-    StoreError,
-)
+from services.common.errors import AssetError, DamagedDownloadError, NetworkError, SpikemillError, StoreError
 from services.common.web import web_client
 from services.downloader.fetch import Verified, copy_name, fetch_asset
 from services.downloader.partial import open_partial

@@ -1,0 +1,93 @@
+"""What is done again because its output is missing or damaged; too often, and it is dead."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session as Transaction
+
+from services.common.ledger.claims import bury, end_attempt
+from services.common.ledger.locks import lock_releases
+from services.common.ledger.releases import replace_release
+from services.common.ledger.restarting import restart_session, start_again
+from services.common.models import Build, Job, Release, Row, Session, Shard, ShardRow
+from services.common.models.builds import BuildState, ReleaseState
+from services.common.models.work import JobKind, JobState, Outcome
+
+_MAX_REOPENED = 3
+
+
+def reopen_session(transaction: Transaction, session_id: int, reason: str) -> None:
+    """Do a session again because its chunk is missing or damaged; too often, and it is dead."""
+    restart_session(transaction, session_id)
+    transaction.execute(update(Session).where(Session.id == session_id).values(chunk=None))
+    job = transaction.scalars(select(Job).where(Job.session_id == session_id).with_for_update()).one()
+    _count_reopened(transaction, job, reason)
+
+
+def reopen_release(transaction: Transaction, release_id: int, lost_shards: Sequence[int]) -> None:
+    """Write lost shards of a published release again, and assemble it once more.
+
+    Where their chunks were pruned, the whole release is made again.
+    """
+    lock_releases(transaction)
+    release = transaction.get_one(Release, release_id, with_for_update=True)
+    transaction.execute(update(Build).where(Build.id == release.build_id).values(state=BuildState.OPEN))
+    if _need_pruned_chunks(transaction, lost_shards):
+        replace_release(transaction, release)
+        return
+    release.state = ReleaseState.FROZEN
+    transaction.flush()
+    lost = select(Job).where(Job.shard_id.in_(lost_shards), Job.state == JobState.DONE).order_by(Job.id)
+    for job in transaction.scalars(lost.with_for_update()):
+        _write_again(transaction, job)
+    assembly = select(Job).where(Job.release_id == release_id, Job.kind == JobKind.ASSEMBLE).with_for_update()
+    start_again(transaction.scalars(assembly).one(), JobState.BLOCKED)
+
+
+def _need_pruned_chunks(transaction: Transaction, shards: Sequence[int]) -> bool:
+    """Tell whether a row of these shards came from a chunk that its session no longer has."""
+    pruned = (
+        select(ShardRow.row_id)
+        .join(Row, Row.id == ShardRow.row_id)
+        .join(Session, Session.id == Row.session_id)
+        .where(ShardRow.shard_id.in_(shards), Session.chunk.is_distinct_from(ShardRow.chunk))
+        .exists()
+    )
+    return bool(transaction.scalar(select(pruned)))
+
+
+def reopen_shard(transaction: Transaction, shard_id: int, reason: str) -> None:
+    """Write a damaged shard again, and then assemble its release; too often, and it is dead.
+
+    Nothing happens where the shard is being written again already, or its release is no longer in progress.
+    """
+    lock_releases(transaction)
+    shard = transaction.get_one(Shard, shard_id)
+    release = transaction.get_one(Release, shard.release_id)
+    job = transaction.scalars(select(Job).where(Job.shard_id == shard_id).with_for_update()).one()
+    if release.state is not ReleaseState.FROZEN or job.state is not JobState.DONE:
+        return
+    assembly = transaction.scalars(
+        select(Job).where(Job.release_id == release.id, Job.kind == JobKind.ASSEMBLE).with_for_update()
+    ).one()
+    if assembly.state is JobState.RUNNING:
+        end_attempt(transaction, assembly.id, assembly.attempt, Outcome.WITHDRAWN)
+    start_again(assembly, JobState.BLOCKED)
+    _write_again(transaction, job)
+    _count_reopened(transaction, job, reason)
+
+
+def _write_again(transaction: Transaction, job: Job) -> None:
+    """Put the job of a shard back to its beginning, and forget the file that it wrote."""
+    start_again(job, JobState.READY)
+    transaction.execute(update(Shard).where(Shard.id == job.shard_id).values(bytes=None, sha256=None))
+
+
+def _count_reopened(transaction: Transaction, job: Job, reason: str) -> None:
+    """Bound how often the same output may be lost."""
+    job.reopened += 1
+    if job.reopened > _MAX_REOPENED:
+        job.error_class = "DamagedOutputError"
+        job.error = f"{reason} It was made {job.reopened} times; check the store's disk, then retry."
+        job.reopened = 0
+        bury(transaction, job)
