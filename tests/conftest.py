@@ -1,6 +1,7 @@
 """What all tests share: a folder that plain users can reach, and real servers."""
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,14 @@ from services.cli.local.home import Home
 from services.common.database import engine
 from services.common.migrate import migrate
 from services.common.settings import settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Let the processes that tests start hear signals: a shell's background job begins with them ignored."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
