@@ -1,20 +1,22 @@
 """A pile of more than 2^31 tokens, merged and loaded map-style with `datasets`.
 
-    .venv/bin/python benchmarks/large_pile.py [--rows 220]
+Run: `python -m benchmarks.large_pile [--rows 220]`.
 
 Arrow's list offsets have 32 bits: 215 full rows in one array overflow them. The rows here are silent but for
 one marked cell each, so the chunks are small; the Arrow cache takes a byte per token for a while.
 """
 
-import argparse
 import hashlib
 import resource
 import tempfile
 import time
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import datasets
 import numpy as np
+import typer
 
 from benchmarks.generated_chunks import Counts, generated_session
 from services.binner.chunks import RowNames
@@ -23,7 +25,7 @@ from services.common.schema import FORMAT_ID
 from services.merger.card import render_card
 from services.merger.chunks import ChunkStore
 from services.merger.parameters import MergeParameters
-from services.merger.plan import plan_pile
+from services.merger.plan import MergePlan, PlannedShard, plan_pile
 from services.merger.provenance import PileRecord, Provenance, ShardRecord
 from services.merger.rows import PlannedRow, in_order, list_digest
 from services.merger.shards import write_shard
@@ -52,25 +54,24 @@ def make_chunks(store: Path, n_rows: int) -> list[PlannedRow]:
 
 
 def merge(store: Path, rows: list[PlannedRow], pile: Path) -> None:
-    """Write shards and card, as a build does."""
+    """Write shards, provenance and card, as a build does."""
     (pile / "data").mkdir(parents=True)
     plan = plan_pile(rows, PARAMETERS)
     chunks = ChunkStore(store)
-    shards = []
-    for shard in plan.shards:
-        written = write_shard(shard, chunks, pile / shard.name)
-        shards.append(
-            ShardRecord(
-                name=shard.name,
-                split=shard.split,
-                bytes=written.bytes,
-                sha256=written.sha256,
-                rows=written.rows,
-                tokens=written.tokens,
-            )
-        )
+    shards = [write_recorded(shard, chunks, pile) for shard in plan.shards]
+    write_papers(pile, Provenance(pile_record(rows, plan, shards), ()))
+
+
+def write_recorded(shard: PlannedShard, chunks: ChunkStore, pile: Path) -> ShardRecord:
+    """Write a shard into the pile; return its part of the provenance."""
+    written = write_shard(shard, chunks, pile / shard.name)
+    return ShardRecord(name=shard.name, split=shard.split, **asdict(written))
+
+
+def pile_record(rows: list[PlannedRow], plan: MergePlan, shards: list[ShardRecord]) -> PileRecord:
+    """Return the first line of the provenance."""
     entry = {"name": "silent", "archive": "files", "identifier": "silent"}
-    record = PileRecord(
+    return PileRecord(
         name="large-pile",
         format_id=FORMAT_ID,
         rows_digest=list_digest(rows),
@@ -79,12 +80,14 @@ def merge(store: Path, rows: list[PlannedRow], pile: Path) -> None:
         split=plan.split,
         shards=tuple(shards),
     )
-    provenance = Provenance(record, ())
+
+
+def write_papers(pile: Path, provenance: Provenance) -> None:
+    """Write provenance.jsonl and the card that belongs to it."""
     data = provenance.to_bytes()
     (pile / "provenance.jsonl").write_bytes(data)
-    (pile / "README.md").write_text(
-        render_card(provenance, hashlib.sha256(data).hexdigest()), encoding="utf-8"
-    )
+    card = render_card(provenance, hashlib.sha256(data).hexdigest())
+    (pile / "README.md").write_text(card, encoding="utf-8")
 
 
 def check(loaded: datasets.Dataset, rows: list[PlannedRow]) -> None:
@@ -116,21 +119,18 @@ def measure(n_rows: int, work: Path) -> None:
     tokens = sum(row.tokens for row in rows)
     shards = sorted((work / "pile" / "data").iterdir())
     print(f"{len(rows)} rows, {tokens:,} tokens ({tokens / 2**31:.2f} x 2^31) in {len(shards)} shards")
-    for label, start, end in zip(
-        ("make chunks", "merge", "load_dataset", "check rows"), clock, clock[1:], strict=False
-    ):
-        print(f"{label:14}{end - start:8.1f} s")
+    steps = ("make chunks", "merge", "load_dataset", "check rows")
+    for step, (start, end) in zip(steps, pairwise(clock), strict=True):
+        print(f"{step:14}{end - start:8.1f} s")
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
 
 
-def main() -> None:
+def main(rows: int = 220) -> None:
     """Measure in a folder that is removed afterwards."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rows", type=int, default=220)
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as folder:
-        measure(parser.parse_args().rows, Path(folder))
+        measure(rows, Path(folder))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,21 +1,23 @@
 """Merging by copying column pages, beside load, shuffle and write with `datasets`.
 
-    .venv/bin/python benchmarks/merging.py [--tokens 300_000_000]
+Run: `python -m benchmarks.merging [--tokens 300000000]`.
 
 Both ways start from the same chunks and end with shuffled shards on the same disk. A first, small `datasets`
 run is not timed, so that imports and start-up are in neither figure.
 """
 
-import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import datasets
 import numpy as np
+import typer
 
 from benchmarks.generated_chunks import Counts, generated_session
+from benchmarks.tables import print_table
 from services.binner.chunks import RowNames
 from services.binner.segments import Segment
 from services.merger.audit import audit_shard
@@ -27,6 +29,8 @@ from services.merger.shards import WrittenShard, write_shard
 
 N_UNITS = 600
 ROWS_PER_SESSION = 5
+
+Made = TypeVar("Made")
 
 
 def spikes(segment: Segment) -> Counts:
@@ -78,36 +82,39 @@ def measure(tokens: int, work: Path) -> None:
     rows = make_chunks(work / "chunks", tokens)
     tokens = sum(row.tokens for row in rows)
     size = sum(row.compressed_bytes for row in rows)
-    print(f"{len(rows)} rows, {tokens:,} tokens, {size:,} bytes ({8 * size / tokens:.2f} bits per token)")
     paths = sorted((work / "chunks").iterdir())
-    start = time.perf_counter()
-    written = copy_pages(work / "chunks", rows, work / "pile")
-    copying = time.perf_counter() - start
-    start = time.perf_counter()
-    audit(written, work / "pile")
-    auditing = time.perf_counter() - start
+    written, copying = timed(lambda: copy_pages(work / "chunks", rows, work / "pile"))
+    _, auditing = timed(lambda: audit(written, work / "pile"))
     load_shuffle_write(paths[:1], work / "warm-up")
+    _, loading = timed(lambda: load_shuffle_write(paths, work / "datasets"))
+    ways = {
+        "copy pages (plan, check, write)": copying,
+        "read again and compare (audit)": auditing,
+        "datasets: load, shuffle, write": loading,
+    }
+    print_table(
+        f"Merging {len(rows)} rows, {tokens:,} tokens, {8 * size / tokens:.2f} bits per token",
+        ["way", "seconds", "M tokens/s", "of ours"],
+        [
+            [way, f"{seconds:.2f}", f"{tokens / seconds / 1e6:,.0f}", f"{seconds / copying:.1f}x"]
+            for way, seconds in ways.items()
+        ],
+    )
+
+
+def timed(way: Callable[[], Made]) -> tuple[Made, float]:
+    """Return what was made, and the seconds that it took."""
     start = time.perf_counter()
-    load_shuffle_write(paths, work / "datasets")
-    loading = time.perf_counter() - start
-    print(f"{'':34}{'seconds':>10}{'M tokens/s':>12}")
-    for label, seconds in (
-        ("copy pages (plan, check, write)", copying),
-        ("read again and compare (audit)", auditing),
-        ("datasets: load, shuffle, write", loading),
-    ):
-        print(f"{label:34}{seconds:10.2f}{tokens / seconds / 1e6:12,.0f}")
-    print(f"copying is {loading / copying:.0f} times as fast")
+    made = way()
+    return made, time.perf_counter() - start
 
 
-def main() -> None:
+def main(tokens: int = 300_000_000) -> None:
     """Measure in a folder that is removed afterwards."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--tokens", type=int, default=300_000_000)
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as folder:
-        measure(parser.parse_args().tokens, Path(folder))
+        measure(tokens, Path(folder))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

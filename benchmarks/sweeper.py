@@ -5,27 +5,28 @@ Run: `python -m benchmarks.sweeper`.
 The rounds are taken at the start, when half of the sessions are done, and when all wait for their release.
 """
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as Transaction
 
+from services.cli.building import use_ledger
 from services.cli.local.address import Address
 from services.cli.local.engine import running_engine
 from services.cli.local.home import Home
 from services.common.archives.base import Asset
 from services.common.database import engine, transaction
 from services.common.identity import digest
-from services.common.ledger import claims, figures, listings, planning, releases, rooms, sweep
+from services.common.ledger import build_status, claims, figures, listings, messages, planning, rooms
 from services.common.migrate import migrate
 from services.common.queues import Queue, kinds_of
 from services.common.schema import FORMAT_ID
-from services.common.settings import settings
+from services.common.sweeper import STEPS
 
 _SOURCES = 50
 _SESSIONS = 500
@@ -44,8 +45,7 @@ def _ledger() -> Iterator[None]:
         Path(folder).chmod(0o755)
 
         def prepare(address: Address) -> None:
-            os.environ["SPIKEMILL_DATABASE_URL"] = address.database_url
-            settings.cache_clear()
+            use_ledger(address.database_url)
             migrate()
 
         home = Home(Path(folder) / "home")
@@ -54,26 +54,23 @@ def _ledger() -> Iterator[None]:
             engine().dispose()
 
 
-def _timed(what: str, step: Callable[[Session], object]) -> None:
+def _timed(what: str, step: Callable[[Transaction], object]) -> None:
     start = time.perf_counter()
-    with transaction() as session:
-        step(session)
+    with transaction() as ledger:
+        step(ledger)
     print(f"  {what:<24}{1000 * (time.perf_counter() - start):>9.1f} ms")
 
 
 def _round() -> None:
     """Take a round as the sweeper does, one figure for each step."""
     start = time.perf_counter()
-    for step in (sweep.note_pulse, sweep.expire_leases, sweep.promote_unblocked, releases.fire_gates):
-        _timed(step.__name__, step)
-    _timed("admit_sessions", lambda session: rooms.admit_sessions(session, capacity=10**6))
+    for step in STEPS:
+        _timed(getattr(step, "__name__", ""), step)
+    _timed("admit_sessions", partial(rooms.admit_sessions, capacity=10**6))
     for queue in Queue:
-        _timed(f"mark_sent {queue}", lambda session, queue=queue: _send(session, queue))  # type: ignore[misc]
+        send = partial(messages.mark_sent, kinds=kinds_of(queue), epoch="epoch", idle=False)
+        _timed(f"mark_sent {queue}", send)
     print(f"  {'the whole round':<24}{1000 * (time.perf_counter() - start):>9.1f} ms")
-
-
-def _send(session: Session, queue: Queue) -> None:
-    sweep.mark_sent(session, kinds_of(queue), epoch="epoch", idle=False)
 
 
 def _ask() -> int:
@@ -82,11 +79,11 @@ def _ask() -> int:
     request = planning.BuildRequest(
         pile="pile", notes=None, sources=[_source(name) for name in names], parameters={}
     )
-    with transaction() as session:
-        build = planning.open_build(session, request).build
+    with transaction() as ledger:
+        build = planning.open_build(ledger, request).build
     for number in range(1, _SOURCES + 1):
-        with transaction() as session:
-            listings.seal_source(session, number, [_session(number, each) for each in range(_SESSIONS)])
+        with transaction() as ledger:
+            listings.seal_source(ledger, number, [_session(number, each) for each in range(_SESSIONS)])
     _change("UPDATE jobs SET state = 'done', output = '{}' WHERE kind = 'plan'")
     _change("ANALYZE")
     return build
@@ -104,13 +101,13 @@ def _session(source: int, number: int) -> listings.SessionPlan:
 
 
 def _change(statement: str, **values: int) -> None:
-    with transaction() as session:
-        session.execute(text(statement), values)
+    with transaction() as ledger:
+        ledger.execute(text(statement), values)
 
 
-def _claim_one(session: Session) -> None:
-    job = session.scalar(text("SELECT id FROM jobs WHERE state = 'ready' ORDER BY id LIMIT 1"))
-    claims.claim(session, job or 0)
+def _claim_one(ledger: Transaction) -> None:
+    job = ledger.scalar(text("SELECT id FROM jobs WHERE state = 'ready' ORDER BY id LIMIT 1"))
+    claims.claim(ledger, job or 0)
 
 
 def main() -> None:
@@ -126,8 +123,8 @@ def main() -> None:
             print(f"{2 * _SOURCES * _SESSIONS} jobs, {state}:")
             _round()
             _timed("claim", _claim_one)
-            _timed("progress", lambda session: figures.progress_of(session, build))
-            _timed("status", lambda session: figures.status_of(session, build))
+            _timed("progress", partial(figures.progress_of, build=build))
+            _timed("status", partial(build_status.status_of, build=build))
 
 
 if __name__ == "__main__":

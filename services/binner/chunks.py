@@ -1,6 +1,5 @@
 """A session's Parquet file: one row after the other, each a row group of its own."""
 
-import errno
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from services.binner.segments import Segment
 from services.common.errors import StoreError
+from services.common.folders import DISK_FULL
 from services.common.schema import SCHEMA, WRITER_OPTIONS
 
 
@@ -27,7 +27,7 @@ class RowNames:
 
 
 @dataclass(frozen=True, slots=True)
-class RowFacts:
+class WrittenRow:
     """One row of a chunk; its index is also that of its row group."""
 
     index: int
@@ -38,15 +38,17 @@ class RowFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkFacts:
+class WrittenChunk:
     """A chunk as it lies on disk."""
 
-    rows: tuple[RowFacts, ...]
+    rows: tuple[WrittenRow, ...]
     bytes: int
     sha256: str
 
 
-def write_chunk(path: Path, names: RowNames, rows: Iterable[tuple[Segment, NDArray[np.uint8]]]) -> ChunkFacts:
+def write_chunk(
+    path: Path, names: RowNames, rows: Iterable[tuple[Segment, NDArray[np.uint8]]]
+) -> WrittenChunk:
     """Write the rows, each a segment and its counts (uint8, units x bins), as they come.
 
     Equal input makes equal bytes. Raises `StoreError` where the file cannot be written; then, as after any
@@ -58,11 +60,11 @@ def write_chunk(path: Path, names: RowNames, rows: Iterable[tuple[Segment, NDArr
             for segment, counts in rows:
                 writer.write_batch(record_batch(names, segment, counts))
                 written.append((segment, counts.size))
-        return _facts(path, written)
+        return _read_back(path, written)
 
 
 def _memory_pool() -> pa.MemoryPool:
-    """Return jemalloc's pool where Arrow has it: mimalloc's grows from row to row, past formats rule 2.7."""
+    """Return jemalloc's pool where Arrow has it: mimalloc's grows from row to row (benchmarks/memory.py)."""
     has_jemalloc = "jemalloc" in pa.supported_memory_backends()
     return pa.jemalloc_memory_pool() if has_jemalloc else pa.default_memory_pool()
 
@@ -74,7 +76,7 @@ def _whole_or_none(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         path.unlink(missing_ok=True)
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in DISK_FULL:
             raise StoreError(f"{path.parent}: the disk is full; free some space, then retry") from error
         raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
     except BaseException:
@@ -82,16 +84,18 @@ def _whole_or_none(path: Path) -> Iterator[None]:
         raise
 
 
-def _facts(path: Path, written: list[tuple[Segment, int]]) -> ChunkFacts:
-    """Read back from the finished file what its rows take."""
+def _read_back(path: Path, written: list[tuple[Segment, int]]) -> WrittenChunk:
+    """Return what the finished file says that its rows take."""
     metadata = pq.read_metadata(path)
     rows = tuple(
-        RowFacts(segment.index, segment.first_bin, segment.n_bins, tokens, _compressed_bytes(metadata, group))
+        WrittenRow(
+            segment.index, segment.first_bin, segment.n_bins, tokens, _compressed_bytes(metadata, group)
+        )
         for group, (segment, tokens) in enumerate(written)
     )
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return ChunkFacts(rows, path.stat().st_size, sha256)
+    return WrittenChunk(rows, path.stat().st_size, sha256)
 
 
 def _compressed_bytes(metadata: pq.FileMetaData, group: int) -> int:

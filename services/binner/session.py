@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.chunks import RowFacts, RowNames, write_chunk
+from services.binner.chunks import RowNames, WrittenRow, write_chunk
 from services.binner.counting import count_window
 from services.binner.edges import BinEdges, Origin, lay_edges
 from services.binner.readers import Reader, Recording, make_reader
@@ -50,7 +50,7 @@ class BinnedSession:
     spikes: int
     clipped: int
     left_out: int
-    rows: tuple[RowFacts, ...]
+    rows: tuple[WrittenRow, ...]
     bytes: int
     sha256: str
 

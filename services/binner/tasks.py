@@ -18,7 +18,8 @@ from services.common.errors import AssetError, DamagedOutputError, RecordingErro
 from services.common.heartbeat import Heartbeat
 from services.common.identity import chunk_name
 from services.common.ledger import recordings
-from services.common.ledger.claims import Claim, Result
+from services.common.ledger.claims import Claim
+from services.common.ledger.endings import Result
 from services.common.ledger.recordings import RowFacts, SessionFacts
 from services.common.models import Asset, SourceVersion
 from services.common.models.work import JobKind
@@ -28,7 +29,7 @@ from services.common.storage import open_store
 from services.common.work import NETWORK_RETRIES, perform
 
 
-@app.task(name=task_name(JobKind.BIN), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+@app.task(name=task_name(JobKind.BIN), **NETWORK_RETRIES)
 def count(task: Task, job_id: int) -> None:
     """Bin one session."""
     perform(task, job_id, _bin_session)

@@ -14,7 +14,7 @@ from services.cli.local.home import Home
 from services.cli.local.keeper import Death
 from services.cli.local.workers import build_children
 from services.common.database import transaction
-from services.common.ledger import figures, files, planning, sweep
+from services.common.ledger import build_status, files, messages, planning, sweep
 from services.common.ledger.planning import BuildRequest, OpenedBuild
 from services.common.migrate import migrate
 from services.common.models.builds import BuildState
@@ -57,8 +57,8 @@ class RunningBuild:
     def open(self) -> bool:
         """Ask for the build, and tell whether there is anything to do."""
         self.build = ask(Store(self.home.path), self.request).build
-        with transaction() as session:
-            return figures.status_of(session, self.build).state == BuildState.OPEN
+        with transaction() as ledger:
+            return build_status.status_of(ledger, self.build).state == BuildState.OPEN
 
 
 @contextmanager
@@ -72,8 +72,8 @@ def running_build(home: Home, request: BuildRequest, *, binners: int) -> Iterato
 
 def ask(store: Store, request: BuildRequest) -> OpenedBuild:
     """Ask the ledger for a build, and see that what is said to be done still stands."""
-    with transaction() as session:
-        opened = planning.open_build(session, request)
+    with transaction() as ledger:
+        opened = planning.open_build(ledger, request)
     heal(store, opened)
     return opened
 
@@ -86,12 +86,12 @@ def use_ledger(address: str) -> None:
 def _prepare(home: Home, address: Address, *, owns_ledger: bool) -> None:
     use_ledger(address.database_url)
     migrate()
-    with transaction() as session:
-        Store(home.path).claim_for(files.ledger_id(session))
+    with transaction() as ledger:
+        Store(home.path).claim_for(files.ledger_id(ledger))
         if owns_ledger:
-            sweep.reclaim_older_boots(session, address.boot)
-            sweep.forget_messages(session)
-            sweep.note_start(session)
+            sweep.reclaim_older_boots(ledger, address.boot)
+            messages.forget_messages(ledger)
+            sweep.note_start(ledger)
 
 
 def _children(home: Home, address: Address, binners: int) -> Sequence[Child]:
@@ -101,5 +101,5 @@ def _children(home: Home, address: Address, binners: int) -> Sequence[Child]:
 
 def _tell_of_death(_address: Address, death: Death) -> None:
     """Give back at once what a dead worker held: its leases would take minutes to end."""
-    with transaction() as session:
-        sweep.expire_worker(session, death.worker)
+    with transaction() as ledger:
+        sweep.expire_worker(ledger, death.worker)

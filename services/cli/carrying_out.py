@@ -48,12 +48,12 @@ def _build(home: Home, request: BuildRequest, workers: int) -> Outcome:
         with view_on(output()) as view:
             ending, last = watch(running.build, view, check=running.engine.check)
         build = last.status.build
-        with transaction() as session:
+        with transaction() as ledger:
             return Outcome(
                 ending=ending,
                 last=last,
-                counts=figures.tokens_of(session, build),
-                left_out=figures.left_out_of(session, build),
+                counts=figures.tokens_of(ledger, build),
+                left_out=figures.left_out_of(ledger, build),
                 sessions_binned=last.sessions_done - first.sessions_done,
                 seconds=time.monotonic() - began,
                 worked=first.status.state == BuildState.OPEN,

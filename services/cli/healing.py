@@ -18,20 +18,20 @@ def heal(store: Store, opened: OpenedBuild) -> None:
 
 
 def _heal_chunks(store: Store, build_id: int) -> None:
-    with transaction() as session:
-        for chunk in contents.chunks_of(session, build_id):
+    with transaction() as ledger:
+        for chunk in contents.chunks_of(ledger, build_id):
             if store.size(chunk.name) != chunk.bytes:
-                reopening.reopen_session(session, chunk.session, f"Chunk {chunk.name} is gone.")
+                reopening.reopen_session(ledger, chunk.session, f"Chunk {chunk.name} is gone.")
 
 
 def _heal_release(store: Store, release_id: int) -> None:
     """Write lost files of a published release again, else let the pile be this release."""
-    with transaction() as session:
-        release, _ = contents.release_of(session, release_id)
+    with transaction() as ledger:
+        release, _ = contents.release_of(ledger, release_id)
         digest = release.digest or ""
-        shards = contents.shards_of(session, release_id)
+        shards = contents.shards_of(ledger, release_id)
         lost = [shard.id for shard in shards if store.size(pile_file(digest, shard.name)) != shard.bytes]
         if lost or any(store.size(pile_file(digest, paper)) is None for paper in _PAPERS):
-            reopening.reopen_release(session, release_id, lost)
+            reopening.reopen_release(ledger, release_id, lost)
         elif store.pile() != digest:
             store.switch_pile(digest)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as Transaction
 
 from services.cli.building import use_ledger
 from services.cli.environment import decided_for_now
@@ -11,7 +11,7 @@ from services.cli.local.address import running_address
 from services.cli.local.engine import ledger_address
 from services.cli.local.home import Home
 from services.common.errors import CallError
-from services.common.ledger import figures
+from services.common.ledger import build_status
 from services.common.migrate import migrate
 from services.common.settings import settings
 
@@ -31,9 +31,9 @@ def ledger_of(home: Home) -> Iterator[bool]:
         yield has_workers
 
 
-def current_build(transaction: Session) -> int:
+def current_build(transaction: Transaction) -> int:
     """Return the build that people mean when they name none; raises `CallError` where there is none."""
-    build = figures.newest_build(transaction)
+    build = build_status.newest_build(transaction)
     if build is None:
         raise CallError("Nothing was built with this ledger yet; begin with spikemill build.")
     return build

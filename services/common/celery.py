@@ -37,7 +37,7 @@ def _configuration() -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_connection_timeout": 4,
-        "task_queues": [Route(queue.value) for queue in Queue],  # type: ignore[no-untyped-call]
+        "task_queues": [Route(queue.value) for queue in Queue],  # type: ignore[no-untyped-call]  # kombu's
         "task_default_queue": Queue.PLAN.value,
         "task_create_missing_queues": False,
         "task_serializer": "json",

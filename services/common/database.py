@@ -22,7 +22,8 @@ def _address() -> str:
     url = settings().database_url
     if url is None:
         raise CallError("There is no ledger: set SPIKEMILL_DATABASE_URL, or use spikemill build.")
-    return make_url(url.get_secret_value()).set(drivername="postgresql+psycopg").render_as_string(False)
+    address = make_url(url.get_secret_value()).set(drivername="postgresql+psycopg")
+    return address.render_as_string(hide_password=False)
 
 
 @lru_cache(maxsize=4)

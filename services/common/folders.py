@@ -1,7 +1,11 @@
-"""Folders as the disk keeps them."""
+"""Folders as the disk keeps them, and the disk that is full."""
 
+import errno
 import os
 from pathlib import Path
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system answers where a disk, or somebody's quota on it, is full."""
 
 
 def sync_folder(folder: Path) -> None:

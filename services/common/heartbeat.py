@@ -45,8 +45,8 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._stop.wait(settings().heartbeat.total_seconds()):
             try:
-                with transaction() as session:
-                    is_ours = heartbeat(session, self._claim)
+                with transaction() as ledger:
+                    is_ours = heartbeat(ledger, self._claim)
             except Exception as error:
                 # A database that cannot be reached is not a lost lease.
                 if not is_connection_lost(error):

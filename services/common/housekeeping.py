@@ -30,30 +30,30 @@ def sweep_drafts(store: Store) -> None:
         owner = _DRAFT.match(folder.name)
         if owner is None:
             continue
-        with transaction() as session:
-            if files.is_abandoned_draft(session, int(owner["job"]), int(owner["attempt"])):
+        with transaction() as ledger:
+            if files.is_abandoned_draft(ledger, int(owner["job"]), int(owner["attempt"])):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep_chunks(store: Store) -> None:
     """Remove chunks that no session names, and what a killed worker left of one."""
-    with transaction() as session:
-        named = files.chunk_names(session)
+    with transaction() as ledger:
+        named = files.chunk_names(ledger)
     for path in sorted(store.path("chunks").glob("*/*")):
         name = path.relative_to(store.root).as_posix()
         chunk = _CHUNK.match(path.name)
         if chunk is None or name in named:
             continue
-        with transaction() as session:
-            if files.is_spare_chunk(session, name, chunk["identity"]):
+        with transaction() as ledger:
+            if files.is_spare_chunk(ledger, name, chunk["identity"]):
                 store.remove(name)
 
 
 def sweep_releases(store: Store) -> None:
     """Remove folders of releases that took no place in the ledger, but never the one that `pile` leads to."""
     for folder in _folders(store.path("piles")):
-        with transaction() as session:
-            if files.is_spare_release(session, folder.name) and store.pile() != folder.name:
+        with transaction() as ledger:
+            if files.is_spare_release(ledger, folder.name) and store.pile() != folder.name:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""Digests of what things are: canonical, the same on every machine (design rule: never joined strings)."""
+"""Digests of what things are: of canonical JSON, never of joined strings, so the same on every machine."""
 
 import hashlib
 import json

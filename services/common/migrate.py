@@ -13,9 +13,9 @@ def configuration() -> Config:
     return config
 
 
-def migrate(revision: str = "head") -> None:
-    """Upgrade the ledger to a revision; safe to call from several processes at once."""
-    command.upgrade(configuration(), revision)
+def migrate() -> None:
+    """Upgrade the ledger to the newest schema; safe to call from several processes at once."""
+    command.upgrade(configuration(), "head")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
     ],
     metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
 )
-# Pages of several rows are joined by copying bytes, so no column may have a dictionary (formats rule 4).
+# Pages of several rows are joined by copying bytes, so no column may have a dictionary.
 WRITER_OPTIONS: dict[str, Any] = {
     "version": "2.6",
     "data_page_version": "1.0",

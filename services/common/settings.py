@@ -15,6 +15,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="SPIKEMILL_",
+        env_ignore_empty=True,
         secrets_dir=_SECRETS if _SECRETS.is_dir() else None,
         extra="ignore",
     )
@@ -53,6 +54,12 @@ class Settings(BaseSettings):
     give_up_after: timedelta = Field(
         timedelta(days=2), description="How long an archive may be away before its jobs are dead."
     )
+
+    postgres_bin: Path | None = Field(None, description="The folder that holds postgres and initdb.")
+    broker_bin: Path | None = Field(None, description="The program valkey-server or redis-server.")
+
+    worker: str | None = Field(None, description="The name that a supervisor gives to one life of a worker.")
+    boot: str | None = Field(None, description="The name of that supervisor's own life.")
 
 
 @lru_cache(maxsize=1)

@@ -25,8 +25,8 @@ def session_folder(identity: str) -> Path:
 def drop_copies(identity: str) -> None:
     """Remove a session's copies, if it holds no room any more; what is gone already is no error."""
     # The session stays locked, so that it cannot be admitted while its old files go.
-    with transaction() as session:
-        if rooms.lock_idle_session(session, identity):
+    with transaction() as ledger:
+        if rooms.lock_idle_session(ledger, identity):
             shutil.rmtree(session_folder(identity), ignore_errors=True)
 
 

@@ -1,6 +1,5 @@
 """The store, where chunks and piles stand: one way in, `publish`, and nothing above it knows a rename."""
 
-import errno
 import hashlib
 import os
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from services.common.errors import CallError, StoreError
-from services.common.folders import sync_folder
+from services.common.folders import DISK_FULL, sync_folder
 from services.common.settings import settings
 
 _MARK = "ledger-id"
@@ -155,6 +154,8 @@ def store_errors(path: Path) -> Iterator[None]:
 
 
 def _store_error(error: OSError, path: Path) -> StoreError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in DISK_FULL:
         return StoreError(f"The disk of the store is full ({path.parent}); make room, then retry.")
-    return StoreError(f"The store could not take {path}: {error.strerror}.")
+    return StoreError(
+        f"The store could not take {path}: {error.strerror}; see that its folder can be written, then retry."
+    )

@@ -13,26 +13,24 @@ from typing import Any
 from uuid import uuid4
 
 from celery import Celery
-from kombu.connection import Connection
+from kombu.connection import Connection as BrokerConnection
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
-from sqlalchemy import Connection as Link
-from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session as Transaction
 
 from services.common.celery import create_app
 from services.common.database import engine, is_connection_lost, transaction
 from services.common.housekeeping import clean_up
-from services.common.ledger import releases, restarting, rooms, sweep
+from services.common.ledger import locks, messages, releases, restarting, rooms, sweep
 from services.common.log import configure_logging
 from services.common.queues import Queue, kinds_of, task_name
 from services.common.settings import settings
 
 _log = logging.getLogger(__name__)
-_LOCK = text("SELECT pg_try_advisory_lock(hashtext('spikemill.sweeper'))")
 _EPOCH_KEY = "spikemill:epoch"
 _HOUSEKEEPING = 10.0
-STEPS: Sequence[Callable[[Session], object]] = (
+STEPS: Sequence[Callable[[Transaction], object]] = (
     sweep.note_pulse,
     sweep.expire_leases,
     sweep.promote_unblocked,
@@ -61,16 +59,16 @@ class Sweeper:
         """Take turns until stopped; Postgres and the broker may go away and come back."""
         while not self._stop.is_set():
             try:
-                with engine().connect() as link:
-                    self._run_alone(link)
+                with engine().connect() as connection:
+                    self._run_alone(connection)
             except Exception as error:
                 _log_trouble(error)
             self._stop.wait(settings().sweep.total_seconds())
 
-    def _run_alone(self, link: Link) -> None:
+    def _run_alone(self, connection: Connection) -> None:
         """Work for as long as this connection holds the lock that only one sweeper can have."""
-        link = link.execution_options(isolation_level="AUTOCOMMIT")
-        while not self._stop.is_set() and link.scalar(_LOCK):
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        while not self._stop.is_set() and locks.take_sweeper_lock(connection):
             self.round()
             self._stop.wait(settings().sweep.total_seconds())
         # A build that ends leaves nothing in the spool that no session holds room for.
@@ -80,10 +78,10 @@ class Sweeper:
     def round(self) -> None:
         """Do everything once; each step stands in a transaction of its own and may be repeated."""
         for step in STEPS:
-            with transaction() as session:
-                step(session)
-        with transaction() as session:
-            rooms.admit_sessions(session, capacity=settings().spool_bytes)
+            with transaction() as ledger:
+                step(ledger)
+        with transaction() as ledger:
+            rooms.admit_sessions(ledger, capacity=settings().spool_bytes)
         self._send()
         if time.monotonic() >= self._next_housekeeping:
             self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
@@ -99,19 +97,19 @@ class Sweeper:
         except (OperationalError, RedisError, OSError) as error:
             _log.warning("the broker is away: %s", error)
 
-    def _send_queue(self, connection: Connection, queue: Queue, epoch: str) -> None:
+    def _send_queue(self, connection: BrokerConnection, queue: Queue, epoch: str) -> None:
         """Mark, commit, then publish: a message that is lost in between is sent again later."""
-        with transaction() as session:
-            messages = sweep.mark_sent(
-                session, kinds_of(queue), epoch=epoch, idle=_length(connection, queue) == 0
+        with transaction() as ledger:
+            sent = messages.mark_sent(
+                ledger, kinds_of(queue), epoch=epoch, idle=_length(connection, queue) == 0
             )
-        for message in messages:
+        for message in sent:
             self._app.send_task(
                 task_name(message.kind), args=[message.job], queue=queue.value, connection=connection
             )
 
 
-def _epoch_of(connection: Connection) -> str:
+def _epoch_of(connection: BrokerConnection) -> str:
     """Return the name of the broker's present life: a flush or a restart begins another."""
     client = _client_of(connection)
     client.set(_EPOCH_KEY, uuid4().hex, nx=True)
@@ -119,13 +117,13 @@ def _epoch_of(connection: Connection) -> str:
     return epoch.decode()
 
 
-def _client_of(connection: Connection) -> Any:
+def _client_of(connection: BrokerConnection) -> Any:
     """Return the Redis client that kombu holds."""
     channel: Any = connection.default_channel
     return channel.client
 
 
-def _length(connection: Connection, queue: Queue) -> int:
+def _length(connection: BrokerConnection, queue: Queue) -> int:
     """Return how many messages wait in a queue."""
     length: int = _client_of(connection).llen(queue.value)
     return length

@@ -28,10 +28,10 @@ _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
-def web_client(*, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS) -> httpx.Client:
+def web_client(*, read: float = READ_SECONDS) -> httpx.Client:
     """Return a client that follows redirects; an Authorization header stays with its own host."""
     return httpx.Client(
-        timeout=httpx.Timeout(read, connect=connect),
+        timeout=httpx.Timeout(read, connect=CONNECT_SECONDS),
         follow_redirects=True,
         headers={"User-Agent": USER_AGENT},
     )
@@ -68,7 +68,10 @@ def refusal(
     if status in _FORBIDDEN:
         return AssetError(f"{place} answered {phrase}: this is embargoed or private; ask its owners.")
     if status in _GONE:
-        return AssetError(f"{place} answered {phrase}: there is nothing of this name and version.")
+        return AssetError(
+            f"{place} answered {phrase}: there is nothing of this name and version; "
+            "correct the catalogue, or exclude it there."
+        )
     seconds = retry_after_seconds(headers.get("Retry-After"))
     if seconds is not None:
         pacer.defer(host_of(address), seconds)

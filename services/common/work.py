@@ -7,14 +7,15 @@ from functools import partial
 from typing import Any
 
 from celery import Task
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as Transaction
 
 from services.common.celery import TIME_LIMIT
 from services.common.database import patiently, transaction
 from services.common.errors import NetworkError, readable
 from services.common.heartbeat import Heartbeat
-from services.common.ledger import claims
-from services.common.ledger.claims import Claim, Result, SupersededError
+from services.common.ledger import claims, endings
+from services.common.ledger.claims import Claim, SupersededError
+from services.common.ledger.endings import Result
 from services.common.models.work import JobState
 
 _log = logging.getLogger(__name__)
@@ -51,11 +52,11 @@ def perform(task: Task, job_id: int, handler: Handler) -> None:
     try:
         with Heartbeat(claim) as heartbeat:
             result = handler(claim, heartbeat)
-            _insist(partial(claims.finish, claim=claim, result=result))
+            _insist(partial(endings.finish, claim=claim, result=result))
         result.afterwards()
     except SupersededError as superseded:
         _log.info("%s", superseded)
-        _record(partial(claims.step_back, claim=claim, error=superseded))
+        _record(partial(endings.step_back, claim=claim, error=superseded))
     except NetworkError as error:
         _after_network_failure(task, claim, error)
     except (SystemExit, KeyboardInterrupt):
@@ -71,8 +72,8 @@ def _claim(job_id: int) -> Claim | None:
     A claim whose answer was lost ends with its lease.
     """
     try:
-        with transaction() as session:
-            claim = claims.claim(session, job_id)
+        with transaction() as ledger:
+            claim = claims.claim(ledger, job_id)
     except Exception as error:
         _log.warning("job %d could not be claimed: %s", job_id, readable(error))
         return None
@@ -81,17 +82,17 @@ def _claim(job_id: int) -> Claim | None:
     return claim
 
 
-def _insist(change: Callable[[Session], JobState | None]) -> JobState | None:
+def _insist(change: Callable[[Transaction], JobState | None]) -> JobState | None:
     """Make a change of state, for as long as it takes to reach Postgres."""
 
     def once() -> JobState | None:
-        with transaction() as session:
-            return change(session)
+        with transaction() as ledger:
+            return change(ledger)
 
     return patiently(once, seconds=_PATIENCE)
 
 
-def _record(change: Callable[[Session], JobState | None]) -> JobState | None:
+def _record(change: Callable[[Transaction], JobState | None]) -> JobState | None:
     """Make a change of state if it can be made; what cannot be recorded ends with the job's lease."""
     try:
         return _insist(change)
@@ -109,7 +110,7 @@ def _after_network_failure(task: Task, claim: Claim, error: NetworkError) -> Non
     if not is_short:
         _fail(claim, error)
         return
-    state = _record(partial(claims.retry_soon, claim=claim, error=error, within=backoff + _MARGIN))
+    state = _record(partial(endings.retry_soon, claim=claim, error=error, within=backoff + _MARGIN))
     if state is JobState.READY:
         _log.warning("%s %d: %s", claim.kind, claim.job, readable(error))
         raise error
@@ -117,7 +118,7 @@ def _after_network_failure(task: Task, claim: Claim, error: NetworkError) -> Non
 
 def _fail(claim: Claim, error: Exception) -> None:
     _log.warning("%s %d: %s", claim.kind, claim.job, readable(error), exc_info=error)
-    _record(partial(claims.fail, claim=claim, error=error))
+    _record(partial(endings.fail, claim=claim, error=error))
 
 
 def _after_stop(claim: Claim, seconds: float) -> None:
@@ -125,4 +126,4 @@ def _after_stop(claim: Claim, seconds: float) -> None:
     if seconds >= TIME_LIMIT:
         _fail(claim, TimeoutError("It ran past the time limit."))
     else:
-        _record(partial(claims.release, claim=claim))
+        _record(partial(endings.release, claim=claim))

@@ -24,13 +24,13 @@ def worker_app(tasks: str) -> Celery:
     return create_app(tasks)
 
 
-@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+@signals.setup_logging.connect
 def _log_plainly(**_: Any) -> None:
     configure_logging()
     logging.getLogger("celery").setLevel(logging.INFO)
 
 
-@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
+@signals.worker_process_init.connect
 def _limit_memory(**_: Any) -> None:
     """Turn a kill for memory into an error that names it, where a limit is set."""
     oom_score = Path("/proc/self/oom_score_adj")
@@ -41,13 +41,13 @@ def _limit_memory(**_: Any) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-@signals.task_failure.connect  # type: ignore[untyped-decorator]
+@signals.task_failure.connect
 def _tell_of_vanished(exception: BaseException | None = None, args: Any = None, **_: Any) -> None:
     """Tell the ledger at once that a job's process was killed: its lease would take minutes to end."""
     if not isinstance(exception, WorkerLostError) or not args:
         return
     try:
-        with transaction() as session:
-            expire_owner(session, args[0])
+        with transaction() as ledger:
+            expire_owner(ledger, args[0])
     except Exception:
         _log.exception("job %s vanished; its lease will end by itself", args[0])

@@ -21,5 +21,5 @@ class Arrivals:
     def record(self, asset_id: int) -> None:
         """Write the sum into the ledger."""
         if self._bytes:
-            with transaction() as session:
-                count_bytes(session, asset_id, self._bytes)
+            with transaction() as ledger:
+                count_bytes(ledger, asset_id, self._bytes)

@@ -1,6 +1,5 @@
 """Verified copies: an asset's bytes on this machine, checked whole before the file has its name."""
 
-import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import httpx
 
 from services.common.archives.base import Archive, Asset
 from services.common.errors import AssetError, DamagedDownloadError, StoreError
+from services.common.folders import DISK_FULL
 from services.common.identity import FILE_NAME_DIGITS, digest
 from services.common.pacing import RequestPacer, Unpaced
 from services.common.web import web_client
@@ -18,7 +18,6 @@ from services.downloader.digests import checkable, digests_of
 from services.downloader.partial import PartialFile, open_partial
 from services.downloader.transfer import Progress, transfer
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST_SUFFIX = 16
 
 
@@ -51,7 +50,7 @@ def fetch_asset(
     Raises `NetworkError` (try again), `AssetError` (it is not to be had), `DamagedDownloadError` (other bytes
     came, and were thrown away), `StoreError` (the folder is full or cannot be written).
     """
-    location = archive.locate(asset.asset_id, asset.path)
+    location = archive.locate(asset)
     if location.is_local:
         return _checked_in_place(Path(location.address), asset)
     how = checkable(asset.digests)
@@ -110,7 +109,7 @@ def _checked_in_place(path: Path, asset: Asset) -> Verified:
         digests = digests_of(path, how)
         after = path.stat()
     except OSError as error:
-        raise AssetError(f"{path} cannot be read: {error.strerror}.") from error
+        raise AssetError(f"{path} cannot be read: {error.strerror}; make it readable, then retry.") from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise AssetError(f"{path} changed while it was read; build again when it is written.")
     if before.st_size != asset.size:
@@ -138,10 +137,12 @@ def _store_errors(folder: Path, asset: Asset) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in DISK_FULL:
             raise StoreError(
                 f"{folder} is full: {asset.path} has {asset.size} bytes; "
                 "free space there, or lower SPIKEMILL_SPOOL_BYTES."
             ) from error
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise StoreError(f"{folder} cannot be written: {reason}.") from error
+        raise StoreError(
+            f"{folder} cannot be written: {reason}; see that the workers may, then retry."
+        ) from error

@@ -19,13 +19,13 @@ class LedgerPacer:
 
         Raises NetworkError when that is long from now: the job goes back to the queue meanwhile.
         """
-        with transaction() as session:
-            wait = take_slot(session, host, per_minute=settings().requests_per_minute)
+        with transaction() as ledger:
+            wait = take_slot(ledger, host, per_minute=settings().requests_per_minute)
         if wait > _LONGEST_WAIT:
             raise NetworkError(f"{host} asked us to wait.", retry_after=wait)
         time.sleep(wait)
 
     def defer(self, host: str, seconds: float) -> None:
         """Let nobody ask this host for so long."""
-        with transaction() as session:
-            defer_slots(session, host, seconds)
+        with transaction() as ledger:
+            defer_slots(ledger, host, seconds)

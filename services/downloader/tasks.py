@@ -10,7 +10,8 @@ from services.common.catalogue import Source, source_from_record
 from services.common.database import transaction
 from services.common.heartbeat import Heartbeat
 from services.common.ledger import listings, recordings
-from services.common.ledger.claims import Claim, Result
+from services.common.ledger.claims import Claim
+from services.common.ledger.endings import Result
 from services.common.models import Asset, SourceVersion
 from services.common.models.work import JobKind
 from services.common.queues import task_name
@@ -23,21 +24,21 @@ from services.downloader.pacer import LedgerPacer
 from services.downloader.selection import PlannedSession, select_sessions
 
 
-@app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+@app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)
 def plan(task: Task, job_id: int) -> None:
     """List a source and seal it."""
     perform(task, job_id, _plan_source)
 
 
-@app.task(name=task_name(JobKind.FETCH), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+@app.task(name=task_name(JobKind.FETCH), **NETWORK_RETRIES)
 def fetch(task: Task, job_id: int) -> None:
     """Copy one asset and verify it."""
     perform(task, job_id, _fetch_asset)
 
 
 def _plan_source(claim: Claim, _heartbeat: Heartbeat) -> Result:
-    with transaction() as session:
-        source = listings.require_open_source(session, claim.subject)
+    with transaction() as ledger:
+        source = listings.require_open_source(ledger, claim.subject)
     entry = _entry_of(source)
     archive = open_archive(entry, LedgerPacer())
     sessions = [_session_plan(planned) for planned in select_sessions(archive.assets(), entry)]
@@ -52,8 +53,8 @@ def _session_plan(planned: PlannedSession) -> listings.SessionPlan:
 
 
 def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
-    with transaction() as session:
-        asset = recordings.read_asset(session, claim.subject)
+    with transaction() as ledger:
+        asset = recordings.read_asset(ledger, claim.subject)
     arrivals = Arrivals(heartbeat)
     try:
         verified = fetch_asset(

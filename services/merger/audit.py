@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.common.errors import DamagedOutputError
 from services.merger.plan import PlannedShard
-from services.merger.reading import StoredRow, stored_rows
+from services.merger.reading import DecodedRow, decoded_rows
 from services.merger.rows import PlannedRow, SessionKey, session_of
 
 
@@ -23,7 +23,7 @@ def audit_shard(
     """
     _check_digest(shard, path, sha256)
     counts: Counter[SessionKey] = Counter()
-    for position, (planned, stored) in enumerate(zip_longest(_places(shard), stored_rows(path))):
+    for position, (planned, stored) in enumerate(zip_longest(_places(shard), decoded_rows(path))):
         if planned is None or stored is None:
             raise DamagedOutputError(
                 f"{shard.name} holds another number of rows than the {len(shard.rows)} planned"
@@ -57,7 +57,7 @@ def _places(shard: PlannedShard) -> Iterator[tuple[int, PlannedRow]]:
             yield index, row
 
 
-def _check_row(stored: StoredRow, row_group: int, row: PlannedRow, n_units: int, place: str) -> None:
+def _check_row(stored: DecodedRow, row_group: int, row: PlannedRow, n_units: int, place: str) -> None:
     found = (stored.source, stored.subject, stored.session, stored.segment)
     planned = (row.source, row.subject, row.session, row.segment)
     if found != planned or stored.row_group != row_group:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from services.common.identity import sort_key
 from services.common.schema import ROWS_PER_GROUP
 from services.merger.provenance import Provenance, SessionRecord, ShardRecord
-from services.merger.reading import StoredRow
+from services.merger.reading import DecodedRow
 from services.merger.rows import SessionKey, entries_digest, session_of
 from services.merger.split import divide
 
@@ -27,12 +27,12 @@ class Finding:
         return f"{self.file}: {self.text}"
 
 
-Contents = Mapping[ShardRecord, Sequence[StoredRow]]
+Contents = Mapping[ShardRecord, Sequence[DecodedRow]]
 """The rows of each shard, in the order of the pile."""
 
 
 def compare_shard(
-    shard: ShardRecord, rows: Sequence[StoredRow], seed: int, *, last: bool
+    shard: ShardRecord, rows: Sequence[DecodedRow], seed: int, *, last: bool
 ) -> Iterator[Finding]:
     """Check one shard by itself; `last` tells whether it is the last one of its split."""
     found = (len(rows), sum(row.tokens for row in rows))
@@ -55,7 +55,7 @@ def compare_pile(provenance: Provenance, contents: Contents) -> Iterator[Finding
     yield from _rows_digest(provenance)
 
 
-def _row_groups(shard: ShardRecord, rows: Iterable[StoredRow], *, last: bool) -> Iterator[Finding]:
+def _row_groups(shard: ShardRecord, rows: Iterable[DecodedRow], *, last: bool) -> Iterator[Finding]:
     sizes = Counter(row.row_group for row in rows)
     final = max(sizes, default=0)
     for group, size in sorted(sizes.items()):
@@ -63,7 +63,7 @@ def _row_groups(shard: ShardRecord, rows: Iterable[StoredRow], *, last: bool) ->
             yield Finding(shard.name, f"row group {group} holds {size} rows, not {ROWS_PER_GROUP}")
 
 
-def _order(places: Sequence[tuple[ShardRecord, StoredRow]], seed: int) -> Iterator[Finding]:
+def _order(places: Sequence[tuple[ShardRecord, DecodedRow]], seed: int) -> Iterator[Finding]:
     """Report the first row that stands before one that it should follow."""
     keys = [sort_key(seed, row.source, row.subject, row.session, row.segment) for _, row in places]
     for position, (key, next_key) in enumerate(pairwise(keys)):
@@ -79,7 +79,7 @@ def _shard_borders(contents: Contents, seed: int) -> Iterator[Finding]:
         yield from _order([(shard, row) for shard, row in ends if shard.split == split], seed)
 
 
-def _rows_of_sessions(sessions: Iterable[SessionRecord], rows: Iterable[StoredRow]) -> Iterator[Finding]:
+def _rows_of_sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Finding]:
     expected = Counter(
         (record.key, f"segment_{index}") for record in sessions for index in range(record.rows)
     )
@@ -92,8 +92,8 @@ def _rows_of_sessions(sessions: Iterable[SessionRecord], rows: Iterable[StoredRo
             yield Finding("data", f"{'/'.join(session)}/{segment} {text}")
 
 
-def _sessions(sessions: Iterable[SessionRecord], rows: Iterable[StoredRow]) -> Iterator[Finding]:
-    by_session: dict[SessionKey, list[StoredRow]] = defaultdict(list)
+def _sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Finding]:
+    by_session: dict[SessionKey, list[DecodedRow]] = defaultdict(list)
     for row in rows:
         by_session[session_of(row)].append(row)
     for record in sessions:
@@ -102,7 +102,7 @@ def _sessions(sessions: Iterable[SessionRecord], rows: Iterable[StoredRow]) -> I
             yield Finding(_PROVENANCE, f"session {'/'.join(record.key)}: {problem}")
 
 
-def _session_problem(record: SessionRecord, rows: Sequence[StoredRow]) -> str | None:
+def _session_problem(record: SessionRecord, rows: Sequence[DecodedRow]) -> str | None:
     """Compare shape and sum; of clipped cells only the least that they lost is known."""
     found = ({row.n_units for row in rows}, sum(row.n_bins for row in rows), sum(row.tokens for row in rows))
     if found != ({record.n_units}, record.n_bins, record.tokens):
@@ -116,7 +116,7 @@ def _session_problem(record: SessionRecord, rows: Sequence[StoredRow]) -> str | 
     return None
 
 
-def _split(provenance: Provenance, contents: Contents, rows: Sequence[StoredRow]) -> Iterator[Finding]:
+def _split(provenance: Provenance, contents: Contents, rows: Sequence[DecodedRow]) -> Iterator[Finding]:
     """Decide the split again, and report rows on the wrong side."""
     split = divide(rows, provenance.pile.parameters)
     testing = set(split.test)
@@ -140,5 +140,5 @@ def _rows_digest(provenance: Provenance) -> Iterator[Finding]:
         yield Finding(_PROVENANCE, "sessions, their rows or their chunks are not those that were merged")
 
 
-def _name(row: StoredRow) -> str:
+def _name(row: DecodedRow) -> str:
     return f"{row.source}/{row.subject}/{row.session}/{row.segment}"

@@ -6,7 +6,7 @@ from typing import Any
 from services.common.catalogue import source_from_record
 from services.common.identity import digest
 from services.common.ledger.contents import MissingSession, StoredRow
-from services.common.ledger.releases import FrozenRelease, FrozenRow, FrozenShard
+from services.common.ledger.freezing import FrozenRelease, FrozenRow, FrozenShard
 from services.common.models import Build, Shard, SourceVersion
 from services.merger.parameters import MergeParameters
 from services.merger.plan import PlannedShard, SplitName, plan_pile, row_groups
@@ -38,7 +38,7 @@ def planned_shard(shard: Shard, rows: Sequence[StoredRow]) -> PlannedShard:
     return PlannedShard(shard.name, split, tuple(row_groups([planned_row(row) for row in rows])))
 
 
-def merge_parameters(stored: Mapping[str, Any]) -> MergeParameters:
+def stored_parameters(stored: Mapping[str, Any]) -> MergeParameters:
     """Read the parameters of a release, which also names the texts of its card."""
     return MergeParameters(**{key: stored[key] for key in MergeParameters.model_fields if key in stored})
 
@@ -77,7 +77,7 @@ def freeze_rows(
 ) -> FrozenRelease:
     """Plan a release; the same rows, parameters, missing sessions and texts give the same digest."""
     row_ids = {planned_row(row): row.row_id for row in rows}
-    plan = plan_pile(row_ids, merge_parameters(parameters))
+    plan = plan_pile(row_ids, stored_parameters(parameters))
     rows_digest = list_digest(row_ids)
     left_out = missing_records(missing)
     return FrozenRelease(

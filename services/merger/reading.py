@@ -16,7 +16,7 @@ from services.merger.page_format import check_footer
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRow:
+class DecodedRow:
     """What one row of a shard holds; `counts` is the sum over its n_units x n_bins cells."""
 
     source: str
@@ -34,7 +34,7 @@ class StoredRow:
         return self.n_units * self.n_bins
 
 
-def stored_rows(path: Path) -> Iterator[StoredRow]:
+def decoded_rows(path: Path) -> Iterator[DecodedRow]:
     """Read a shard from front to back, every page of it; memory is bounded by a row group.
 
     Raises `DamagedOutputError` where the file is missing, of another format, or cannot be decoded.
@@ -48,7 +48,7 @@ def stored_rows(path: Path) -> Iterator[StoredRow]:
         raise DamagedOutputError(f"{path} cannot be read: {error}") from error
 
 
-def _rows(shard: pq.ParquetFile, path: Path) -> Iterator[StoredRow]:
+def _rows(shard: pq.ParquetFile, path: Path) -> Iterator[DecodedRow]:
     if not shard.schema_arrow.equals(SCHEMA, check_metadata=True):
         raise DamagedOutputError(f"{path} has another schema, or other features, than a pile")
     for group in range(shard.num_row_groups):
@@ -56,7 +56,7 @@ def _rows(shard: pq.ParquetFile, path: Path) -> Iterator[StoredRow]:
             yield _row(batch, group, path)
 
 
-def _row(batch: pa.RecordBatch, group: int, path: Path) -> StoredRow:
+def _row(batch: pa.RecordBatch, group: int, path: Path) -> DecodedRow:
     units = batch.column("spike_counts").flatten()
     lengths = np.unique(units.value_lengths().to_numpy())
     if len(lengths) != 1 or lengths[0] == 0:
@@ -64,7 +64,7 @@ def _row(batch: pa.RecordBatch, group: int, path: Path) -> StoredRow:
             f"{path}, row group {group}: a row is no matrix; its units have {lengths.tolist()} bins"
         )
     subject, session, segment, source = (batch.column(index)[0].as_py() for index in range(1, 5))
-    return StoredRow(
+    return DecodedRow(
         source=source,
         subject=subject,
         session=session,

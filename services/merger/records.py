@@ -6,7 +6,7 @@ from typing import Literal, cast
 from services.common.catalogue import source_from_record
 from services.common.models import Asset, Build, Release, Session, Shard
 from services.common.schema import FORMAT_ID
-from services.merger.freezing import merge_parameters
+from services.merger.freezing import stored_parameters
 from services.merger.provenance import (
     AssetRecord,
     MissingRecord,
@@ -32,7 +32,7 @@ def provenance_of(
             notes=texts["notes"],
             format_id=FORMAT_ID,
             rows_digest=release.list_digest or "",
-            parameters=merge_parameters(release.parameters),
+            parameters=stored_parameters(release.parameters),
             session_limit=build.session_limit,
             sources=tuple(texts["sources"]),
             split=SplitFacts(**(release.split or {})),

@@ -63,7 +63,7 @@ def _places(shards: Sequence[Path]) -> Mapping[str, Sequence[_Place]]:
 
 
 def _choose(places: Mapping[str, Sequence[_Place]], count: int, seed: int) -> Mapping[str, Sequence[_Place]]:
-    chooser = random.Random(seed)  # noqa: S311  # it chooses pictures, it guards no secret
+    chooser = random.Random(seed)  # noqa: S311 - it chooses pictures, it guards no secret
     return {
         source: sorted(chooser.sample(places[source], min(count, len(places[source]))))
         for source in sorted(places)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from services.common.errors import StoreError
+from services.common.folders import DISK_FULL
 from services.merger.chunks import ChunkStore
 from services.merger.footer import MAGIC, footer_bytes, structures
 from services.merger.joining import join_row_groups
@@ -17,7 +18,7 @@ from services.merger.page_format import expected_footer
 from services.merger.plan import PlannedShard, RowGroup
 from services.merger.rows import PlannedRow
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL = DISK_FULL | {errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +130,7 @@ def _cannot_write(shard: PlannedShard, path: Path, error: OSError) -> str:
             f"The disk or quota that holds {path.parent} is full: {shard.name} needs about {size:,} bytes. "
             "Make room, or build in another place; the build goes on from here."
         )
-    return f"{shard.name} cannot be written to {path}: {error.strerror}."
+    return (
+        f"{shard.name} cannot be written to {path}: {error.strerror}; see that its folder can be written, "
+        "then retry."
+    )

@@ -32,7 +32,7 @@ def show_pile(pile: Path, out: Path, *, rows_per_source: int = 2, seed: int = 0)
         unfinished.replace(out)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
-        raise StoreError(f"{out} cannot be written: {error.strerror}.") from error
+        raise StoreError(f"{out} cannot be written: {error.strerror}; name another place.") from error
 
 
 def _drawn(rasters: Mapping[str, Sequence[Raster]], columns: int) -> Figure:

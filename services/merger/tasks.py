@@ -6,8 +6,9 @@ from celery import Task
 
 from services.common.database import transaction
 from services.common.heartbeat import Heartbeat
-from services.common.ledger import contents, releases, reopening
-from services.common.ledger.claims import Claim, Result, SupersededError
+from services.common.ledger import contents, freezing, releases, reopening
+from services.common.ledger.claims import Claim, SupersededError
+from services.common.ledger.endings import Result
 from services.common.models.work import JobKind
 from services.common.queues import task_name
 from services.common.storage import Store, open_store
@@ -20,41 +21,41 @@ from services.merger.records import provenance_of
 from services.merger.shards import write_shard
 
 
-@app.task(name=task_name(JobKind.FREEZE), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+@app.task(name=task_name(JobKind.FREEZE), **NETWORK_RETRIES)
 def freeze(task: Task, job_id: int) -> None:
     """Order, split and plan the rows of a release."""
     perform(task, job_id, _freeze_release)
 
 
-@app.task(name=task_name(JobKind.SHARD), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+@app.task(name=task_name(JobKind.SHARD), **NETWORK_RETRIES)
 def shard(task: Task, job_id: int) -> None:
     """Write one shard."""
     perform(task, job_id, _write_shard)
 
 
-@app.task(name=task_name(JobKind.ASSEMBLE), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+@app.task(name=task_name(JobKind.ASSEMBLE), **NETWORK_RETRIES)
 def assemble(task: Task, job_id: int) -> None:
     """Audit a release, write its papers, and switch the pile to it."""
     perform(task, job_id, _assemble_release)
 
 
 def _freeze_release(claim: Claim, _heartbeat: Heartbeat) -> Result:
-    with transaction() as session:
-        release, build = contents.release_of(session, claim.subject)
-        rows = contents.rows_of(session, build.id)
-        missing = contents.missing_from(session, build.id)
-        texts = card_texts(build, contents.sources_of(session, build.id))
+    with transaction() as ledger:
+        release, build = contents.release_of(ledger, claim.subject)
+        rows = contents.rows_of(ledger, build.id)
+        missing = contents.missing_from(ledger, build.id)
+        texts = card_texts(build, contents.sources_of(ledger, build.id))
     frozen = freeze_rows(build.digest, release.parameters, rows, missing, texts)
     return Result(
         output={"rows": len(rows), "shards": len(frozen.shards)},
-        record=partial(releases.freeze, release_id=release.id, frozen=frozen),
+        record=partial(freezing.freeze, release_id=release.id, frozen=frozen),
     )
 
 
 def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
-    with transaction() as session:
-        planned = planned_shard(*contents.shard_rows(session, claim.subject))
-        release_digest = contents.digest_of_shard(session, claim.subject)
+    with transaction() as ledger:
+        planned = planned_shard(*contents.shard_rows(ledger, claim.subject))
+        release_digest = contents.digest_of_shard(ledger, claim.subject)
     store = open_store()
     with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
         draft = drafts / "shard.parquet"
@@ -73,11 +74,11 @@ def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
 
 
 def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
-    with transaction() as session:
-        release, build = contents.release_of(session, claim.subject)
-        sessions = contents.sessions_of(session, release.id)
-        shards = contents.shards_of(session, release.id)
-        planned = [(each, planned_shard(*contents.shard_rows(session, each.id))) for each in shards]
+    with transaction() as ledger:
+        release, build = contents.release_of(ledger, claim.subject)
+        sessions = contents.sessions_of(ledger, release.id)
+        shards = contents.shards_of(ledger, release.id)
+        planned = [(each, planned_shard(*contents.shard_rows(ledger, each.id))) for each in shards]
     store = open_store()
     release_digest = release.digest or ""
     try:
@@ -97,8 +98,8 @@ def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
 
 def _switch(store: Store, release_id: int, release_digest: str) -> None:
     """Let the pile be this release, if it is still the one that is wanted."""
-    with transaction() as session:
-        if not releases.is_in_progress(session, release_id):
+    with transaction() as ledger:
+        if not releases.is_in_progress(ledger, release_id):
             raise SupersededError(f"Release {release_digest} is no longer the wanted one.")
         store.switch_pile(release_digest)
 
@@ -111,15 +112,15 @@ def _chunks(store: Store) -> ChunkStore:
 
 def _reopened_session(error: DamagedChunkError) -> SupersededError:
     """Have the session of a lost chunk done again; this shard is then part of no release."""
-    with transaction() as session:
-        damaged = contents.session_with_chunk(session, error.chunk)
+    with transaction() as ledger:
+        damaged = contents.session_with_chunk(ledger, error.chunk)
         if damaged is not None:
-            reopening.reopen_session(session, damaged, str(error))
+            reopening.reopen_session(ledger, damaged, str(error))
     return SupersededError(str(error))
 
 
 def _reopened_shard(error: DamagedShardError) -> SupersededError:
     """Have a damaged shard written again; the assembly waits for it."""
-    with transaction() as session:
-        reopening.reopen_shard(session, error.shard, str(error))
+    with transaction() as ledger:
+        reopening.reopen_shard(ledger, error.shard, str(error))
     return SupersededError(str(error))

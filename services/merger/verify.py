@@ -10,7 +10,7 @@ from services.merger.card import provenance_sentence
 from services.merger.card_head import card_head
 from services.merger.comparison import Contents, Finding, compare_pile, compare_shard
 from services.merger.provenance import PileRecord, ShardRecord, parse_provenance
-from services.merger.reading import StoredRow, stored_rows
+from services.merger.reading import DecodedRow, decoded_rows
 
 
 def verify_pile(pile: Path) -> Iterator[Finding]:
@@ -64,14 +64,14 @@ def _extra_files(pile: Path, record: PileRecord) -> Iterator[Finding]:
 def _shards(pile: Path, record: PileRecord) -> Generator[Finding, None, Contents]:
     """Check every shard by itself; return the rows of those that could be read."""
     last = {shard.split: shard for shard in record.shards}
-    contents: dict[ShardRecord, list[StoredRow]] = {}
+    contents: dict[ShardRecord, list[DecodedRow]] = {}
     for shard in record.shards:
         path = pile / shard.name
         try:
             found = file_sha256(path)
             if found != shard.sha256:
                 yield Finding(shard.name, f"was changed: its sha256 is {found}, recorded is {shard.sha256}")
-            contents[shard] = list(stored_rows(path))
+            contents[shard] = list(decoded_rows(path))
         except DamagedOutputError as error:
             yield Finding(shard.name, str(error))
             continue

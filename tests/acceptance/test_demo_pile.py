@@ -14,20 +14,12 @@ import pytest
 
 from services.cli.local.home import Home
 from services.merger.provenance import parse_provenance
+from tests.pile_features import FEATURES
 
 Session = tuple[str, str, str]
 Totals = dict[Session, tuple[int, int, int]]
 
 NAMES = ["source_dataset", "subject_id", "session_id"]
-FEATURES = datasets.Features(
-    {
-        "spike_counts": datasets.List(datasets.List(datasets.Value("uint8"))),
-        "subject_id": datasets.Value("string"),
-        "session_id": datasets.Value("string"),
-        "segment_id": datasets.Value("string"),
-        "source_dataset": datasets.Value("string"),
-    }
-)
 
 
 @pytest.fixture(autouse=True)

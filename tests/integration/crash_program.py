@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from services.common.celery import create_app
 from services.common.heartbeat import Heartbeat
-from services.common.ledger.claims import Claim, Result
+from services.common.ledger.claims import Claim
+from services.common.ledger.endings import Result
 from services.common.work import NETWORK_RETRIES, perform
 
 app = create_app()
 
 
-@app.task(name="spikemill.crash", **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+@app.task(name="spikemill.crash", **NETWORK_RETRIES)
 def crash(task: object, job_id: int, point: str) -> None:
     """Do a job whose parts say where they are."""
 

@@ -11,8 +11,20 @@ from sqlalchemy.orm import Session as Transaction
 from services.common.archives.base import Asset as ListedAsset
 from services.common.database import transaction
 from services.common.identity import digest
-from services.common.ledger import claims, contents, figures, listings, planning, recordings, releases, rooms
-from services.common.ledger.claims import Claim, Result
+from services.common.ledger import (
+    build_status,
+    claims,
+    contents,
+    endings,
+    freezing,
+    listings,
+    planning,
+    recordings,
+    releases,
+    rooms,
+)
+from services.common.ledger.claims import Claim
+from services.common.ledger.endings import Result
 from services.common.ledger.wanted import is_wanted
 from services.common.models import Asset, Attempt, Build, Job, Release, Session, Shard, SourceVersion
 from services.common.models.builds import BuildState
@@ -40,8 +52,8 @@ def ask(*names: str, **changes: Any) -> planning.OpenedBuild:
     """Ask for a build of the named sources."""
     request = {"pile": "pile", "notes": None, "parameters": PARAMETERS} | changes
     sources = request.pop("sources", None) or [source(name) for name in names]
-    with transaction() as session:
-        return planning.open_build(session, planning.BuildRequest(sources=sources, **request))
+    with transaction() as ledger:
+        return planning.open_build(ledger, planning.BuildRequest(sources=sources, **request))
 
 
 def listing(
@@ -67,15 +79,15 @@ def jobs(kind: JobKind, state: JobState | None = None) -> list[Job]:
     query = select(Job).where(Job.kind == kind).order_by(Job.id)
     if state is not None:
         query = query.where(Job.state == state)
-    with transaction() as session:
-        return list(session.scalars(query))
+    with transaction() as ledger:
+        return list(ledger.scalars(query))
 
 
 def ready(kind: JobKind) -> list[Job]:
     """Return the jobs of a kind that may be claimed, but for their time."""
-    with transaction() as session:
+    with transaction() as ledger:
         return list(
-            session.scalars(
+            ledger.scalars(
                 select(Job).where(Job.kind == kind, Job.state == JobState.READY, is_wanted()).order_by(Job.id)
             )
         )
@@ -89,28 +101,28 @@ def one_ready(kind: JobKind) -> Job:
 
 def job(job_id: int) -> Job:
     """Return a job as it stands."""
-    with transaction() as session:
-        return session.get_one(Job, job_id)
+    with transaction() as ledger:
+        return ledger.get_one(Job, job_id)
 
 
 def claim(job_id: int) -> Claim:
     """Claim a job that must be free."""
-    with transaction() as session:
-        claimed = claims.claim(session, job_id)
+    with transaction() as ledger:
+        claimed = claims.claim(ledger, job_id)
     assert claimed is not None
     return claimed
 
 
 def finish(claimed: Claim, result: Result | None = None) -> None:
     """Finish a claimed job."""
-    with transaction() as session:
-        claims.finish(session, claimed, result or Result({}, lambda _: None))
+    with transaction() as ledger:
+        endings.finish(ledger, claimed, result or Result({}, lambda _: None))
 
 
 def fail(claimed: Claim, error: BaseException) -> JobState:
     """Fail a claimed job."""
-    with transaction() as session:
-        return claims.fail(session, claimed, error)
+    with transaction() as ledger:
+        return endings.fail(ledger, claimed, error)
 
 
 def plan(sessions: Sequence[listings.SessionPlan], job_id: int | None = None) -> None:
@@ -122,10 +134,10 @@ def plan(sessions: Sequence[listings.SessionPlan], job_id: int | None = None) ->
 def sweep_once(capacity: int = 10**12) -> None:
     """Do what a round of the sweeper does, but for sending."""
     for step in STEPS:
-        with transaction() as session:
-            step(session)
-    with transaction() as session:
-        rooms.admit_sessions(session, capacity=capacity)
+        with transaction() as ledger:
+            step(ledger)
+    with transaction() as ledger:
+        rooms.admit_sessions(ledger, capacity=capacity)
 
 
 def fetched(claimed: Claim) -> Result:
@@ -220,29 +232,29 @@ def freeze(*, shards: int = 1) -> Claim:
 
 def frozen(claimed: Claim, *, shards: int = 1) -> Result:
     """Make up what a freeze came to: the rows as they stand, dealt out to some shards."""
-    with transaction() as session:
-        release, build = contents.release_of(session, claimed.subject)
-        rows = contents.rows_of(session, build.id)
+    with transaction() as ledger:
+        release, build = contents.release_of(ledger, claimed.subject)
+        rows = contents.rows_of(ledger, build.id)
         missing = [
-            {"source": left.source, "path": left.key} for left in contents.missing_from(session, build.id)
+            {"source": left.source, "path": left.key} for left in contents.missing_from(ledger, build.id)
         ]
-    found = releases.FrozenRelease(
+    found = freezing.FrozenRelease(
         texts={},
         digest=digest([build.digest, release.parameters, [row.chunk_sha256 for row in rows], missing]),
         list_digest=digest([row.chunk_sha256 for row in rows]),
         split={"train": len(rows)},
         missing=missing,
         shards=[
-            releases.FrozenShard(
+            freezing.FrozenShard(
                 "train",
                 f"data/train-{number:05d}.parquet",
                 20,
-                [releases.FrozenRow(row.row_id, row.chunk, row.chunk_sha256) for row in rows[number::shards]],
+                [freezing.FrozenRow(row.row_id, row.chunk, row.chunk_sha256) for row in rows[number::shards]],
             )
             for number in range(min(shards, len(rows)))
         ],
     )
-    return Result({}, lambda session: releases.freeze(session, release.id, found))
+    return Result({}, lambda session: freezing.freeze(session, release.id, found))
 
 
 def write_shards() -> None:
@@ -285,72 +297,72 @@ def publish(*, shards: int = 1) -> None:
 
 def build(number: int) -> Build:
     """Return a build as it stands."""
-    with transaction() as session:
-        return session.get_one(Build, number)
+    with transaction() as ledger:
+        return ledger.get_one(Build, number)
 
 
 def release(number: int) -> Release:
     """Return a release as it stands."""
-    with transaction() as session:
-        return session.get_one(Release, number)
+    with transaction() as ledger:
+        return ledger.get_one(Release, number)
 
 
 def newest_release(build_id: int) -> Release:
     """Return the newest release of a build."""
-    with transaction() as session:
-        return session.scalars(
+    with transaction() as ledger:
+        return ledger.scalars(
             select(Release).where(Release.build_id == build_id).order_by(Release.id.desc()).limit(1)
         ).one()
 
 
 def open_builds() -> list[int]:
     """Return the builds that are open."""
-    with transaction() as session:
-        return list(session.scalars(select(Build.id).where(Build.state == BuildState.OPEN)))
+    with transaction() as ledger:
+        return list(ledger.scalars(select(Build.id).where(Build.state == BuildState.OPEN)))
 
 
 def sessions() -> list[Session]:
     """Return all sessions, by their id."""
-    with transaction() as session:
-        return list(session.scalars(select(Session).order_by(Session.id)))
+    with transaction() as ledger:
+        return list(ledger.scalars(select(Session).order_by(Session.id)))
 
 
 def assets() -> list[Asset]:
     """Return all assets, by their id."""
-    with transaction() as session:
-        return list(session.scalars(select(Asset).order_by(Asset.id)))
+    with transaction() as ledger:
+        return list(ledger.scalars(select(Asset).order_by(Asset.id)))
 
 
 def shards() -> list[Shard]:
     """Return all shards, by their id."""
-    with transaction() as session:
-        return list(session.scalars(select(Shard).order_by(Shard.id)))
+    with transaction() as ledger:
+        return list(ledger.scalars(select(Shard).order_by(Shard.id)))
 
 
 def sources() -> list[SourceVersion]:
     """Return all source versions, by their id."""
-    with transaction() as session:
-        return list(session.scalars(select(SourceVersion).order_by(SourceVersion.id)))
+    with transaction() as ledger:
+        return list(ledger.scalars(select(SourceVersion).order_by(SourceVersion.id)))
 
 
 def reserved() -> int:
     """Return how many bytes of the spool are reserved."""
-    with transaction() as session:
-        return int(session.scalars(select(func.coalesce(func.sum(Session.reserved_bytes), 0))).one())
+    with transaction() as ledger:
+        return int(ledger.scalars(select(func.coalesce(func.sum(Session.reserved_bytes), 0))).one())
 
 
 def outcomes(job_id: int) -> list[Outcome | None]:
     """Return how the attempts at a job ended."""
-    with transaction() as session:
+    with transaction() as ledger:
         return list(
-            session.scalars(select(Attempt.outcome).where(Attempt.job_id == job_id).order_by(Attempt.attempt))
+            ledger.scalars(select(Attempt.outcome).where(Attempt.job_id == job_id).order_by(Attempt.attempt))
         )
 
 
-def status(build_id: int) -> figures.BuildStatus:
+def status(build_id: int) -> build_status.BuildStatus:
     """Return where a build stands."""
-    with transaction() as session:
-        return figures.status_of(session, build_id)
+    with transaction() as ledger:
+        return build_status.status_of(ledger, build_id)
 
 
 def expire(job_id: int) -> None:
@@ -360,5 +372,5 @@ def expire(job_id: int) -> None:
 
 def set_job(job_id: int, **values: Any) -> None:
     """Change a job by hand: the tests' way to move the clock."""
-    with transaction() as session:
-        session.execute(update(Job).where(Job.id == job_id).values(**values))
+    with transaction() as ledger:
+        ledger.execute(update(Job).where(Job.id == job_id).values(**values))

@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 
 from services.common.database import transaction
 from services.common.errors import AssetError, NetworkError, RecordingError
-from services.common.ledger import claims
-from services.common.ledger.claims import Result, SupersededError
+from services.common.ledger import claims, endings
+from services.common.ledger.claims import SupersededError
+from services.common.ledger.endings import Result
 from services.common.models import Attempt
 from services.common.models.work import JobKind, JobState, Outcome
 from tests.integration import ledgers
@@ -21,16 +22,16 @@ def plan_job() -> int:
 
 
 def attempts(job_id: int) -> list[Outcome | None]:
-    with transaction() as session:
+    with transaction() as ledger:
         return list(
-            session.scalars(select(Attempt.outcome).where(Attempt.job_id == job_id).order_by(Attempt.attempt))
+            ledger.scalars(select(Attempt.outcome).where(Attempt.job_id == job_id).order_by(Attempt.attempt))
         )
 
 
 def test_only_one_of_two_claims_wins(plan_job: int) -> None:
     assert ledgers.claim(plan_job).attempt == 1
-    with transaction() as session:
-        assert claims.claim(session, plan_job) is None
+    with transaction() as ledger:
+        assert claims.claim(ledger, plan_job) is None
 
 
 def test_two_open_transactions_cannot_both_claim(plan_job: int) -> None:
@@ -43,20 +44,20 @@ def test_two_open_transactions_cannot_both_claim(plan_job: int) -> None:
 
 def test_a_job_waits_for_its_time(plan_job: int) -> None:
     ledgers.set_job(plan_job, not_before=func.clock_timestamp() + timedelta(hours=1))
-    with transaction() as session:
-        assert claims.claim(session, plan_job) is None
+    with transaction() as ledger:
+        assert claims.claim(ledger, plan_job) is None
 
 
 def test_a_worker_of_another_format_does_not_claim(plan_job: int) -> None:
     ledgers.set_job(plan_job, format_id="another")
-    with transaction() as session:
-        assert claims.claim(session, plan_job) is None
+    with transaction() as ledger:
+        assert claims.claim(ledger, plan_job) is None
 
 
 def test_a_job_that_nobody_wants_is_not_claimed(plan_job: int) -> None:
     ledgers.ask("b")
-    with transaction() as session:
-        assert claims.claim(session, plan_job) is None
+    with transaction() as ledger:
+        assert claims.claim(ledger, plan_job) is None
 
 
 def test_finish_records_its_facts_in_the_same_transaction(plan_job: int) -> None:
@@ -82,22 +83,22 @@ def test_finish_may_be_repeated_after_a_lost_answer(plan_job: int) -> None:
 @pytest.mark.parametrize("ending", ["finish", "fail", "release", "heartbeat"])
 def test_a_superseded_attempt_changes_nothing(plan_job: int, ending: str) -> None:
     first = ledgers.claim(plan_job)
-    with transaction() as session:
-        claims.release(session, first)
+    with transaction() as ledger:
+        endings.release(ledger, first)
     second = ledgers.claim(plan_job)
-    with transaction() as session:
+    with transaction() as ledger:
         match ending:
             case "heartbeat":
-                assert not claims.heartbeat(session, first)
+                assert not claims.heartbeat(ledger, first)
             case "finish":
                 with pytest.raises(SupersededError):
-                    claims.finish(session, first, Result({}, lambda _: None))
+                    endings.finish(ledger, first, Result({}, lambda _: None))
             case "fail":
                 with pytest.raises(SupersededError):
-                    claims.fail(session, first, RecordingError("late"))
+                    endings.fail(ledger, first, RecordingError("late"))
             case "release":
                 with pytest.raises(SupersededError):
-                    claims.release(session, first)
+                    endings.release(ledger, first)
     held = ledgers.job(plan_job)
     assert (held.state, held.attempt, held.lease_owner) == (JobState.RUNNING, 2, second.owner)
 
@@ -113,8 +114,8 @@ def test_a_network_failure_waits_as_long_as_the_server_says(plan_job: int) -> No
     ledgers.fail(ledgers.claim(plan_job), NetworkError("Busy.", retry_after=1000))
     waiting = ledgers.job(plan_job)
     assert waiting.state is JobState.READY
-    with transaction() as session:
-        wait = session.scalar(select(waiting.not_before - func.clock_timestamp()))
+    with transaction() as ledger:
+        wait = ledger.scalar(select(waiting.not_before - func.clock_timestamp()))
     assert wait is not None
     assert timedelta(seconds=900) < wait <= timedelta(seconds=1000)
 

@@ -9,7 +9,17 @@ from sqlalchemy import text
 
 from services.common.database import transaction
 from services.common.errors import AssetError
-from services.common.ledger import claims, operations, releases, reopening, restarting, rooms, sweep, waiving
+from services.common.ledger import (
+    claims,
+    endings,
+    operations,
+    releases,
+    reopening,
+    restarting,
+    rooms,
+    sweep,
+    waiving,
+)
 from services.common.ledger.claims import SupersededError
 from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind, JobState
@@ -26,8 +36,8 @@ def beside(work: Callable[[], object]) -> Iterator[Future[object]]:
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
         while not future.done():
-            with transaction() as session:
-                if session.scalar(_WAITING):
+            with transaction() as ledger:
+                if ledger.scalar(_WAITING):
                     break
         yield future
 
@@ -46,10 +56,10 @@ def fetching(sessions: int = 1, *, assets: int = 1) -> list[claims.Claim]:
 
 def test_two_assets_of_a_session_may_die_at_once() -> None:
     first, second = fetching(assets=2)
-    with transaction() as session:
-        claims.fail(session, first, AssetError("Gone."))
+    with transaction() as ledger:
+        endings.fail(ledger, first, AssetError("Gone."))
         with beside(lambda: ledgers.fail(second, AssetError("Gone."))) as other:
-            session.commit()
+            ledger.commit()
             with pytest.raises(SupersededError):
                 other.result()
     assert ledgers.reserved() == 0
@@ -60,27 +70,27 @@ def test_an_asset_may_die_while_the_sweeper_expires_its_sibling() -> None:
     first, second = fetching(assets=2)
     ledgers.set_job(second.job, crashes=2)
     ledgers.expire(second.job)
-    with transaction() as session:
-        claims.fail(session, first, AssetError("Gone."))
+    with transaction() as ledger:
+        endings.fail(ledger, first, AssetError("Gone."))
         with beside(lambda: _in_transaction(sweep.expire_leases)) as other:
-            session.commit()
+            ledger.commit()
             other.result()
     assert ledgers.reserved() == 0
 
 
 def _in_transaction(step: Callable[..., object]) -> object:
-    with transaction() as session:
-        return step(session)
+    with transaction() as ledger:
+        return step(ledger)
 
 
 def test_a_finish_whose_first_commit_is_still_under_way_counts_once() -> None:
     """The connection was lost before the answer came; the second try meets the first one's lock."""
     (claimed,) = fetching()
     result = ledgers.fetched(claimed)
-    with transaction() as session:
-        claims.finish(session, claimed, result)
-        with beside(lambda: _in_transaction(lambda again: claims.finish(again, claimed, result))) as other:
-            session.commit()
+    with transaction() as ledger:
+        endings.finish(ledger, claimed, result)
+        with beside(lambda: _in_transaction(lambda again: endings.finish(again, claimed, result))) as other:
+            ledger.commit()
             assert other.result() is JobState.DONE
     assert ledgers.job(claimed.job).attempt == 1
 
@@ -88,12 +98,12 @@ def test_a_finish_whose_first_commit_is_still_under_way_counts_once() -> None:
 def test_a_waived_session_is_not_let_into_the_spool_at_the_same_moment() -> None:
     ledgers.ask("a")
     ledgers.plan(ledgers.listing("a", 1))
-    with transaction() as session:
-        waiving.waive(session, "a-0", "noise")
+    with transaction() as ledger:
+        waiving.waive(ledger, "a-0", "noise")
         with beside(
             lambda: _in_transaction(lambda other: rooms.admit_sessions(other, capacity=1000))
         ) as other:
-            session.commit()
+            ledger.commit()
             assert other.result() == 0
     assert ledgers.reserved() == 0
 
@@ -105,10 +115,10 @@ def test_the_gate_does_not_open_on_a_session_that_is_being_reopened() -> None:
     ledgers.fetch_all()
     ledgers.sweep_once()
     ledgers.bin_all()
-    with transaction() as session:
-        reopening.reopen_session(session, ledgers.sessions()[0].id, "Its chunk is gone.")
+    with transaction() as ledger:
+        reopening.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
         with beside(lambda: _in_transaction(releases.fire_gates)) as other:
-            session.commit()
+            ledger.commit()
             other.result()
     assert ledgers.jobs(JobKind.FREEZE) == []
     assert ledgers.release(opened.release).state is ReleaseState.WAITING
@@ -128,16 +138,16 @@ def test_a_release_is_either_published_or_withdrawn(how: str) -> None:
         if how == "another build":
             ledgers.ask("b")
             return
-        with transaction() as session:
+        with transaction() as ledger:
             if how == "cancel":
-                operations.cancel_builds(session)
+                operations.cancel_builds(ledger)
             else:
-                reopening.reopen_session(session, session_id, "Its chunk is gone.")
+                reopening.reopen_session(ledger, session_id, "Its chunk is gone.")
 
-    with transaction() as session:
-        claims.finish(session, claimed, ledgers.assembled(claimed))
+    with transaction() as ledger:
+        endings.finish(ledger, claimed, ledgers.assembled(claimed))
         with beside(withdraw) as other:
-            session.commit()
+            ledger.commit()
             other.result()
     assert ledgers.release(opened.release).state is ReleaseState.PUBLISHED
 
@@ -145,11 +155,11 @@ def test_a_release_is_either_published_or_withdrawn(how: str) -> None:
 def test_the_pile_is_not_switched_to_a_release_that_is_outdated_meanwhile() -> None:
     opened = ledgers.done_build()
     ledgers.freeze()
-    with transaction() as session:
-        assert releases.is_in_progress(session, opened.release)
+    with transaction() as ledger:
+        assert releases.is_in_progress(ledger, opened.release)
         with beside(lambda: ledgers.ask("b")) as other:
             assert not other.done()
-            session.commit()
+            ledger.commit()
             other.result()
     assert not _in_transaction(lambda session: releases.is_in_progress(session, opened.release))
 
@@ -159,9 +169,9 @@ def test_a_bin_is_not_let_go_while_its_session_is_started_again() -> None:
     ledgers.plan(ledgers.listing("a", 1))
     ledgers.sweep_once()
     ledgers.fetch_all()
-    with transaction() as session:
-        restarting.restart_session(session, ledgers.sessions()[0].id)
+    with transaction() as ledger:
+        restarting.restart_session(ledger, ledgers.sessions()[0].id)
         with beside(lambda: _in_transaction(sweep.promote_unblocked)) as other:
-            session.commit()
+            ledger.commit()
             other.result()
     assert ledgers.only(JobKind.BIN).state is JobState.BLOCKED

@@ -18,8 +18,8 @@ def kill(job: Job) -> None:
     ledgers.fail(ledgers.claim(job.id), RecordingError("No units."))
 
 
-def one_dead_of_two(**changes: object) -> int:
-    """Bring one session to its end, let the other die; return the release."""
+def one_dead_of_two(**changes: object) -> OpenedBuild:
+    """Ask for a build of two sessions, bring one to its end, and let the other die."""
     opened = ledgers.ask("a", **changes)
     ledgers.plan(ledgers.listing("a", 2))
     ledgers.sweep_once()
@@ -29,7 +29,7 @@ def one_dead_of_two(**changes: object) -> int:
     kill(first)
     ledgers.bin_one(second.id)
     ledgers.sweep_once()
-    return opened.release
+    return opened
 
 
 def test_the_gate_opens_once_and_only_when_every_session_is_done() -> None:
@@ -54,9 +54,9 @@ def test_a_dead_session_keeps_the_gate_shut() -> None:
 
 
 def test_a_dead_session_is_passed_by_where_that_is_allowed() -> None:
-    release = one_dead_of_two(allow_missing=True)
+    opened = one_dead_of_two(allow_missing=True)
     ledgers.freeze()
-    missing = ledgers.release(release).missing
+    missing = ledgers.release(opened.release).missing
     assert missing is not None
     assert [left["path"] for left in missing] == ["sub-0/a-0.nwb"]
 
@@ -76,8 +76,8 @@ def test_a_dead_fetch_is_passed_by_only_when_nothing_works_on_its_session() -> N
 
 def test_a_waived_session_is_passed_by() -> None:
     one_dead_of_two()
-    with transaction() as session:
-        waiving.waive(session, "a-0", "noise")
+    with transaction() as ledger:
+        waiving.waive(ledger, "a-0", "noise")
     ledgers.sweep_once()
     ledgers.freeze()
     (shard,) = ledgers.shards()
@@ -91,11 +91,9 @@ def test_freezing_queues_the_shards_and_an_assembly_that_waits_for_them() -> Non
     assembly = ledgers.only(JobKind.ASSEMBLE)
     assert [job.state for job in shards] == [JobState.READY] * 3
     assert assembly.state is JobState.BLOCKED
-    with transaction() as session:
-        needs = set(
-            session.scalars(select(JobDependency.needs_id).where(JobDependency.job_id == assembly.id))
-        )
-        rows = session.scalars(select(ShardRow)).all()
+    with transaction() as ledger:
+        needs = set(ledger.scalars(select(JobDependency.needs_id).where(JobDependency.job_id == assembly.id)))
+        rows = ledger.scalars(select(ShardRow)).all()
     assert needs == {job.id for job in shards}
     assert {row.chunk for row in rows} == {session.chunk for session in ledgers.sessions()}
     assert [shard.n_rows for shard in ledgers.shards()] == [2, 1, 1]
@@ -130,18 +128,10 @@ def test_what_is_published_is_found_again() -> None:
 
 
 def test_waiving_after_the_freeze_makes_another_release() -> None:
-    opened = ledgers.ask("a", allow_missing=True)
-    ledgers.plan(ledgers.listing("a", 2))
-    ledgers.sweep_once()
-    ledgers.fetch_all()
-    ledgers.sweep_once()
-    first, second = ledgers.jobs(JobKind.BIN)
-    kill(first)
-    ledgers.bin_one(second.id)
-    ledgers.sweep_once()
+    opened = one_dead_of_two(allow_missing=True)
     ledgers.freeze()
-    with transaction() as session:
-        waiving.waive(session, "a-0", "noise")
+    with transaction() as ledger:
+        waiving.waive(ledger, "a-0", "noise")
     assert ledgers.release(opened.release).state is ReleaseState.OUTDATED
     again = ledgers.newest_release(opened.build)
     assert (again.state, again.parameters, again.allow_missing) == (
@@ -167,13 +157,13 @@ def test_reopening_at_any_stage_makes_another_release(stage: str) -> None:
     if stage == "assembling":
         claimed = ledgers.claim(ledgers.only(JobKind.ASSEMBLE).id)
         result = ledgers.assembled(claimed)
-    with transaction() as session:
-        reopening.reopen_session(session, ledgers.sessions()[0].id, "Its chunk is gone.")
+    with transaction() as ledger:
+        reopening.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
     if claimed is not None:
         with pytest.raises(SupersededError):
             ledgers.finish(claimed, result)
-        with transaction() as session:
-            assert not releases.is_in_progress(session, opened.release)
+        with transaction() as ledger:
+            assert not releases.is_in_progress(ledger, opened.release)
     assert ledgers.release(opened.release).state is ReleaseState.OUTDATED
     ledgers.complete()
     assert [job.attempt for job in ledgers.jobs(JobKind.BIN)] == [2, 1]
@@ -200,18 +190,18 @@ def test_a_release_that_nobody_wants_any_more_is_never_published(how: str) -> No
     ledgers.write_shards()
     ledgers.sweep_once()
     claimed = ledgers.claim(ledgers.only(JobKind.ASSEMBLE).id)
-    with transaction() as session:
-        assert releases.is_in_progress(session, opened.release)
+    with transaction() as ledger:
+        assert releases.is_in_progress(ledger, opened.release)
     match how:
         case "another build":
             ledgers.ask("b")
         case "another seed":
             ledgers.ask("a", parameters={"seed": 1})
         case "cancel":
-            with transaction() as session:
-                operations.cancel_builds(session)
-    with transaction() as session:
-        assert not releases.is_in_progress(session, opened.release)
+            with transaction() as ledger:
+                operations.cancel_builds(ledger)
+    with transaction() as ledger:
+        assert not releases.is_in_progress(ledger, opened.release)
     if how != "another build":
         with pytest.raises(SupersededError):
             ledgers.finish(claimed, ledgers.assembled(claimed))
@@ -219,11 +209,11 @@ def test_a_release_that_nobody_wants_any_more_is_never_published(how: str) -> No
 
 
 def test_a_retried_session_enters_the_next_release_although_one_is_published_without_it() -> None:
-    release = one_dead_of_two(allow_missing=True)
+    release = one_dead_of_two(allow_missing=True).release
     ledgers.publish()
     assert ledgers.ask("a", allow_missing=True).is_published
-    with transaction() as session:
-        assert operations.retry_dead(session) == 1
+    with transaction() as ledger:
+        assert operations.retry_dead(ledger) == 1
     again = ledgers.ask("a", allow_missing=True)
     assert not again.is_published
     assert again.release != release

@@ -6,11 +6,11 @@ import pytest
 
 from services.common.database import transaction
 from services.common.housekeeping import clean_up
-from services.common.ledger import claims, files, waiving
+from services.common.ledger import claims, endings, files, waiving
 from services.common.models import Session
 from services.common.models.work import JobKind
 from services.common.settings import settings
-from services.common.spool import drop_copies, session_folder
+from services.common.spool import drop_copies, session_folder, spool_folder
 from services.common.storage import Store, open_store
 from tests.integration import ledgers
 
@@ -99,8 +99,8 @@ def test_a_release_stays_until_it_is_outdated_and_nobody_writes_it() -> None:
     ledgers.ask("a", parameters={"seed": 1})
     clean_up()
     assert folder.exists()
-    with transaction() as session:
-        assert not claims.heartbeat(session, late)
+    with transaction() as ledger:
+        assert not claims.heartbeat(ledger, late)
     clean_up()
     assert not folder.exists()
 
@@ -115,8 +115,8 @@ def test_a_release_stays_while_its_assembly_still_runs() -> None:
     ledgers.ask("a", parameters={"seed": 1})
     clean_up()
     assert folder.exists()
-    with transaction() as session:
-        claims.release(session, late)
+    with transaction() as ledger:
+        endings.release(ledger, late)
     clean_up()
     assert not folder.exists()
 
@@ -171,14 +171,14 @@ def test_copies_of_a_waived_session_go() -> None:
 
 def test_what_the_ledger_does_not_know_stays_in_the_spool() -> None:
     binning()
-    foreign = written(settings().spool / "notes" / "a.txt")  # type: ignore[operator]
+    foreign = written(spool_folder() / "notes" / "a.txt")
     clean_up()
     assert foreign.exists()
 
 
 def test_a_store_carries_the_name_of_its_ledger() -> None:
-    with transaction() as session:
-        name = files.ledger_id(session)
+    with transaction() as ledger:
+        name = files.ledger_id(ledger)
     open_store().claim_for(name)
-    with transaction() as session:
-        assert files.ledger_id(session) == name
+    with transaction() as ledger:
+        assert files.ledger_id(ledger) == name

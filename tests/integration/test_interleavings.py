@@ -10,8 +10,9 @@ from sqlalchemy import func, select, text
 
 from services.common.database import transaction
 from services.common.errors import AssetError, CallError, NetworkError
-from services.common.ledger import claims, listings, operations, reopening, waiving
-from services.common.ledger.claims import Claim, Result, SupersededError
+from services.common.ledger import endings, listings, operations, reopening, waiving
+from services.common.ledger.claims import Claim, SupersededError
+from services.common.ledger.endings import Result
 from services.common.models import Asset, Attempt, Job, Session, SourceVersion
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState, Outcome
@@ -85,15 +86,15 @@ class Crowd:
 
     def retry(self) -> None:
         """Send what is dead back to the queue."""
-        with transaction() as session:
-            operations.retry_dead(session)
+        with transaction() as ledger:
+            operations.retry_dead(ledger)
 
     def waive(self) -> None:
         """Pass a session by."""
         names = [session.key for session in ledgers.sessions()]
         try:
-            with transaction() as session:
-                waiving.waive(session, self._chance.choice(names or ["none"]), "noise")
+            with transaction() as ledger:
+                waiving.waive(ledger, self._chance.choice(names or ["none"]), "noise")
         except CallError:
             pass
 
@@ -101,8 +102,8 @@ class Crowd:
         """Lose a chunk."""
         done = [job.session_id for job in ledgers.jobs(JobKind.BIN, JobState.DONE) if job.session_id]
         if done and ledgers.build(self._build).state is BuildState.OPEN:
-            with transaction() as session:
-                reopening.reopen_session(session, self._chance.choice(done), "Its chunk is gone.")
+            with transaction() as ledger:
+                reopening.reopen_session(ledger, self._chance.choice(done), "Its chunk is gone.")
 
     def _one_held(self, *, forget: bool = True) -> Claim | None:
         if not self._held:
@@ -117,8 +118,8 @@ def result_of(claimed: Claim) -> Result:
     """Make up what a job of any kind came to."""
     match claimed.kind:
         case JobKind.PLAN:
-            with transaction() as session:
-                name = session.get_one(SourceVersion, claimed.subject).name
+            with transaction() as ledger:
+                name = ledger.get_one(SourceVersion, claimed.subject).name
             listing = ledgers.listing(name, 2, assets=2)
             return Result({}, lambda session: listings.seal_source(session, claimed.subject, listing))
         case JobKind.FETCH:
@@ -135,31 +136,31 @@ def result_of(claimed: Claim) -> Result:
 
 def step_back(claimed: Claim, superseded: SupersededError) -> None:
     try:
-        with transaction() as session:
-            claims.step_back(session, claimed, superseded)
+        with transaction() as ledger:
+            endings.step_back(ledger, claimed, superseded)
     except SupersededError:
         pass
 
 
 def check(build: int, capacity: int) -> None:
     """Hold the ledger against what must be true at any time."""
-    with transaction() as session:
-        unended = session.scalars(select(Attempt.job_id).where(Attempt.outcome.is_(None))).all()
-        running = session.scalars(select(Job.id).where(Job.state == JobState.RUNNING)).all()
-        without_chunk = session.scalar(
+    with transaction() as ledger:
+        unended = ledger.scalars(select(Attempt.job_id).where(Attempt.outcome.is_(None))).all()
+        running = ledger.scalars(select(Job.id).where(Job.state == JobState.RUNNING)).all()
+        without_chunk = ledger.scalar(
             select(func.count())
             .select_from(Session)
             .join(Job, Job.session_id == Session.id)
             .where(Job.state == JobState.DONE, Session.chunk.is_(None))
         )
-        holding = session.scalars(select(Session.reserved_bytes).where(Session.reserved_bytes > 0)).all()
-        waiting_copies = session.scalar(
+        holding = ledger.scalars(select(Session.reserved_bytes).where(Session.reserved_bytes > 0)).all()
+        waiting_copies = ledger.scalar(
             select(func.count())
             .select_from(Job)
             .join(Asset, Asset.session_id == Job.session_id)
             .where(Job.state.in_([JobState.READY, JobState.RUNNING]), Asset.local_path.is_(None))
         )
-        done = session.execute(select(Attempt.job_id).where(Attempt.outcome == Outcome.DONE)).all()
+        done = ledger.execute(select(Attempt.job_id).where(Attempt.outcome == Outcome.DONE)).all()
     assert Counter(unended) == Counter(running)
     assert without_chunk == 0
     assert waiting_copies == 0
@@ -186,8 +187,8 @@ def bring_to_an_end(build: int, capacity: int) -> None:
                 ledgers.finish(claimed, result_of(claimed))
         status = ledgers.status(build)
         if status.state == BuildState.OPEN and status.runnable == 0:
-            with transaction() as session:
-                assert operations.retry_dead(session) > 0
+            with transaction() as ledger:
+                assert operations.retry_dead(ledger) > 0
     raise AssertionError("the build did not end")
 
 
@@ -214,5 +215,5 @@ def test_any_order_of_events_keeps_the_rules_and_the_build_ends(seed: int, capac
 
 def forget_all() -> None:
     """Empty the ledger, for the next example."""
-    with transaction() as session:
-        session.execute(text("TRUNCATE source_versions, builds, sessions, jobs CASCADE"))
+    with transaction() as ledger:
+        ledger.execute(text("TRUNCATE source_versions, builds, sessions, jobs CASCADE"))

@@ -33,8 +33,8 @@ _RELATIONS = text("""
 
 
 def relations() -> list[str]:
-    with transaction() as session:
-        return list(session.scalars(_RELATIONS))
+    with transaction() as ledger:
+        return list(ledger.scalars(_RELATIONS))
 
 
 def test_down_leaves_nothing_and_up_makes_it_again() -> None:
@@ -51,8 +51,8 @@ def test_models_and_migrations_agree() -> None:
 
 
 def test_every_table_view_and_column_has_a_comment() -> None:
-    with transaction() as session:
-        assert session.execute(_UNCOMMENTED).all() == []
+    with transaction() as ledger:
+        assert ledger.execute(_UNCOMMENTED).all() == []
 
 
 def test_two_processes_may_migrate_at_once() -> None:

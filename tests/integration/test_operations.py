@@ -24,28 +24,28 @@ from tests.integration import ledgers
 
 
 def retry(*sources: str) -> int:
-    with transaction() as session:
-        return operations.retry_dead(session, sources)
+    with transaction() as ledger:
+        return operations.retry_dead(ledger, sources)
 
 
 def waive(name: str, reason: str = "noise") -> None:
-    with transaction() as session:
-        waiving.waive(session, name, reason)
+    with transaction() as ledger:
+        waiving.waive(ledger, name, reason)
 
 
 def reopen(session_id: int) -> None:
-    with transaction() as session:
-        reopening.reopen_session(session, session_id, "Its chunk is gone.")
+    with transaction() as ledger:
+        reopening.reopen_session(ledger, session_id, "Its chunk is gone.")
 
 
-def cancel(pile: str | None = None) -> int:
-    with transaction() as session:
-        return operations.cancel_builds(session, pile)
+def cancel() -> int:
+    with transaction() as ledger:
+        return operations.cancel_builds(ledger)
 
 
 def prune() -> list[str]:
-    with transaction() as session:
-        return operations.prune_chunks(session)
+    with transaction() as ledger:
+        return operations.prune_chunks(ledger)
 
 
 def planned(sessions: int = 1, *, assets: int = 1) -> OpenedBuild:
@@ -169,8 +169,8 @@ def test_waiving_withdraws_what_is_running() -> None:
     for claimed in (first, second):
         with pytest.raises(SupersededError):
             ledgers.finish(claimed, ledgers.fetched(claimed))
-        with transaction() as session:
-            assert not claims.heartbeat(session, claimed)
+        with transaction() as ledger:
+            assert not claims.heartbeat(ledger, claimed)
         assert ledgers.outcomes(claimed.job) == [Outcome.WITHDRAWN]
     states = {job.state for kind in (JobKind.FETCH, JobKind.BIN) for job in ledgers.jobs(kind)}
     assert states == {JobState.WAIVED}
@@ -226,6 +226,22 @@ def test_a_name_that_fits_several_sessions_is_refused() -> None:
     waive("b/sub-0/same")
 
 
+def test_a_name_that_an_older_build_has_too_means_the_open_one() -> None:
+    ledgers.ask("a", allow_missing=True)
+    ledgers.plan(ledgers.listing("a", 2))
+    ledgers.sweep_once()
+    ledgers.fetch_all()
+    ledgers.sweep_once()
+    older = kill(JobKind.BIN)
+    ledgers.complete()
+    ledgers.publish()
+    ledgers.ask(sources=[ledgers.source("a", version="2")])
+    ledgers.plan(ledgers.listing("a", 2))
+    waive("a/sub-0/a-0")
+    assert ledgers.job(older).state is JobState.DEAD
+    assert ledgers.only(JobKind.BIN, JobState.WAIVED).id > older
+
+
 def test_cancel_stops_the_build_and_withdraws_what_runs() -> None:
     opened = planned(2)
     claimed = ledgers.claim(ledgers.ready(JobKind.FETCH)[0].id)
@@ -249,13 +265,13 @@ def test_what_is_done_stays_done_over_a_cancel() -> None:
     assert [job.attempt for job in ledgers.jobs(JobKind.BIN)] == [1, 1]
 
 
-def test_cancel_leaves_other_piles_alone() -> None:
+def test_cancel_stops_the_builds_of_all_piles() -> None:
     ledgers.ask("a")
-    other = ledgers.ask("a", pile="other")
+    ledgers.ask("a", pile="other")
     claimed = ledgers.claim(ledgers.only(JobKind.PLAN).id)
-    assert cancel("pile") == 1
-    assert ledgers.open_builds() == [other.build]
-    assert ledgers.job(claimed.job).state is JobState.RUNNING
+    assert cancel() == 2
+    assert ledgers.open_builds() == []
+    assert ledgers.job(claimed.job).state is JobState.READY
 
 
 def test_prune_forgets_chunks_that_no_open_build_needs() -> None:
@@ -316,8 +332,8 @@ def test_a_damaged_shard_is_written_again_and_the_assembly_waits_for_it() -> Non
     claimed = ledgers.claim(ledgers.only(JobKind.ASSEMBLE).id)
     shard = ledgers.shards()[0].id
     for _ in range(2):  # two who see the same damage
-        with transaction() as session:
-            reopening.reopen_shard(session, shard, "It is cut short.")
+        with transaction() as ledger:
+            reopening.reopen_shard(ledger, shard, "It is cut short.")
     assert ledgers.outcomes(claimed.job) == [Outcome.WITHDRAWN]
     with pytest.raises(SupersededError):
         ledgers.finish(claimed, ledgers.assembled(claimed))
@@ -332,8 +348,8 @@ def test_a_shard_that_is_damaged_again_and_again_is_given_up() -> None:
     to_assemble()
     for _ in range(4):
         ledgers.write_shards()
-        with transaction() as session:
-            reopening.reopen_shard(session, ledgers.shards()[0].id, "It is cut short.")
+        with transaction() as ledger:
+            reopening.reopen_shard(ledger, ledgers.shards()[0].id, "It is cut short.")
     assert ledgers.only(JobKind.SHARD).state is JobState.DEAD
     assert ledgers.only(JobKind.ASSEMBLE).state is JobState.BLOCKED
 
@@ -341,8 +357,8 @@ def test_a_shard_that_is_damaged_again_and_again_is_given_up() -> None:
 def test_a_late_assembly_does_not_reopen_what_is_published() -> None:
     opened = ledgers.done_build()
     ledgers.publish()
-    with transaction() as session:
-        reopening.reopen_shard(session, ledgers.shards()[0].id, "It is cut short.")
+    with transaction() as ledger:
+        reopening.reopen_shard(ledger, ledgers.shards()[0].id, "It is cut short.")
     assert ledgers.only(JobKind.SHARD).state is JobState.DONE
     assert ledgers.release(opened.release).state is ReleaseState.PUBLISHED
 
@@ -351,8 +367,8 @@ def test_lost_files_of_a_published_release_are_made_again() -> None:
     opened = ledgers.done_build(sessions=2)
     ledgers.publish(shards=2)
     first, second = ledgers.shards()
-    with transaction() as session:
-        reopening.reopen_release(session, opened.release, [second.id])
+    with transaction() as ledger:
+        reopening.reopen_release(ledger, opened.release, [second.id])
     assert ledgers.release(opened.release).state is ReleaseState.FROZEN
     assert ledgers.open_builds() == [opened.build]
     assert [job.shard_id for job in ledgers.ready(JobKind.SHARD)] == [second.id]
@@ -366,8 +382,8 @@ def test_lost_files_of_a_published_release_are_made_again() -> None:
 def test_lost_papers_of_a_published_release_are_written_again() -> None:
     opened = ledgers.done_build()
     ledgers.publish()
-    with transaction() as session:
-        reopening.reopen_release(session, opened.release, [])
+    with transaction() as ledger:
+        reopening.reopen_release(ledger, opened.release, [])
     ledgers.sweep_once()
     ledgers.assemble()
     assert ledgers.release(opened.release).state is ReleaseState.PUBLISHED
@@ -378,8 +394,8 @@ def test_a_lost_shard_whose_chunks_were_pruned_is_made_from_the_recordings() -> 
     ledgers.publish()
     digest = ledgers.release(opened.release).digest
     prune()
-    with transaction() as session:
-        reopening.reopen_release(session, opened.release, [ledgers.shards()[0].id])
+    with transaction() as ledger:
+        reopening.reopen_release(ledger, opened.release, [ledgers.shards()[0].id])
     assert ledgers.release(opened.release).state is ReleaseState.OUTDATED
     ledgers.complete()
     ledgers.publish()
@@ -391,10 +407,10 @@ def test_a_lost_shard_whose_chunks_were_pruned_is_made_from_the_recordings() -> 
 def test_a_chunk_is_found_by_its_name() -> None:
     opened = ledgers.done_build(sessions=1)
     (session_row,) = ledgers.sessions()
-    with transaction() as session:
-        assert contents.session_with_chunk(session, session_row.chunk or "") == session_row.id
-        assert contents.session_with_chunk(session, "chunks/x/none.parquet") is None
-        assert [chunk.name for chunk in contents.chunks_of(session, opened.build)] == [session_row.chunk]
+    with transaction() as ledger:
+        assert contents.session_with_chunk(ledger, session_row.chunk or "") == session_row.id
+        assert contents.session_with_chunk(ledger, "chunks/x/none.parquet") is None
+        assert [chunk.name for chunk in contents.chunks_of(ledger, opened.build)] == [session_row.chunk]
 
 
 @pytest.mark.parametrize("error", [NetworkError("Away."), StoreError("Full."), RecordingError("No units.")])

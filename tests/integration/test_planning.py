@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from services.common.database import transaction
 from services.common.errors import RecordingError
 from services.common.ledger import claims, listings, planning
-from services.common.ledger.claims import Result, SupersededError
+from services.common.ledger.claims import SupersededError
+from services.common.ledger.endings import Result
 from services.common.models import BuildSource, Session
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState
@@ -20,14 +21,14 @@ from tests.integration import ledgers
 
 def source_names(build_id: int) -> list[str]:
     names = {source.id: source.name for source in ledgers.sources()}
-    with transaction() as session:
+    with transaction() as ledger:
         parts = select(BuildSource.source_version_id).where(BuildSource.build_id == build_id)
-        return sorted(names[part] for part in session.scalars(parts))
+        return sorted(names[part] for part in ledger.scalars(parts))
 
 
 def seal(source_version: int, listing: list[listings.SessionPlan]) -> None:
-    with transaction() as session:
-        listings.seal_source(session, source_version, listing)
+    with transaction() as ledger:
+        listings.seal_source(ledger, source_version, listing)
 
 
 def test_a_sealed_source_has_all_its_sessions_assets_and_jobs() -> None:
@@ -77,8 +78,8 @@ def test_a_sealed_listing_never_changes() -> None:
     seal(ledgers.sources()[0].id, ledgers.listing("other", 5))
     assert [session.key for session in ledgers.sessions()] == before
     assert ledgers.sources()[0].n_planned == 2
-    with pytest.raises(SupersededError), transaction() as session:
-        listings.require_open_source(session, ledgers.sources()[0].id)
+    with pytest.raises(SupersededError), transaction() as ledger:
+        listings.require_open_source(ledger, ledgers.sources()[0].id)
 
 
 def test_a_planner_stopped_between_two_pages_never_opens_the_gate() -> None:
@@ -116,9 +117,9 @@ def test_another_seed_makes_another_release_of_the_same_build_and_reuses_its_ses
     assert [job.attempt for job in ledgers.jobs(JobKind.BIN)] == [1, 1]
     freezes = {job.release_id: job for job in ledgers.jobs(JobKind.FREEZE)}
     assert freezes.keys() == {first.release, second.release}
-    with transaction() as session:
-        assert claims.claim(session, freezes[first.release].id) is None
-        assert claims.claim(session, freezes[second.release].id) is not None
+    with transaction() as ledger:
+        assert claims.claim(ledger, freezes[first.release].id) is None
+        assert claims.claim(ledger, freezes[second.release].id) is not None
 
 
 def test_another_limit_makes_another_build_that_reuses_its_sessions() -> None:
@@ -229,5 +230,5 @@ def test_the_database_itself_refuses_two_sessions_of_one_name() -> None:
     ledgers.plan(ledgers.listing("a", 2))
     first, second = ledgers.sessions()
     names = {"subject_id": first.subject_id, "session_id": first.session_id}
-    with pytest.raises(IntegrityError, match="uq_sessions_names"), transaction() as session:
-        session.execute(update(Session).where(Session.id == second.id).values(names))
+    with pytest.raises(IntegrityError, match="uq_sessions_names"), transaction() as ledger:
+        ledger.execute(update(Session).where(Session.id == second.id).values(names))

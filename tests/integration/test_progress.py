@@ -4,21 +4,21 @@ from dataclasses import replace
 
 from services.common.database import transaction
 from services.common.errors import AssetError, NetworkError, RecordingError
-from services.common.ledger import figures, waiving
+from services.common.ledger import build_status, figures, waiving
 from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind
 from tests.integration import ledgers
 
 
 def progress(build: int) -> figures.SourceProgress:
-    with transaction() as session:
-        (found,) = figures.progress_of(session, build)
+    with transaction() as ledger:
+        (found,) = figures.progress_of(ledger, build)
     return found
 
 
 def failures(build: int) -> list[figures.Failure]:
-    with transaction() as session:
-        return list(figures.failures_of(session, build))
+    with transaction() as ledger:
+        return list(figures.failures_of(ledger, build))
 
 
 def opened(sessions: int = 1, **changes: object) -> int:
@@ -37,8 +37,8 @@ def test_progress_counts_each_session_once_in_its_state() -> None:
     ledgers.bin_one(first.id)
     ledgers.fail(ledgers.claim(second.id), RecordingError("No units."))
     ledgers.claim(third.id)
-    with transaction() as session:
-        waiving.waive(session, "a-5", "noise")
+    with transaction() as ledger:
+        waiving.waive(ledger, "a-5", "noise")
     found = progress(build)
     assert (found.sessions, found.done, found.failed, found.waived, found.binning) == (6, 1, 1, 1, 3)
     assert found.sealed
@@ -62,8 +62,8 @@ def test_the_token_ledger_stands_beside_what_was_expected() -> None:
     build = ledgers.ask(sources=[asked, ledgers.source("b")]).build
     ledgers.plan(ledgers.listing("a", 2))
     ledgers.complete()
-    with transaction() as session:
-        first, second = figures.tokens_of(session, build)
+    with transaction() as ledger:
+        first, second = figures.tokens_of(ledger, build)
     assert (first.source, first.sessions, first.subjects, first.rows) == ("a", 2, 2, 2)
     assert (first.tokens, first.spikes, first.bytes) == (40, 10, 60)
     assert (first.expected_sessions, first.expected_subjects, first.expected_tokens) == (3, None, 100)
@@ -93,12 +93,11 @@ def test_a_failure_that_is_tried_again_is_listed_until_it_is_done() -> None:
 def test_the_open_build_is_the_one_that_people_mean() -> None:
     first = ledgers.done_build().build
     ledgers.publish()
-    with transaction() as session:
-        assert figures.newest_build(session) == first
-        assert figures.newest_build(session, "another") is None
+    with transaction() as ledger:
+        assert build_status.newest_build(ledger) == first
     second = ledgers.ask("b").build
-    with transaction() as session:
-        assert figures.newest_build(session) == second
+    with transaction() as ledger:
+        assert build_status.newest_build(ledger) == second
 
 
 def test_another_release_of_a_published_build_is_what_the_status_shows() -> None:

@@ -20,8 +20,8 @@ from tests.integration import ledgers
 
 
 def admit(capacity: int) -> int:
-    with transaction() as session:
-        return rooms.admit_sessions(session, capacity=capacity)
+    with transaction() as ledger:
+        return rooms.admit_sessions(ledger, capacity=capacity)
 
 
 def admitted() -> list[int]:
@@ -111,8 +111,8 @@ def test_a_dead_session_frees_its_room(kind: JobKind) -> None:
 def test_a_waived_session_frees_its_room() -> None:
     planned([100], [100])
     admit(100)
-    with transaction() as session:
-        waiving.waive(session, "000", "noise")
+    with transaction() as ledger:
+        waiving.waive(ledger, "000", "noise")
     assert admit(100) == 1
     assert admitted() == [1]
 
@@ -203,5 +203,5 @@ def test_every_session_ends_whatever_its_size_and_whatever_fails(
     assert not ledgers.ready(JobKind.FETCH) + ledgers.ready(JobKind.BIN)
     ledgers.sweep_once(capacity)
     assert ledgers.one_ready(JobKind.FREEZE).release_id == opened.release
-    with transaction() as session:
-        operations.cancel_builds(session)
+    with transaction() as ledger:
+        operations.cancel_builds(ledger)

@@ -119,8 +119,8 @@ def test_nothing_goes_on_after_a_part_of_the_release_died(kind: JobKind) -> None
         assert runnable(build) > 0
         ledgers.write_shards()
     assert runnable(build) == 0
-    with transaction() as session:
-        operations.retry_dead(session)
+    with transaction() as ledger:
+        operations.retry_dead(ledger)
     assert runnable(build) > 0
 
 
@@ -137,8 +137,8 @@ def test_nothing_goes_on_in_a_build_that_nobody_wants(stage: str, how: str) -> N
     if stage == "frozen":
         ledgers.freeze()
     if how == "cancelled":
-        with transaction() as session:
-            operations.cancel_builds(session)
+        with transaction() as ledger:
+            operations.cancel_builds(ledger)
     else:
         ledgers.ask("b")
     assert runnable(build) == 0
@@ -148,8 +148,8 @@ def test_nothing_goes_on_in_a_build_that_nobody_wants(stage: str, how: str) -> N
 def test_a_build_of_which_everything_was_waived_goes_on_to_its_freeze() -> None:
     build = opened(2)
     for name in ("a-0", "a-1"):
-        with transaction() as session:
-            waiving.waive(session, name, "noise")
+        with transaction() as ledger:
+            waiving.waive(ledger, name, "noise")
     assert runnable(build) == 1
     kill(JobKind.FREEZE)
     assert runnable(build) == 0

@@ -14,8 +14,8 @@ BURST = 10
 
 
 def take(host: str = "archive", *, per_minute: int = 6) -> float:
-    with transaction() as session:
-        return take_slot(session, host, per_minute=per_minute)
+    with transaction() as ledger:
+        return take_slot(ledger, host, per_minute=per_minute)
 
 
 def test_a_burst_is_answered_at_once_and_then_one_pause_lies_between_two() -> None:
@@ -34,8 +34,8 @@ def test_workers_at_the_same_moment_never_get_the_same_slot() -> None:
 def test_a_host_that_was_left_alone_answers_a_burst_and_no_more() -> None:
     for _ in range(BURST):
         take()
-    with transaction() as session:
-        session.execute(update(RequestSlot).values(next_at=func.clock_timestamp() - timedelta(days=1)))
+    with transaction() as ledger:
+        ledger.execute(update(RequestSlot).values(next_at=func.clock_timestamp() - timedelta(days=1)))
     waits = [take() for _ in range(BURST + 1)]
     assert waits[:BURST] == [0.0] * BURST
     assert waits[BURST] == pytest.approx(10, abs=5)
@@ -43,20 +43,20 @@ def test_a_host_that_was_left_alone_answers_a_burst_and_no_more() -> None:
 
 def test_retry_after_holds_for_everybody() -> None:
     take()
-    with transaction() as session:
-        defer_slots(session, "archive", 600)
+    with transaction() as ledger:
+        defer_slots(ledger, "archive", 600)
     assert take() == pytest.approx(600, abs=10)
     assert take() == pytest.approx(610, abs=10)
 
 
 def test_retry_after_is_never_shortened_by_a_later_shorter_one() -> None:
-    with transaction() as session:
-        defer_slots(session, "archive", 600)
-        defer_slots(session, "archive", 5)
+    with transaction() as ledger:
+        defer_slots(ledger, "archive", 600)
+        defer_slots(ledger, "archive", 5)
     assert take() == pytest.approx(600, abs=10)
 
 
 def test_hosts_do_not_wait_for_each_other() -> None:
-    with transaction() as session:
-        defer_slots(session, "archive", 600)
+    with transaction() as ledger:
+        defer_slots(ledger, "archive", 600)
     assert take("another") == 0.0

@@ -10,7 +10,7 @@ from sqlalchemy import func, update
 
 from services.common.database import transaction
 from services.common.errors import NetworkError
-from services.common.ledger import claims, operations, sweep
+from services.common.ledger import claims, endings, messages, operations, sweep
 from services.common.models import LedgerMark
 from services.common.models.work import JobKind, JobState, Outcome
 from services.common.settings import settings
@@ -26,12 +26,12 @@ def plan_job() -> int:
 
 
 def run(step: Any, *arguments: Any, **options: Any) -> Any:
-    with transaction() as session:
-        return step(session, *arguments, **options)
+    with transaction() as ledger:
+        return step(ledger, *arguments, **options)
 
 
 def send(kinds: list[JobKind], *, epoch: str = "one", idle: bool = False) -> list[int]:
-    return [message.job for message in run(sweep.mark_sent, kinds, epoch=epoch, idle=idle)]
+    return [message.job for message in run(messages.mark_sent, kinds, epoch=epoch, idle=idle)]
 
 
 def ago(**time: float) -> Any:
@@ -40,8 +40,8 @@ def ago(**time: float) -> Any:
 
 def swept(**time: float) -> None:
     """Let the sweeper's last round be so long ago."""
-    with transaction() as session:
-        session.execute(update(LedgerMark).values(swept_at=ago(**time)))
+    with transaction() as ledger:
+        ledger.execute(update(LedgerMark).values(swept_at=ago(**time)))
 
 
 def fetches(sessions: int) -> list[int]:
@@ -69,8 +69,8 @@ def test_a_silent_owner_loses_its_job_and_that_counts_as_a_crash(plan_job: int) 
         == f"Attempt 1 of {claimed.owner} vanished: its process was killed, perhaps for lack of memory."
     )
     assert ledgers.outcomes(plan_job) == [Outcome.VANISHED]
-    with transaction() as session:
-        assert claims.claim(session, plan_job) is None  # it waits a little
+    with transaction() as ledger:
+        assert claims.claim(ledger, plan_job) is None  # it waits a little
 
 
 def test_what_vanishes_too_often_is_dead_and_says_why(plan_job: int) -> None:
@@ -117,8 +117,8 @@ def test_after_the_sweeper_was_away_nothing_expires_for_a_while(plan_job: int) -
     swept(hours=1)
     run(sweep.note_pulse)
     assert run(sweep.expire_leases) == 0
-    with transaction() as session:
-        session.execute(update(LedgerMark).values(grace_until=ago(seconds=1)))
+    with transaction() as ledger:
+        ledger.execute(update(LedgerMark).values(grace_until=ago(seconds=1)))
     run(sweep.note_pulse)
     assert run(sweep.expire_leases) == 1
 
@@ -144,6 +144,7 @@ def test_a_worker_that_is_known_to_be_dead_loses_its_jobs_at_once(monkeypatch: p
     first, second, third = fetches(3)
     for job, worker in ((first, "w1"), (second, "w2"), (third, "w1")):
         monkeypatch.setenv("SPIKEMILL_WORKER", worker)
+        settings.cache_clear()
         ledgers.claim(job)
     assert run(sweep.expire_worker, "w1") == 2
     assert [ledgers.job(job).crashes for job in (first, second, third)] == [1, 0, 1]
@@ -175,8 +176,10 @@ def _dead_process() -> int:
 def test_a_restart_of_everything_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = fetches(2)
     monkeypatch.setenv("SPIKEMILL_BOOT", "old")
+    settings.cache_clear()
     ledgers.claim(first)
     monkeypatch.setenv("SPIKEMILL_BOOT", "new")
+    settings.cache_clear()
     ledgers.claim(second)
     assert run(sweep.reclaim_older_boots, "new") == 1
     job = ledgers.job(first)
@@ -213,17 +216,17 @@ def test_an_empty_queue_gets_a_lost_message_again_after_some_seconds() -> None:
 
 
 def test_a_job_is_left_to_celerys_own_retry_until_that_is_over(plan_job: int) -> None:
-    with transaction() as session:
-        claimed = claims.claim(session, plan_job)
+    with transaction() as ledger:
+        claimed = claims.claim(ledger, plan_job)
     assert claimed is not None
-    run(claims.retry_soon, claimed, NetworkError("Away."), within=7)
+    run(endings.retry_soon, claimed, NetworkError("Away."), within=7)
     assert send([JobKind.PLAN], idle=True) == []
     ledgers.set_job(plan_job, retry_until=ago(seconds=1))
     assert send([JobKind.PLAN], idle=True) == [plan_job]
 
 
 def test_celerys_own_retry_may_claim_before_that(plan_job: int) -> None:
-    run(claims.retry_soon, ledgers.claim(plan_job), NetworkError("Away."), within=7)
+    run(endings.retry_soon, ledgers.claim(plan_job), NetworkError("Away."), within=7)
     assert ledgers.claim(plan_job).attempt == 2
 
 
@@ -242,7 +245,7 @@ def test_what_nobody_wants_is_not_sent(plan_job: int) -> None:
 def test_at_a_start_every_message_counts_as_lost(plan_job: int) -> None:
     send([JobKind.PLAN])
     ledgers.set_job(plan_job, retry_until=func.clock_timestamp() + timedelta(hours=1))
-    run(sweep.forget_messages)
+    run(messages.forget_messages)
     assert send([JobKind.PLAN]) == [plan_job]
 
 
@@ -251,8 +254,8 @@ def test_two_that_send_at_once_take_different_jobs(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SPIKEMILL_WINDOW", "4")
     settings.cache_clear()
     with transaction() as first, transaction() as second:
-        one = sweep.mark_sent(first, FETCH, epoch="one", idle=False)
-        two = sweep.mark_sent(second, FETCH, epoch="one", idle=False)
+        one = messages.mark_sent(first, FETCH, epoch="one", idle=False)
+        two = messages.mark_sent(second, FETCH, epoch="one", idle=False)
     assert [message.job for message in one] == jobs[:4]
     assert [message.job for message in two] == jobs[4:8]
 

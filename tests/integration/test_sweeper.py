@@ -154,8 +154,8 @@ def running(app: Celery) -> Iterator[Sweeper]:
 
 
 def swept() -> object:
-    with transaction() as session:
-        return session.scalars(select(LedgerMark.swept_at)).one()
+    with transaction() as ledger:
+        return ledger.scalars(select(LedgerMark.swept_at)).one()
 
 
 def test_of_two_sweepers_one_works_and_the_other_takes_over(app: Celery) -> None:
@@ -175,15 +175,15 @@ def _sweepers() -> int:
         WHERE datname = current_database() AND query ILIKE '%advisory_lock(hashtext(''spikemill.sweeper%'
         AND pid <> pg_backend_pid()
     """)
-    with transaction() as session:
-        return int(session.scalars(statement).one())
+    with transaction() as ledger:
+        return int(ledger.scalars(statement).one())
 
 
 def test_a_sweeper_that_loses_postgres_goes_on(app: Celery) -> None:
     with running(app):
         until(swept)
-        with transaction() as session:
-            session.execute(
+        with transaction() as ledger:
+            ledger.execute(
                 text("""
                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE datname = current_database() AND pid <> pg_backend_pid()

@@ -20,7 +20,8 @@ from services.common.database import engine, transaction
 from services.common.errors import DamagedDownloadError, NetworkError, RecordingError
 from services.common.heartbeat import Heartbeat
 from services.common.ledger import sweep
-from services.common.ledger.claims import Claim, Result, SupersededError
+from services.common.ledger.claims import Claim, SupersededError
+from services.common.ledger.endings import Result
 from services.common.models import Job
 from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind, JobState, Outcome
@@ -51,7 +52,7 @@ def app(ledger: str) -> Celery:
 def task_of(app: Celery, handler: Handler) -> Task:
     """Make a task that performs jobs with a handler."""
 
-    @app.task(name=f"spikemill.{uuid4().hex}", **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+    @app.task(name=f"spikemill.{uuid4().hex}", **NETWORK_RETRIES)
     def probe(task: Task, job_id: int) -> None:
         perform(task, job_id, handler)
 
@@ -85,9 +86,9 @@ def until(happens: Callable[[], object]) -> None:
 
 def waits(job: int) -> float:
     """Return in how many seconds the job may run."""
-    with transaction() as session:
+    with transaction() as ledger:
         pause = select(func.extract("epoch", Job.not_before - func.clock_timestamp())).where(Job.id == job)
-        return float(session.scalars(pause).one())
+        return float(ledger.scalars(pause).one())
 
 
 def test_a_job_is_done_and_what_follows_comes_after_that(app: Celery, job: int) -> None:
@@ -329,8 +330,8 @@ def test_a_worker_that_is_killed_at_any_point_costs_one_attempt_at_most(
 ) -> None:
     subprocess.run([sys.executable, CRASHES, str(job), point], check=False)
     assert ledgers.job(job).state is state
-    with transaction() as session:
-        assert sweep.expire_owner(session, job) == (state is JobState.RUNNING)
+    with transaction() as ledger:
+        assert sweep.expire_owner(ledger, job) == (state is JobState.RUNNING)
     ledgers.set_job(job, not_before=ledgers.sources()[0].created_at)
     run(app, job, succeed)
     done = ledgers.job(job)
@@ -345,8 +346,8 @@ def test_a_zombie_does_not_undo_what_came_after_it(app: Celery, job: int) -> Non
     def handler(claim: Claim, heartbeat: Heartbeat) -> Result:
         if claim.attempt == 1:
             ledgers.expire(job)
-            with transaction() as session:
-                sweep.expire_leases(session)
+            with transaction() as ledger:
+                sweep.expire_leases(ledger)
             ledgers.set_job(job, not_before=ledgers.sources()[0].created_at)
             other = Thread(target=run, args=(create_app(), job, succeed))
             other.start()

@@ -10,7 +10,8 @@ from services.common.database import transaction
 from services.common.errors import NetworkError
 from services.common.heartbeat import Heartbeat
 from services.common.ledger import listings
-from services.common.ledger.claims import Claim, Result
+from services.common.ledger.claims import Claim
+from services.common.ledger.endings import Result
 from services.common.models import SourceVersion
 from services.common.models.work import JobKind
 from services.common.queues import task_name
@@ -21,15 +22,15 @@ from tests.integration import ledgers
 app = worker_app("worker_program")
 
 
-@app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)  # type: ignore[untyped-decorator]
+@app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)
 def plan(task: Task, job_id: int) -> None:
     """Seal a source, or fail as its name says, as often as its version says."""
     perform(task, job_id, _plan)
 
 
 def _plan(claim: Claim, _heartbeat: Heartbeat) -> Result:
-    with transaction() as session:
-        source = session.get_one(SourceVersion, claim.subject)
+    with transaction() as ledger:
+        source = ledger.get_one(SourceVersion, claim.subject)
     if claim.attempt <= source.entry["failures"]:
         _fail(source.name)
     sessions = ledgers.listing(source.name, 1)

@@ -86,7 +86,7 @@ def _read_ends(units: h5py.Group, n_spikes: int) -> NDArray[np.int64]:
             f"the spike_times_index of the units table ends at {last:,}, "
             f"but there are {n_spikes:,} spike times, so spikes cannot be given to units; {_WAY_OUT}"
         )
-    return ends.astype(np.int64)  # type: ignore[no-any-return]  # h5py has no types
+    return np.asarray(ends, np.int64)
 
 
 def _read_seconds(spike_times: h5py.Dataset) -> NDArray[np.float64]:

@@ -15,6 +15,6 @@ def cancel(home: arguments.HomeFolder = arguments.DEFAULT_HOME) -> None:
 
     What is done stays done: building again goes on where they stopped.
     """
-    with ledger_of(Home(home)), transaction() as session:
-        cancelled = operations.cancel_builds(session)
+    with ledger_of(Home(home)), transaction() as ledger:
+        cancelled = operations.cancel_builds(ledger)
     typer.echo(f"{count(cancelled, 'build')} cancelled." if cancelled else "No build was open.")

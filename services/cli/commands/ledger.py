@@ -1,5 +1,6 @@
 """`spikemill ledger`: tokens, rows, sessions, subjects and bytes per source, beside what was expected."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import typer
@@ -12,6 +13,7 @@ from services.cli.reporting.token_formats import FORMATS
 from services.cli.reporting.token_table import token_table
 from services.common.database import transaction
 from services.common.ledger import figures
+from services.common.ledger.figures import TokenCount
 
 Format = Annotated[
     Literal["table", "markdown", "csv", "json"],
@@ -27,9 +29,13 @@ def ledger(
 
     Sessions, subjects, rows, tokens and bytes stand beside the figures that were expected.
     """
-    with ledger_of(Home(home)), transaction() as session:
-        counts = figures.tokens_of(session, current_build(session))
+    counts = _counts(Home(home))
     if form == "table":
         output().print(token_table(counts))
     else:
         typer.echo(FORMATS[form](counts))
+
+
+def _counts(home: Home) -> Sequence[TokenCount]:
+    with ledger_of(home), transaction() as ledger:
+        return figures.tokens_of(ledger, current_build(ledger))

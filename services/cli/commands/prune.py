@@ -30,9 +30,9 @@ def prune(home: arguments.HomeFolder = arguments.DEFAULT_HOME) -> None:
 
 def _drop_chunks(store: Store) -> tuple[int, int]:
     """Have the ledger forget spare chunks, then remove them; return how many, and their bytes."""
-    with transaction() as session:
-        store.claim_for(files.ledger_id(session))
-        names = operations.prune_chunks(session)
+    with transaction() as ledger:
+        store.claim_for(files.ledger_id(ledger))
+        names = operations.prune_chunks(ledger)
         freed = sum(store.size(name) or 0 for name in names)
     sweep_chunks(store)
     return len(names), freed

@@ -12,7 +12,7 @@ from services.cli.store_of_home import store_of
 from services.cli.wording import count
 from services.common.database import transaction
 from services.common.errors import CallError
-from services.common.ledger import figures, planning
+from services.common.ledger import build_status, planning
 from services.common.ledger.planning import OpenedBuild
 from services.common.models.builds import BuildState
 from services.common.settings import settings
@@ -43,16 +43,16 @@ def queue(
     folder = Home(home)
     store = store_of(folder)
     _use_running_ledger(folder)
-    with transaction() as session:
-        opened = planning.open_build(session, request)
+    with transaction() as ledger:
+        opened = planning.open_build(ledger, request)
     if store is not None:
         heal(store, opened)
     typer.echo(f"Build {opened.build} of {request.pile}: {_state(opened, len(request.sources))}.")
 
 
 def _state(opened: OpenedBuild, sources: int) -> str:
-    with transaction() as session:
-        is_open = figures.status_of(session, opened.build).state == BuildState.OPEN
+    with transaction() as ledger:
+        is_open = build_status.status_of(ledger, opened.build).state == BuildState.OPEN
     return f"{count(sources, 'source')} queued" if is_open else "nothing to do, the pile stands"
 
 

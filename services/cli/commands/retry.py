@@ -17,13 +17,13 @@ def retry(sources: arguments.Sources = None, home: arguments.HomeFolder = argume
     Without names, what failed in every source.
     """
     folder, names = Home(home), sources or []
-    with ledger_of(folder) as has_workers, transaction() as session:
-        known = {source.name for source in contents.sources_of(session, current_build(session))}
+    with ledger_of(folder) as has_workers, transaction() as ledger:
+        known = {source.name for source in contents.sources_of(ledger, current_build(ledger))}
         if unknown := sorted(set(names) - known):
             raise CallError(
                 f"No source of the build is called {unknown[0]}; it has {', '.join(sorted(known))}."
             )
-        sent = operations.retry_dead(session, names)
+        sent = operations.retry_dead(ledger, names)
     if not sent:
         typer.echo("Nothing had failed for good.")
         return

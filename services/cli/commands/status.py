@@ -49,9 +49,9 @@ def status(
 
 
 def _look() -> tuple[Snapshot, list[LeftOut]]:
-    with transaction() as session:
-        build = current_build(session)
-        left_out = list(figures.left_out_of(session, build))
+    with transaction() as ledger:
+        build = current_build(ledger)
+        left_out = list(figures.left_out_of(ledger, build))
     return read_snapshot(build), left_out
 
 
@@ -68,8 +68,8 @@ def _watch(home: Home) -> None:
             raise _EngineEndedError
 
     with ledger_of(home) as has_workers, suppress(_EngineEndedError):
-        with transaction() as session:
-            build = current_build(session)
+        with transaction() as ledger:
+            build = current_build(ledger)
         if has_workers:
             with view_on(output()) as view:
                 watch(build, view, check=check)

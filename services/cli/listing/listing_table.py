@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.table import Table
 
 from services.cli.listing.source_listing import SourceListing
+from services.cli.tables import figures_table
 from services.cli.wording import size
 
 _HEADINGS = ("assets", "selected", "sessions", "subjects", "to fetch", "expected tokens")
@@ -13,10 +13,7 @@ _HEADINGS = ("assets", "selected", "sessions", "subjects", "to fetch", "expected
 
 def listing_table(listings: Sequence[SourceListing]) -> Table:
     """Return the sources and what each selects."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("source", overflow="ellipsis", no_wrap=True)
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = figures_table(_HEADINGS)
     for listing in listings:
         table.add_row(
             listing.source,

@@ -1,7 +1,6 @@
 """The broker: a Valkey or Redis without any persistence, since the ledger can send every message again."""
 
 import importlib.util
-import os
 import re
 import shutil
 import signal
@@ -16,6 +15,7 @@ from services.cli.local.children import Child, StopStep, bare_environment
 from services.cli.local.home import Home
 from services.cli.local.supervisor import Supervisor
 from services.common.errors import CallError
+from services.common.settings import settings
 
 _NAME = "broker"
 _SETTING = "SPIKEMILL_BROKER_BIN"
@@ -45,8 +45,8 @@ def find_broker() -> Path:
     Raises:
         CallError: There is none.
     """
-    if setting := os.environ.get(_SETTING):
-        return _named(Path(setting))
+    if (named := settings().broker_bin) is not None:
+        return _named(named)
     on_path = (Path(found) for name in _PROGRAMS if (found := shutil.which(name)))
     for program in (*on_path, *_in_wheel()):
         if _new_enough(program):

@@ -12,6 +12,8 @@ from services.cli.local.children import Child, Patience, kill_descendants, start
 from services.cli.local.errors import EngineError
 
 _POLL = 0.1
+# A last line is shorter than this, in bytes.
+_TAIL = 4096
 # A kill from outside (a person, the kernel short of memory) does not show that the child cannot run.
 _OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, -signal.SIGQUIT}
 
@@ -130,12 +132,12 @@ def _describe(child: Child, status: int) -> str:
     )
 
 
-def last_line(log: Path, *, size: int = 4096) -> str:
+def last_line(log: Path) -> str:
     """Return the last line of a log that is not blank, or an empty text."""
     try:
         with log.open("rb") as file:
             file.seek(0, 2)
-            file.seek(max(0, file.tell() - size))
+            file.seek(max(0, file.tell() - _TAIL))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""

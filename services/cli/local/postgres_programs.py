@@ -12,6 +12,7 @@ from pathlib import Path
 
 from services.cli.local.plain_user import PlainUser
 from services.common.errors import CallError
+from services.common.settings import settings
 
 OLDEST = 15
 _SETTING = "SPIKEMILL_POSTGRES_BIN"
@@ -53,14 +54,15 @@ def choose_programs(clusters: Sequence[Path]) -> PostgresPrograms:
         )
     if not clusters:
         return found[0]
-    major = int(clusters[-1].name.rpartition("-")[2])
-    return next((programs for programs in found if programs.major == major), None) or _refuse(
-        clusters[-1], major, found
-    )
+    return _of_same_version(clusters[-1], found)
 
 
-def _refuse(cluster: Path, major: int, found: Sequence[PostgresPrograms]) -> PostgresPrograms:
-    """Say that the ledger was made by another version."""
+def _of_same_version(cluster: Path, found: Sequence[PostgresPrograms]) -> PostgresPrograms:
+    """Return the programs of the version that made the cluster: no other can open it."""
+    major = int(cluster.name.rpartition("-")[2])
+    for programs in found:
+        if programs.major == major:
+            return programs
     others = ", ".join(str(programs.major) for programs in found)
     raise CallError(
         f"the ledger in {cluster} needs Postgres {major}, and only {others} was found: "
@@ -70,8 +72,8 @@ def _refuse(cluster: Path, major: int, found: Sequence[PostgresPrograms]) -> Pos
 
 def _found() -> Iterator[PostgresPrograms]:
     """Yield what is there, the preferred first."""
-    if setting := os.environ.get(_SETTING):
-        yield _named(Path(setting))
+    if (named := settings().postgres_bin) is not None:
+        yield _named(named)
         return
     if program := shutil.which("postgres"):
         # Beside a link there is no initdb.

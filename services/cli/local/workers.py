@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from services.cli.local.address import Address
 from services.cli.local.children import Child, StopStep
 from services.cli.local.home import Home
+from services.common.queues import Queue
 
 # A short job may end by itself; then QUIT has the workers give their leases back.
 _STOP_WORKER = (StopStep(signal.SIGTERM, 2.0), StopStep(signal.SIGQUIT, 10.0))
@@ -22,7 +23,7 @@ class WorkerKind:
     """The workers of one service: which queues they serve, with how many processes."""
 
     service: str
-    queues: Sequence[str]
+    queues: Sequence[Queue]
     processes: int
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -30,9 +31,9 @@ class WorkerKind:
 def worker_kinds(binners: int) -> list[WorkerKind]:
     """Return the workers of a build with this many binners; fetching mostly waits for the network."""
     return [
-        WorkerKind("downloader", ("plan", "fetch"), 4),
-        WorkerKind("binner", ("bin",), binners, _ARROW_GIVES_BACK),
-        WorkerKind("merger", ("merge",), 1),
+        WorkerKind("downloader", (Queue.PLAN, Queue.FETCH), 4),
+        WorkerKind("binner", (Queue.BIN,), binners, _ARROW_GIVES_BACK),
+        WorkerKind("merger", (Queue.MERGE,), 1),
     ]
 
 

@@ -45,12 +45,12 @@ def _waive_missing(home: Home, recipe: Recipe) -> None:
 
 
 def _waive(build: int, missing: Sequence[MissingRecord]) -> None:
-    with transaction() as session:
-        standing = {(left.source, left.key): left.waived for left in contents.missing_from(session, build)}
+    with transaction() as ledger:
+        standing = {(left.source, left.key): left.waived for left in contents.missing_from(ledger, build)}
         for record in missing:
             reason = waiver_for(record.reason)
             if standing.get((record.source, record.path)) != reason:
-                waiving.waive_listed(session, build, record.source, record.path, reason)
+                waiving.waive_listed(ledger, build, record.source, record.path, reason)
 
 
 def _compare(recorded: Provenance, found: Provenance) -> None:

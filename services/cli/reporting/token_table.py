@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.table import Table
 
 from services.cli.reporting.token_totals import TOTAL, with_total
+from services.cli.tables import figures_table
 from services.cli.wording import size
 from services.common.ledger.figures import TokenCount
 
@@ -14,10 +14,7 @@ _HEADINGS = ("sessions", "subjects", "rows", "tokens", "expected", "bytes")
 
 def token_table(counts: Sequence[TokenCount]) -> Table:
     """Return the token ledger as a table; `3/4` are three of the four that were expected."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("source", overflow="ellipsis", no_wrap=True)
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = figures_table(_HEADINGS)
     for count in with_total(counts):
         if count.source == TOTAL:
             table.add_section()

@@ -1,8 +1,8 @@
 """The sources of a build as a table: how many sessions stand where."""
 
-from rich import box
 from rich.table import Table
 
+from services.cli.tables import figures_table
 from services.cli.watching.snapshot import Snapshot
 from services.common.ledger.figures import SourceProgress
 
@@ -13,10 +13,7 @@ _ALWAYS = 5
 def progress_table(snapshot: Snapshot) -> Table:
     """Return the table; waived sessions have a column only where there are some."""
     states = _STATES if any(source.waived for source in snapshot.progress) else _STATES[:_ALWAYS]
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("source", overflow="ellipsis", no_wrap=True)
-    for heading in (*states, "tokens"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = figures_table((*states, "tokens"))
     for source in snapshot.progress:
         tokens = snapshot.tokens.get(source.source, 0)
         table.add_row(source.source, *_cells(source, states), f"{tokens:,}")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.common.database import transaction
-from services.common.ledger import figures
-from services.common.ledger.figures import AssetBytes, BuildStatus, Failure, SourceProgress
+from services.common.ledger import build_status, figures
+from services.common.ledger.build_status import BuildStatus
+from services.common.ledger.figures import AssetBytes, Failure, SourceProgress
 from services.common.models.work import JobState
 
 
@@ -47,14 +48,14 @@ class Snapshot:
 
 def read_snapshot(build: int) -> Snapshot:
     """Ask the ledger how a build stands."""
-    with transaction() as session:
+    with transaction() as ledger:
         return Snapshot(
             taken_at=time.monotonic(),
-            status=figures.status_of(session, build),
-            progress=figures.progress_of(session, build),
-            tokens={count.source: count.tokens for count in figures.tokens_of(session, build)},
-            bytes=figures.asset_bytes_of(session, build),
-            failures=figures.failures_of(session, build),
+            status=build_status.status_of(ledger, build),
+            progress=figures.progress_of(ledger, build),
+            tokens={count.source: count.tokens for count in figures.tokens_of(ledger, build)},
+            bytes=figures.asset_bytes_of(ledger, build),
+            failures=figures.failures_of(ledger, build),
         )
 
 

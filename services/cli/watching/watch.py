@@ -7,7 +7,7 @@ from enum import Enum, auto
 from services.cli.watching.snapshot import Snapshot, read_snapshot
 from services.cli.watching.views import View
 from services.common.database import patiently, transaction
-from services.common.ledger import figures
+from services.common.ledger import build_status
 from services.common.models.builds import BuildState
 from services.common.settings import settings
 
@@ -68,8 +68,8 @@ def _read_present(build: int) -> Snapshot:
     """Read how the build stands, or the one that it has become."""
     snapshot = read_snapshot(build)
     while snapshot.status.state == BuildState.SUPERSEDED:
-        with transaction() as session:
-            successor = figures.successor_of(session, snapshot.status.build)
+        with transaction() as ledger:
+            successor = build_status.successor_of(ledger, snapshot.status.build)
         if successor is None:
             return snapshot
         snapshot = read_snapshot(successor)

@@ -38,5 +38,5 @@ class Archive(Protocol):
     def assets(self) -> Iterator[Asset]:
         """Yield every asset of the listing, in ascending order of the path's UTF-8 bytes."""
 
-    def locate(self, asset_id: str, path: str) -> Location:
+    def locate(self, asset: Asset) -> Location:
         """Resolve where the asset can be read; called anew for each attempt."""

@@ -55,9 +55,9 @@ class DandiArchive:
                 if item.blob is not None:
                     yield _asset(item)
 
-    def locate(self, asset_id: str, path: str) -> Location:  # noqa: ARG002 - the id alone is the address
+    def locate(self, asset: Asset) -> Location:
         """Return the download address, which the archive answers with a freshly signed link."""
-        return Location(f"{self._api}/assets/{asset_id}/download/")
+        return Location(f"{self._api}/assets/{asset.asset_id}/download/")
 
     def _pages(self, client: DandiAPIClient) -> Iterator[_Page]:
         address: str | None = self._listing

@@ -66,9 +66,9 @@ class FigshareArchive:
         assets = [_asset(file, article.folder_structure or {}) for file in files]
         yield from sorted(assets, key=lambda asset: (asset.path.encode(), asset.asset_id))
 
-    def locate(self, asset_id: str, path: str) -> Location:  # noqa: ARG002 - the id alone is the address
+    def locate(self, asset: Asset) -> Location:
         """Return the API's own download address; the website's answers programs with a challenge."""
-        return Location(f"{self._api}/file/download/{asset_id}")
+        return Location(f"{self._api}/file/download/{asset.asset_id}")
 
     def _article(self, client: httpx.Client) -> _Article:
         article = self._get(client, self._version, _ARTICLE)

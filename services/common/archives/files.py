@@ -30,9 +30,9 @@ class FilesArchive:
         for path, status in _listing(self._folder):
             yield Asset(asset_id=path, path=path, size=status.st_size)
 
-    def locate(self, asset_id: str, path: str) -> Location:  # noqa: ARG002 - the path is the id
+    def locate(self, asset: Asset) -> Location:
         """Return the file's place on this machine."""
-        place = self._folder / path
+        place = self._folder / asset.path
         if _kind(place) != stat.S_IFREG:
             raise AssetError(
                 f"{place} is gone since the folder was listed, leads nowhere, or may not be read; "

@@ -1,17 +1,24 @@
 """In which order rows are locked, so that no two transactions ever wait for each other.
 
-First the releases as a whole, then sessions, then jobs, each by ascending number.
+First the releases as a whole, then sessions, then jobs, each by ascending number. Apart from all that stands
+the lock that lets one sweeper work.
 """
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Connection, Select, func, select, text
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.models import Asset, Job, Session
 from services.common.models.work import JobKind
 
 _RELEASES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.releases'))")
+_SWEEPER = text("SELECT pg_try_advisory_lock(hashtext('spikemill.sweeper'))")
+
+
+def take_sweeper_lock(connection: Connection) -> bool:
+    """Take the lock that only one sweeper can have, until the connection ends; False where another has it."""
+    return bool(connection.scalar(_SWEEPER))
 
 
 def lock_releases(transaction: Transaction) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.ledger.claims import end_attempt, let_go
+from services.common.ledger.attempts import let_go, withdraw_attempt
 from services.common.ledger.locks import lock_releases, lock_sessions
 from services.common.ledger.restarting import restart_session, start_again
 from services.common.ledger.wanted import BUILD_SESSIONS, is_wanted
 from services.common.models import Asset, Build, Job, Release, Session, Shard, SourceVersion
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import JobKind, JobState, Outcome
+from services.common.models.work import JobKind, JobState
 
 
 def retry_dead(transaction: Transaction, sources: Sequence[str] = ()) -> int:
@@ -60,14 +60,14 @@ def _sessions_with_dead_jobs(sources: Sequence[str]) -> Select[int]:
     return dead
 
 
-def cancel_builds(transaction: Transaction, pile: str | None = None) -> int:
-    """Stop open builds, of one pile or of all; return how many. What is done stays done."""
+def cancel_builds(transaction: Transaction) -> int:
+    """Stop the open builds of all piles; return how many. What is done stays done."""
     lock_releases(transaction)
-    condition = Build.state == BuildState.OPEN
-    if pile is not None:
-        condition &= Build.pile == pile
     cancelled = transaction.scalars(
-        update(Build).where(condition).values(state=BuildState.CANCELLED).returning(Build.id)
+        update(Build)
+        .where(Build.state == BuildState.OPEN)
+        .values(state=BuildState.CANCELLED)
+        .returning(Build.id)
     ).all()
     transaction.flush()
     _withdraw_unwanted(transaction)
@@ -80,7 +80,7 @@ def _withdraw_unwanted(transaction: Transaction) -> None:
         select(Job).where(Job.state == JobState.RUNNING, ~is_wanted()).order_by(Job.id).with_for_update()
     ).all()
     for job in unwanted:
-        end_attempt(transaction, job.id, job.attempt, Outcome.WITHDRAWN)
+        withdraw_attempt(transaction, job)
         let_go(job, JobState.READY)
 
 

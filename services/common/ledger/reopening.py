@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.ledger.claims import bury, end_attempt
+from services.common.ledger.attempts import withdraw_attempt
+from services.common.ledger.endings import bury
 from services.common.ledger.locks import lock_releases
 from services.common.ledger.releases import replace_release
 from services.common.ledger.restarting import restart_session, start_again
 from services.common.models import Build, Job, Release, Row, Session, Shard, ShardRow
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import JobKind, JobState, Outcome
+from services.common.models.work import JobKind, JobState
 
 _MAX_REOPENED = 3
 
@@ -70,8 +71,7 @@ def reopen_shard(transaction: Transaction, shard_id: int, reason: str) -> None:
     assembly = transaction.scalars(
         select(Job).where(Job.release_id == release.id, Job.kind == JobKind.ASSEMBLE).with_for_update()
     ).one()
-    if assembly.state is JobState.RUNNING:
-        end_attempt(transaction, assembly.id, assembly.attempt, Outcome.WITHDRAWN)
+    withdraw_attempt(transaction, assembly)
     start_again(assembly, JobState.BLOCKED)
     _write_again(transaction, job)
     _count_reopened(transaction, job, reason)

@@ -6,13 +6,13 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from services.common.ledger.claims import end_attempt, let_go
+from services.common.ledger.attempts import let_go, withdraw_attempt
 from services.common.ledger.locks import lock_releases, lock_sessions
 from services.common.ledger.releases import outdate_releases_of
 from services.common.ledger.rooms import give_back_room
 from services.common.ledger.wanted import is_wanted
 from services.common.models import Asset, Job, Session
-from services.common.models.work import JobState, Outcome
+from services.common.models.work import JobState
 
 
 def restart_session(transaction: Transaction, session_id: int) -> None:
@@ -21,8 +21,7 @@ def restart_session(transaction: Transaction, session_id: int) -> None:
     lock_sessions(transaction, [session_id])
     give_back_room(transaction, session_id)
     for job in jobs_of_session(transaction, session_id):
-        if job.state is JobState.RUNNING:
-            end_attempt(transaction, job.id, job.attempt, Outcome.WITHDRAWN)
+        withdraw_attempt(transaction, job)
         start_again(job, JobState.BLOCKED)
     transaction.flush()
     outdate_releases_of(transaction, session_id)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from sqlalchemy import BigInteger, Select, case, cast, func, select, text, update
 from sqlalchemy.orm import Session as Transaction
 
+from services.common.ledger.attempts import end_attempt
 from services.common.ledger.locks import lock_sessions
 from services.common.ledger.wanted import is_session_wanted
-from services.common.models import Asset, Attempt, Job, Session, SourceVersion
+from services.common.models import Asset, Job, Session, SourceVersion
 from services.common.models.work import JobKind, JobState, Outcome
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.admission'))")
@@ -101,11 +102,7 @@ def give_back_room(transaction: Transaction, session_id: int) -> None:
         .with_for_update()
     )
     for job_id, attempt in transaction.execute(under_way).all():
-        transaction.execute(
-            update(Attempt)
-            .where(Attempt.job_id == job_id, Attempt.attempt == attempt)
-            .values(ended_at=func.clock_timestamp(), outcome=Outcome.WITHDRAWN)
-        )
+        end_attempt(transaction, job_id, attempt, Outcome.WITHDRAWN)
     transaction.execute(
         update(Job)
         .where(Job.asset_id.in_(_assets_of(session_id)), Job.state.in_([JobState.READY, JobState.RUNNING]))

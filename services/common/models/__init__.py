@@ -3,7 +3,8 @@
 from services.common.models.base import Model
 from services.common.models.builds import Build, BuildSource, Release, Shard, ShardRow
 from services.common.models.recordings import Asset, Row, Session, SourceVersion
-from services.common.models.work import Attempt, Job, JobDependency, LedgerMark, RequestSlot
+from services.common.models.shared import LedgerMark, RequestSlot
+from services.common.models.work import Attempt, Job, JobDependency
 
 __all__ = [
     "Asset",

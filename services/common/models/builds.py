@@ -54,7 +54,7 @@ class BuildSource(Model):
     """Which source versions a build is made of."""
 
     __tablename__ = "build_sources"
-    __table_args__ = {"comment": "Which source versions a build is made of."}  # noqa: RUF012
+    __table_args__ = ({"comment": "Which source versions a build is made of."},)
 
     build_id: Mapped[int] = mapped_column(ForeignKey("builds.id"), primary_key=True, comment="The build.")
     source_version_id: Mapped[int] = mapped_column(
@@ -128,7 +128,7 @@ class ShardRow(Model):
     """A row's place in a shard, and the chunk it is copied from: the frozen list."""
 
     __tablename__ = "shard_rows"
-    __table_args__ = {"comment": "The frozen list: a row's place in a shard, and the chunk it comes from."}  # noqa: RUF012
+    __table_args__ = ({"comment": "The frozen list: a row's place in a shard, and the chunk it comes from."},)
 
     shard_id: Mapped[int] = mapped_column(ForeignKey("shards.id"), primary_key=True, comment="The shard.")
     position: Mapped[int] = mapped_column(primary_key=True, comment="Its place in the shard, from 0.")

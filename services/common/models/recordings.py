@@ -13,7 +13,7 @@ class SourceVersion(Model):
     """A source as everything that decides its bytes."""
 
     __tablename__ = "source_versions"
-    __table_args__ = {"comment": "A source as everything that decides its bytes; its digest is its key."}  # noqa: RUF012
+    __table_args__ = ({"comment": "A source as everything that decides its bytes; its digest is its key."},)
 
     id: Mapped[int] = mapped_column(primary_key=True, comment="Its number in this ledger.")
     digest: Mapped[str] = mapped_column(unique=True, comment="sha256 of what decides the source's bytes.")

@@ -3,10 +3,8 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
-from sqlalchemy.dialects.postgresql import UUID as POSTGRES_UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.common.models.base import Model, stored_by_value
@@ -24,7 +22,7 @@ class JobKind(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job stands; design and docs/ledger.md tell the same story."""
+    """Where a job stands, in the words of docs/ledger.md."""
 
     BLOCKED = "blocked"  # waits for the jobs that it depends on, or for room in the spool
     READY = "ready"  # may run, from not_before on
@@ -122,7 +120,7 @@ class JobDependency(Model):
     """A job that waits for another."""
 
     __tablename__ = "job_dependencies"
-    __table_args__ = {"comment": "Which job waits for which."}  # noqa: RUF012
+    __table_args__ = ({"comment": "Which job waits for which."},)
 
     job_id: Mapped[int] = mapped_column(
         ForeignKey("jobs.id"), primary_key=True, comment="The job that waits."
@@ -135,18 +133,18 @@ class JobDependency(Model):
 class Outcome(StrEnum):
     """How an attempt ended."""
 
-    DONE = "done"
-    FAILED = "failed"
-    VANISHED = "vanished"
-    RELEASED = "released"
-    WITHDRAWN = "withdrawn"
+    DONE = "done"  # its output was recorded
+    FAILED = "failed"  # in an error
+    VANISHED = "vanished"  # its process died, or was silent for too long
+    RELEASED = "released"  # its worker was told to stop
+    WITHDRAWN = "withdrawn"  # nobody waited for it any more
 
 
 class Attempt(Model):
     """One attempt at a job; rows are added and ended, never changed again."""
 
     __tablename__ = "attempts"
-    __table_args__ = {"comment": "The history: every attempt at every job."}  # noqa: RUF012
+    __table_args__ = ({"comment": "The history: every attempt at every job."},)
 
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, comment="The job.")
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="Its number.")
@@ -159,30 +157,3 @@ class Attempt(Model):
         stored_by_value(Outcome, "outcome"), comment="done, failed, vanished, released or withdrawn."
     )
     error: Mapped[str | None] = mapped_column(comment="Its error, if it had one.")
-
-
-class RequestSlot(Model):
-    """When the next request to a host may be made, for all workers together."""
-
-    __tablename__ = "request_slots"
-    __table_args__ = {"comment": "Archives' rate limits, shared by all workers."}  # noqa: RUF012
-
-    host: Mapped[str] = mapped_column(primary_key=True, comment="The archive's host.")
-    next_at: Mapped[datetime] = mapped_column(comment="When the next request may be made.")
-
-
-class LedgerMark(Model):
-    """The ledger's own name, and the sweeper's pulse: one row."""
-
-    __tablename__ = "ledger_mark"
-    __table_args__ = (
-        CheckConstraint("one", name="one_row"),
-        {"comment": "The ledger's own name, which its store carries too; and the sweeper's pulse."},
-    )
-
-    one: Mapped[bool] = mapped_column(primary_key=True, server_default="true", comment="There is one row.")
-    ledger_id: Mapped[UUID] = mapped_column(
-        POSTGRES_UUID, server_default=func.gen_random_uuid(), comment="A store with another name is refused."
-    )
-    swept_at: Mapped[datetime | None] = mapped_column(comment="When the sweeper last ended a round.")
-    grace_until: Mapped[datetime | None] = mapped_column(comment="Until then no lease is expired.")

@@ -30,9 +30,9 @@ class Handler(BaseHTTPRequestHandler):
         if request.method != "HEAD":
             self._send_body(fault.spoil(answer.pieces()), answer.length, entry)
 
-    do_HEAD = do_POST = do_GET  # noqa: N815, the base class looks for these names
+    do_HEAD = do_POST = do_GET  # noqa: N815 - the base class looks for these names
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002, the base class names it so
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """Write nothing: the journal knows."""
 
     def _read_request(self) -> Request:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from services.binner.chunks import ChunkFacts, RowNames, write_chunk
+from services.binner.chunks import RowNames, WrittenChunk, write_chunk
 from services.binner.segments import Segment, cut_segments
 from services.common.errors import StoreError
 from services.common.schema import SCHEMA
@@ -26,13 +26,13 @@ def rows(limit: int = 140) -> Iterator[tuple[Segment, NDArray[np.uint8]]]:
 
 
 @pytest.fixture
-def chunk(tmp_path: Path) -> tuple[Path, ChunkFacts]:
+def chunk(tmp_path: Path) -> tuple[Path, WrittenChunk]:
     """Write a chunk of five rows."""
     path = tmp_path / "chunk.partial"
     return path, write_chunk(path, NAMES, rows())
 
 
-def test_a_chunk_reads_back_as_it_was_written(chunk: tuple[Path, ChunkFacts]) -> None:
+def test_a_chunk_reads_back_as_it_was_written(chunk: tuple[Path, WrittenChunk]) -> None:
     table = pq.read_table(chunk[0])
     assert table.schema.equals(SCHEMA, check_metadata=True)
     read = [np.array(row, np.uint8) for row in table["spike_counts"].to_pylist()]
@@ -46,7 +46,7 @@ def test_a_chunk_reads_back_as_it_was_written(chunk: tuple[Path, ChunkFacts]) ->
         assert set(table[column].to_pylist()) == {value}
 
 
-def test_each_row_is_a_row_group_without_a_dictionary(chunk: tuple[Path, ChunkFacts]) -> None:
+def test_each_row_is_a_row_group_without_a_dictionary(chunk: tuple[Path, WrittenChunk]) -> None:
     metadata = pq.read_metadata(chunk[0])
     assert metadata.num_row_groups == 5
     for group in range(5):
@@ -58,7 +58,7 @@ def test_each_row_is_a_row_group_without_a_dictionary(chunk: tuple[Path, ChunkFa
     assert "BYTE_STREAM_SPLIT" in metadata.row_group(0).column(0).encodings
 
 
-def test_the_facts_are_those_of_the_file(chunk: tuple[Path, ChunkFacts]) -> None:
+def test_the_facts_are_those_of_the_file(chunk: tuple[Path, WrittenChunk]) -> None:
     path, facts = chunk
     assert facts.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert facts.bytes == path.stat().st_size
@@ -68,7 +68,7 @@ def test_the_facts_are_those_of_the_file(chunk: tuple[Path, ChunkFacts]) -> None
     assert 0 < sum(row.compressed_bytes for row in facts.rows) < facts.bytes
 
 
-def test_equal_rows_make_equal_bytes(chunk: tuple[Path, ChunkFacts], tmp_path: Path) -> None:
+def test_equal_rows_make_equal_bytes(chunk: tuple[Path, WrittenChunk], tmp_path: Path) -> None:
     assert write_chunk(tmp_path / "another", NAMES, rows()) == chunk[1]
 
 

@@ -64,7 +64,7 @@ def count_in_windows(parts: list[SpikeBins], n_bins: int, fractions: list[float]
 def is_countable(units: Units, origin: Origin) -> bool:
     """Tell whether the original's edges make a bin, of a clock near enough to zero."""
     finite = [t for spikes in units for t in spikes if math.isfinite(t)]
-    if not finite or (origin == "first-spike" and min(finite) < -1e9):
+    if not finite or max(finite) < -1e9 or (origin == "first-spike" and min(finite) < -1e9):
         return False
     return len(original_edges(units, origin)) > 1
 
@@ -75,6 +75,7 @@ def is_countable(units: Units, origin: Origin) -> bool:
 @example([[0.02 * 13, 0.02 * 12, 0.1]], "zero", [0.5])
 @example([[1499.0, 1500.0], []], "first-spike", [0.3])
 @example([[math.nan], [0.5]], "zero", [])
+@example([[-1e300]], "zero", [])
 @example([[0.5] * 256 + [-1.0] * 300, [0.5] * 255], "zero", [0.9])
 @example([[0.1]] * 300, "zero", [])
 def test_counts_equal_numpy_histogram(units: Units, origin: Origin, fractions: list[float]) -> None:

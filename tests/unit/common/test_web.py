@@ -7,7 +7,14 @@ import pytest
 
 from services.common.errors import AssetError, NetworkError
 from services.common.pacing import Unpaced
-from services.common.web import refusal, retry_after_seconds, unreachable, web_client, without_query
+from services.common.web import (
+    CONNECT_SECONDS,
+    refusal,
+    retry_after_seconds,
+    unreachable,
+    web_client,
+    without_query,
+)
 
 NOW = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -76,6 +83,6 @@ def test_an_address_loses_query_and_credentials() -> None:
 
 
 def test_the_client_waits_only_so_long() -> None:
-    with web_client(connect=1.0, read=2.0) as client:
-        assert client.timeout == httpx.Timeout(2.0, connect=1.0)
+    with web_client(read=2.0) as client:
+        assert client.timeout == httpx.Timeout(2.0, connect=CONNECT_SECONDS)
         assert client.follow_redirects

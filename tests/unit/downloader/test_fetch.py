@@ -17,6 +17,7 @@ from services.common.errors import AssetError, DamagedDownloadError, NetworkErro
 from services.common.web import web_client
 from services.downloader.fetch import Verified, copy_name, fetch_asset
 from services.downloader.partial import open_partial
+from tests.noting_pacer import NotingPacer
 from tests.unit.downloader.fault_storage import (
     SIGNATURE,
     Fault,
@@ -45,27 +46,10 @@ class OneAddress:
         """List the one asset."""
         yield ASSET
 
-    def locate(self, asset_id: str, path: str) -> Location:
+    def locate(self, asset: Asset) -> Location:
         """Give the one address."""
-        assert (asset_id, path) == (ASSET.asset_id, ASSET.path)
+        assert asset.asset_id == ASSET.asset_id
         return Location(self.address, self.headers)
-
-
-class NotingPacer:
-    """Notes what it is asked for."""
-
-    def __init__(self) -> None:
-        """Start with nothing asked."""
-        self.slots: list[str] = []
-        self.deferred: list[tuple[str, float]] = []
-
-    def wait_for_slot(self, host: str) -> None:
-        """Note the host and let it go on."""
-        self.slots.append(host)
-
-    def defer(self, host: str, seconds: float) -> None:
-        """Note the pause."""
-        self.deferred.append((host, seconds))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -160,19 +160,12 @@ def write_planned(
     """Write the shards of a plan, then card and provenance."""
     chunks = ChunkStore(sessions[0].store)
     (pile / "data").mkdir(parents=True)
-    shards = []
-    for shard in plan.shards:
-        written = write_shard(shard, chunks, pile / shard.name)
-        shards.append(
-            ShardRecord(
-                name=shard.name,
-                split=shard.split,
-                bytes=written.bytes,
-                sha256=written.sha256,
-                rows=written.rows,
-                tokens=written.tokens,
-            )
+    shards = [
+        ShardRecord(
+            name=shard.name, split=shard.split, **asdict(write_shard(shard, chunks, pile / shard.name))
         )
+        for shard in plan.shards
+    ]
     record = PileRecord(
         name="generated-pile",
         notes="These data are made up.",

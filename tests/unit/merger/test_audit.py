@@ -21,11 +21,6 @@ from tests.unit.merger.generated_piles import GeneratedSession, make_sessions, p
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> list[GeneratedSession]:
-    return make_sessions(tmp_path / "store")
-
-
-@pytest.fixture
 def shard(sessions: list[GeneratedSession]) -> PlannedShard:
     (shard,) = plan_pile(planned_rows(sessions), MergeParameters(test_fraction=0)).shards
     return shard

@@ -78,7 +78,7 @@ def test_a_bound_that_one_part_lacks_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(("flags", "expected"), [((True, True), True), ((True, False), False)])
-def test_a_bound_is_exact_if_all_are(flags: tuple[bool, bool], expected: bool) -> None:  # noqa: FBT001
+def test_a_bound_is_exact_if_all_are(flags: tuple[bool, bool], *, expected: bool) -> None:
     parts = [bounds(b"a", b"b", is_min_value_exact=flag, is_max_value_exact=flag) for flag in flags]
     joined = joined_statistics(thrift.Type.BYTE_ARRAY, *parts)
     assert (joined.is_min_value_exact, joined.is_max_value_exact) == (expected, expected)

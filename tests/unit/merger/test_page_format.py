@@ -27,7 +27,7 @@ def check(path: Path) -> None:
 
 def nullable(name: str) -> pa.Schema:
     index = SCHEMA.get_field_index(name)
-    return SCHEMA.set(index, SCHEMA.field(index).with_nullable(True))
+    return SCHEMA.set(index, SCHEMA.field(index).with_nullable(nullable=True))
 
 
 def counts_of(kind: pa.DataType) -> pa.Schema:

@@ -10,33 +10,13 @@ import polars as pl
 import pyarrow.dataset as ds
 import pytest
 
-from tests.unit.merger.generated_piles import GeneratedSession, make_sessions, write_pile
-
-FEATURES = datasets.Features(
-    {
-        "spike_counts": datasets.List(datasets.List(datasets.Value("uint8"))),
-        "subject_id": datasets.Value("string"),
-        "session_id": datasets.Value("string"),
-        "segment_id": datasets.Value("string"),
-        "source_dataset": datasets.Value("string"),
-    }
-)
+from tests.pile_features import FEATURES
+from tests.unit.merger.generated_piles import GeneratedSession
 
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-
-
-@pytest.fixture
-def sessions(tmp_path: Path) -> list[GeneratedSession]:
-    return make_sessions(tmp_path / "store")
-
-
-@pytest.fixture
-def pile(sessions: list[GeneratedSession], tmp_path: Path) -> Path:
-    write_pile(tmp_path / "pile", sessions)
-    return tmp_path / "pile"
 
 
 def as_written(sessions: list[GeneratedSession]) -> dict[tuple[str, ...], list[list[int]]]:
@@ -80,7 +60,7 @@ def test_pyarrow(pile: Path, sessions: list[GeneratedSession]) -> None:
 
 def test_duckdb(pile: Path, sessions: list[GeneratedSession]) -> None:
     with duckdb.connect() as connection:
-        relation = connection.sql(f"SELECT * FROM '{pile}/data/*.parquet'")  # noqa: S608  # a path of ours
+        relation = connection.sql(f"SELECT * FROM '{pile}/data/*.parquet'")  # noqa: S608 - a path of ours
         rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
         types = [str(kind) for kind in relation.types]
     assert types == ["UTINYINT[][]", *["VARCHAR"] * 4]

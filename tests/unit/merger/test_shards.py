@@ -32,11 +32,6 @@ from tests.unit.merger.generated_piles import (
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> list[GeneratedSession]:
-    return make_sessions(tmp_path / "store")
-
-
-@pytest.fixture
 def chunks(tmp_path: Path) -> ChunkStore:
     return ChunkStore(tmp_path / "store")
 

@@ -11,13 +11,7 @@ from services.merger.parameters import MergeParameters
 from services.merger.rows import SessionKey
 from services.merger.sampling import sample_rasters
 from services.merger.show import show_pile
-from tests.unit.merger.generated_piles import GeneratedSession, make_sessions, write_chunk, write_pile
-
-
-@pytest.fixture
-def pile(tmp_path: Path) -> Path:
-    write_pile(tmp_path / "pile", make_sessions(tmp_path / "store"))
-    return tmp_path / "pile"
+from tests.unit.merger.generated_piles import GeneratedSession, write_chunk, write_pile
 
 
 def test_the_same_seed_draws_the_same_picture(pile: Path, tmp_path: Path) -> None:

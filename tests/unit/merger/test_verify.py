@@ -14,23 +14,11 @@ from services.merger.verify import verify_pile
 from tests.unit.merger.generated_piles import (
     SMALL_SHARDS,
     GeneratedSession,
-    make_sessions,
     planned_rows,
     write_papers,
     write_pile,
     write_planned,
 )
-
-
-@pytest.fixture
-def sessions(tmp_path: Path) -> list[GeneratedSession]:
-    return make_sessions(tmp_path / "store")
-
-
-@pytest.fixture
-def pile(sessions: list[GeneratedSession], tmp_path: Path) -> Path:
-    write_pile(tmp_path / "pile", sessions)
-    return tmp_path / "pile"
 
 
 def findings(pile: Path) -> list[str]:

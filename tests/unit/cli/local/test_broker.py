@@ -15,6 +15,7 @@ from services.cli.local.interrupts import Interrupts
 from services.cli.local.sockets import socket_folder
 from services.cli.local.supervisor import Supervisor
 from services.common.errors import CallError
+from services.common.settings import settings
 
 Eventually = Callable[[Callable[[], bool]], None]
 
@@ -68,5 +69,6 @@ def test_a_server_that_celery_cannot_use_is_refused(tmp_path: Path, monkeypatch:
     old.write_text("#!/bin/sh\necho 'Redis server v=5.0.14 sha=00000000:0'\n")
     old.chmod(0o755)
     monkeypatch.setenv("SPIKEMILL_BROKER_BIN", str(old))
+    settings.cache_clear()
     with pytest.raises(CallError, match=r"SPIKEMILL_BROKER_BIN=.* at least 6\.2"):
         find_broker()

@@ -12,6 +12,7 @@ from services.cli.local.home import Home
 from services.cli.local.plain_user import PlainUser
 from services.cli.local.postgres_programs import PostgresPrograms, choose_programs, reachable_programs
 from services.common.errors import CallError
+from services.common.settings import settings
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as another user")
 
@@ -52,6 +53,7 @@ def test_the_wheel_is_found_where_path_has_none(wheel: PostgresPrograms) -> None
 
 def test_the_setting_goes_before_all_others(wheel: PostgresPrograms, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPIKEMILL_POSTGRES_BIN", str(wheel.folder))
+    settings.cache_clear()
     assert choose_programs([]) == wheel
 
 
@@ -72,6 +74,7 @@ def test_a_server_that_is_too_old_is_passed_over(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert choose_programs([]) == wheel
     monkeypatch.setenv("SPIKEMILL_POSTGRES_BIN", str(tmp_path))
+    settings.cache_clear()
     with pytest.raises(CallError, match=r"SPIKEMILL_POSTGRES_BIN=.*of version 15 or newer"):
         choose_programs([])
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from services.cli.watching.snapshot import Snapshot
-from services.common.ledger.figures import AssetBytes, BuildStatus, Failure, SourceProgress
+from services.common.ledger.build_status import BuildStatus
+from services.common.ledger.figures import AssetBytes, Failure, SourceProgress
 
 TakeSnapshot = Callable[..., Snapshot]
 MakeFailure = Callable[..., Failure]

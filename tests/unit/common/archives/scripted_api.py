@@ -43,23 +43,6 @@ class ScriptedApi:
         return replies.pop(0) if len(replies) > 1 else replies[0]
 
 
-class Pacer:
-    """Notes what it is asked for."""
-
-    def __init__(self) -> None:
-        """Start with nothing asked."""
-        self.slots: list[str] = []
-        self.deferred: list[tuple[str, float]] = []
-
-    def wait_for_slot(self, host: str) -> None:
-        """Note the host and let it go on."""
-        self.slots.append(host)
-
-    def defer(self, host: str, seconds: float) -> None:
-        """Note the pause."""
-        self.deferred.append((host, seconds))
-
-
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     script: ScriptedApi

@@ -8,7 +8,8 @@ import pytest
 from services.common.archives.base import Asset
 from services.common.archives.dandi import DandiArchive
 from services.common.errors import AssetError, NetworkError
-from tests.unit.common.archives.scripted_api import Pacer, Reply, ScriptedApi, serve_script
+from tests.noting_pacer import NotingPacer
+from tests.unit.common.archives.scripted_api import Reply, ScriptedApi, serve_script
 
 LISTING = "/api/dandisets/000021/versions/draft/assets/"
 FIRST = f"{LISTING}?order=path&metadata=true&page_size=1000"
@@ -20,8 +21,8 @@ def api() -> Iterator[ScriptedApi]:
         yield script
 
 
-def archive(api: ScriptedApi, pacer: Pacer | None = None) -> DandiArchive:
-    return DandiArchive(f"{api.address}/api", "000021", "draft", pacer or Pacer())
+def archive(api: ScriptedApi, pacer: NotingPacer | None = None) -> DandiArchive:
+    return DandiArchive(f"{api.address}/api", "000021", "draft", pacer or NotingPacer())
 
 
 def item(path: str, *, zarr: bool = False, **metadata: Any) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def page(*items: dict[str, Any], count: int | None = None, following: str | None
 
 
 def test_pages_are_followed_one_by_one_though_only_the_first_has_a_count(api: ScriptedApi) -> None:
-    pacer = Pacer()
+    pacer = NotingPacer()
     second, third = f"{FIRST}&page=2", f"{FIRST}&page=3"
     api.answers(FIRST, page(item("a.nwb"), count=4, following=api.address + second))
     api.answers(second, page(item("b.nwb"), item("c.nwb"), following=api.address + third))
@@ -112,7 +113,7 @@ def test_paths_are_ordered_by_their_bytes(api: ScriptedApi) -> None:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_busy_archive_is_asked_once_and_its_pause_is_passed_on(api: ScriptedApi, status: int) -> None:
-    pacer = Pacer()
+    pacer = NotingPacer()
     api.answers(FIRST, Reply(b"busy", status=status, headers={"Retry-After": "17"}))
     with pytest.raises(NetworkError, match=f"answered {status}") as caught:
         list(archive(api, pacer).assets())
@@ -158,7 +159,7 @@ def test_an_archive_that_nobody_serves_is_a_network_failure() -> None:
 
 
 def test_the_download_address_is_the_apis_own(api: ScriptedApi) -> None:
-    location = archive(api).locate("58703c97", "sub-1/a.nwb")
+    location = archive(api).locate(Asset("58703c97", "sub-1/a.nwb", 1))
     assert location.address == f"{api.address}/api/assets/58703c97/download/"
     assert not location.is_local
     assert api.requests == []

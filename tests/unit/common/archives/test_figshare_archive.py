@@ -8,7 +8,8 @@ import pytest
 from services.common.archives.base import Asset
 from services.common.archives.figshare import PAGE_SIZE, FigshareArchive
 from services.common.errors import AssetError, NetworkError
-from tests.unit.common.archives.scripted_api import Pacer, Reply, ScriptedApi, serve_script
+from tests.noting_pacer import NotingPacer
+from tests.unit.common.archives.scripted_api import Reply, ScriptedApi, serve_script
 
 ARTICLE = "/v2/articles/7739750/versions/2"
 
@@ -20,8 +21,8 @@ def api() -> Iterator[ScriptedApi]:
         yield script
 
 
-def archive(api: ScriptedApi, pacer: Pacer | None = None) -> FigshareArchive:
-    return FigshareArchive(f"{api.address}/v2", "7739750", 2, pacer or Pacer())
+def archive(api: ScriptedApi, pacer: NotingPacer | None = None) -> FigshareArchive:
+    return FigshareArchive(f"{api.address}/v2", "7739750", 2, pacer or NotingPacer())
 
 
 def file(number: int, name: str, **others: Any) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def files_page(number: int) -> str:
 
 
 def test_pages_are_asked_for_until_one_is_short(api: ScriptedApi) -> None:
-    pacer = Pacer()
+    pacer = NotingPacer()
     api.answers(files_page(1), Reply([file(n, f"{n:04}.mat") for n in range(PAGE_SIZE)]))
     api.answers(files_page(2), Reply([file(PAGE_SIZE, "last.mat")]))
     assert len(list(archive(api, pacer).assets())) == PAGE_SIZE + 1
@@ -114,7 +115,7 @@ def test_a_version_that_is_not_there_is_told_at_once(api: ScriptedApi) -> None:
 
 
 def test_a_busy_figshare_is_a_network_failure(api: ScriptedApi) -> None:
-    pacer = Pacer()
+    pacer = NotingPacer()
     api.answers(files_page(1), Reply(b"", status=429, headers={"Retry-After": "3"}))
     with pytest.raises(NetworkError) as caught:
         list(archive(api, pacer).assets())
@@ -123,4 +124,4 @@ def test_a_busy_figshare_is_a_network_failure(api: ScriptedApi) -> None:
 
 
 def test_the_download_address_is_the_apis_and_not_the_websites(api: ScriptedApi) -> None:
-    assert archive(api).locate("41", "a.mat").address == f"{api.address}/v2/file/download/41"
+    assert archive(api).locate(Asset("41", "a.mat", 1)).address == f"{api.address}/v2/file/download/41"

@@ -48,19 +48,19 @@ def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path: Path, target: st
     archive = FilesArchive(tmp_path)
     assert [asset.path for asset in archive.assets()] == ["broken.nwb"]
     with pytest.raises(AssetError, match=r"broken\.nwb is gone .* leads nowhere"):
-        archive.locate("broken.nwb", "broken.nwb")
+        archive.locate(Asset("broken.nwb", "broken.nwb", 1))
 
 
 def test_an_asset_is_read_where_it_lies(tmp_path: Path) -> None:
     write(tmp_path / "a.nwb")
-    location = FilesArchive(tmp_path).locate("a.nwb", "a.nwb")
+    location = FilesArchive(tmp_path).locate(Asset("a.nwb", "a.nwb", 1))
     assert location.is_local
     assert location.address == str(tmp_path / "a.nwb")
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(AssetError, match=r"a\.nwb is gone"):
-        FilesArchive(tmp_path).locate("a.nwb", "a.nwb")
+        FilesArchive(tmp_path).locate(Asset("a.nwb", "a.nwb", 1))
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_folder_that_may_not_be_reached_is_named(tmp_path: Path) -> None:
         with pytest.raises(CallError, match="folder is no folder that can be reached"):
             list(archive.assets())
         with pytest.raises(AssetError, match=r"a\.nwb .* may not be read"):
-            archive.locate("a.nwb", "a.nwb")
+            archive.locate(Asset("a.nwb", "a.nwb", 1))
     finally:
         (tmp_path / "closed").chmod(0o700)
 

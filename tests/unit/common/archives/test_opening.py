@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.common.archives.base import Asset
 from services.common.archives.dandi import DandiArchive
 from services.common.archives.figshare import FigshareArchive
 from services.common.archives.files import FilesArchive
@@ -24,8 +25,8 @@ def entry(**keys: Any) -> Source:
 def test_each_archive_is_opened_at_its_frozen_address() -> None:
     dandi = entry(archive="dandi", identifier="000021", version="0.1.1").with_api(SETTINGS)
     figshare = entry(archive="figshare", identifier="77", version=1).with_api(SETTINGS)
-    assert open_archive(dandi).locate("i", "p").address == "http://dandi.test/api/assets/i/download/"
-    assert open_archive(figshare).locate("4", "p").address == "http://figshare.test/v2/file/download/4"
+    located = [open_archive(source).locate(Asset("4", "p", 1)).address for source in (dandi, figshare)]
+    assert located == ["http://dandi.test/api/assets/4/download/", "http://figshare.test/v2/file/download/4"]
     assert isinstance(open_archive(dandi), DandiArchive)
     assert isinstance(open_archive(figshare), FigshareArchive)
 
@@ -34,7 +35,7 @@ def test_an_entrys_own_address_stays() -> None:
     own = entry(archive="dandi", identifier="000021", version="0.1.1", api="http://own.test/api")
     frozen = own.with_api(SETTINGS)
     assert frozen == own
-    assert open_archive(frozen).locate("i", "p").address.startswith("http://own.test/api/")
+    assert open_archive(frozen).locate(Asset("i", "p", 1)).address.startswith("http://own.test/api/")
 
 
 def test_an_entry_without_an_address_is_not_opened() -> None:
