@@ -64,9 +64,10 @@ class RetryPolicy:
 
 PERMANENT = RetryPolicy(tries=1, waits=(timedelta(0),))
 RETRY_TABLE: dict[type[BaseException], RetryPolicy] = {
-    # Archives are away for minutes to hours (dandi-cli #1556): the waits grow to an hour, for about a day.
+    # Archives are away for minutes to hours (dandi-cli #1556): the waits grow to an hour. Mostly
+    # SPIKEMILL_GIVE_UP_AFTER ends them, and these tries only where it is longer than a week.
     NetworkError: RetryPolicy(
-        tries=60,
+        tries=180,
         waits=tuple(timedelta(seconds=s) for s in (5, 10, 30, 60, 120, 300, 900, 1800, 3600)),
     ),
     DamagedDownloadError: RetryPolicy(tries=3, waits=(timedelta(seconds=5), timedelta(seconds=60))),

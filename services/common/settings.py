@@ -4,9 +4,14 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.common.errors import CallError
+
+_PREFIX = "SPIKEMILL_"
+_NONE = timedelta(0)
 _SECRETS = Path("/run/secrets")
 
 
@@ -14,7 +19,7 @@ class Settings(BaseSettings):
     """What a process of spikemill needs to know; each field is `SPIKEMILL_<NAME>` in the environment."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SPIKEMILL_",
+        env_prefix=_PREFIX,
         env_ignore_empty=True,
         secrets_dir=_SECRETS if _SECRETS.is_dir() else None,
         extra="ignore",
@@ -33,26 +38,34 @@ class Settings(BaseSettings):
         "https://api.figshare.com/v2", description="What `api` means where a figshare source names none."
     )
     requests_per_minute: int = Field(
-        60, description="How many API requests all workers together make to one host."
+        60, gt=0, description="How many API requests all workers together make to one host."
     )
     spool_bytes: int = Field(
-        200_000_000_000, description="How many bytes of assets may lie in the spool at once."
+        200_000_000_000, gt=0, description="How many bytes of assets may lie in the spool at once."
     )
     worker_memory_bytes: int | None = Field(
-        None, description="RLIMIT_DATA of a worker process: a readable error in place of a kill."
+        None, gt=0, description="RLIMIT_DATA of a worker process: a readable error in place of a kill."
     )
 
-    lease: timedelta = Field(timedelta(seconds=180), description="How long a silent worker keeps its job.")
-    heartbeat: timedelta = Field(timedelta(seconds=30), description="How often a worker renews its lease.")
-    sweep: timedelta = Field(timedelta(seconds=1), description="The pause between two rounds of the sweeper.")
-    resend: timedelta = Field(
-        timedelta(minutes=10), description="When a message that nobody answered is sent again."
+    lease: timedelta = Field(
+        timedelta(seconds=180), gt=_NONE, description="How long a silent worker keeps its job."
     )
-    window: int = Field(16, description="How many messages of one queue may be under way.")
-    max_crashes: int = Field(3, description="How often a job may vanish with its worker before it is dead.")
-    attempt_cap: int = Field(200, description="The last bound on the attempts of one job.")
+    heartbeat: timedelta = Field(
+        timedelta(seconds=30), gt=_NONE, description="How often a worker renews its lease."
+    )
+    sweep: timedelta = Field(
+        timedelta(seconds=1), gt=_NONE, description="The pause between two rounds of the sweeper."
+    )
+    resend: timedelta = Field(
+        timedelta(minutes=10), gt=_NONE, description="When a message that nobody answered is sent again."
+    )
+    window: int = Field(16, gt=0, description="How many messages of one queue may be under way.")
+    max_crashes: int = Field(
+        3, gt=0, description="How often a job may vanish with its worker before it is dead."
+    )
+    attempt_cap: int = Field(200, gt=0, description="The last bound on the attempts of one job.")
     give_up_after: timedelta = Field(
-        timedelta(days=2), description="How long an archive may be away before its jobs are dead."
+        timedelta(days=2), ge=_NONE, description="How long an archive may be away before its jobs are dead."
     )
 
     postgres_bin: Path | None = Field(None, description="The folder that holds postgres and initdb.")
@@ -64,5 +77,21 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """Return this process's settings."""
-    return Settings()
+    """Return this process's settings.
+
+    Raises `CallError` with a line for each that is wrong.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [_mistake(details) for details in error.errors(include_url=False)]
+        raise CallError("\n".join(lines)) from error
+
+
+def _mistake(details: ErrorDetails) -> str:
+    """Say which setting is wrong, and what to write instead."""
+    name = f"{_PREFIX}{'_'.join(map(str, details['loc'])).upper()}"
+    remedy = details["msg"].replace("Input should be", "it must be")
+    if details["type"].startswith("time_delta"):
+        remedy = "write a duration as in PT30S, PT10M or P2D"
+    return f"{name}={details['input']}: {remedy}."

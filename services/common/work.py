@@ -104,9 +104,11 @@ def _record(change: Callable[[Transaction], JobState | None]) -> JobState | None
 
 
 def _after_network_failure(task: Task, claim: Claim, error: NetworkError) -> None:
-    """Let Celery retry soon, while its short tries last; then the ledger says when."""
+    """Let Celery retry soon, while the job's short tries last; then the ledger says when."""
     backoff = min(_LONGEST_BACKOFF, _BACKOFF * 2**task.request.retries)
-    is_short = task.request.retries < _SHORT_TRIES and (error.retry_after or 0) <= 0
+    # By the ledger's count too: a message that comes after a long wait brings no new short tries.
+    tries = max(task.request.retries, claim.failures)
+    is_short = tries < _SHORT_TRIES and (error.retry_after or 0) <= 0
     if not is_short:
         _fail(claim, error)
         return

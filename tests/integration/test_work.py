@@ -136,6 +136,16 @@ def test_after_the_short_tries_the_ledger_carries_the_wait(app: Celery, job: int
     assert run(app, job, failing(AssertionError("it was run before its time"))) == "SUCCESS"
 
 
+def test_an_archive_that_stays_away_is_asked_once_after_each_wait(app: Celery, job: int) -> None:
+    """Else the failures would run out long before the time does."""
+    run(app, job, failing(NetworkError("Away.")))
+    for failures, longest in ((5, 120), (6, 300)):
+        ledgers.set_job(job, not_before=ledgers.sources()[0].created_at)
+        run(app, job, failing(NetworkError("Away.")))
+        assert ledgers.job(job).failures == failures
+        assert longest / 2 < waits(job) <= longest
+
+
 def test_what_a_server_asked_for_is_waited_for_by_the_ledger(app: Celery, job: int) -> None:
     assert run(app, job, failing(NetworkError("Busy.", retry_after=500))) == "SUCCESS"
     assert ledgers.job(job).failures == 1

@@ -54,7 +54,8 @@ def build(
         "shard_bytes": shard_bytes,
     }
     if from_pile is not None:
-        _refuse_beside_from(given | {"catalog": catalog, "limit": limit, "SOURCE": sources or None})
+        others = {"catalog": catalog, "limit": limit, "allow_missing": allow_missing or None}
+        _refuse_beside_from(given | others | {"SOURCE": sources or None})
         rebuild(Home(home), from_pile, folder or [], workers=workers)
         return
     if folder:

@@ -27,7 +27,8 @@ def print_status(
     status = snapshot.status
     console.print(f"Build {status.build} of {status.pile}: {state_text(snapshot, has_workers=has_workers)}.")
     console.print(progress_table(snapshot))
-    for line in [*sentences(snapshot, Pace()), *_troubles(snapshot, left_out)]:
+    said = sentences(snapshot, Pace(), has_workers=has_workers)
+    for line in [*said, *_troubles(snapshot, left_out)]:
         console.print(line)
 
 

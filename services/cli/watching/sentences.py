@@ -6,19 +6,19 @@ from services.cli.watching.pace import Pace
 from services.cli.watching.snapshot import Snapshot, seconds_until
 from services.cli.wording import count, duration, rate
 from services.common.ledger.figures import Failure, SourceProgress
-from services.common.models.builds import ReleaseState
+from services.common.models.builds import BuildState, ReleaseState
 
 # A round takes less than a second; Postgres or the broker may have to start again in between.
 _LONGEST_SILENCE = 30.0
 _LISTING = {"ready": "waits to be listed", "running": "is being listed", "dead": "could not be listed"}
 
 
-def sentences(snapshot: Snapshot, pace: Pace) -> Iterator[str]:
+def sentences(snapshot: Snapshot, pace: Pace, *, has_workers: bool = True) -> Iterator[str]:
     """Yield what is true of the whole build: how far, how fast, and what is waited for."""
     yield speed(snapshot, pace)
     if merging := merge_state(snapshot):
         yield merging
-    yield from waits(snapshot)
+    yield from waits(snapshot, has_workers=has_workers)
 
 
 def speed(snapshot: Snapshot, pace: Pace) -> str:
@@ -41,9 +41,10 @@ def merge_state(snapshot: Snapshot) -> str | None:
     return f"merging: {count(status.shards, 'shard')} written, the pile is read once more"
 
 
-def waits(snapshot: Snapshot) -> Iterator[str]:
+def waits(snapshot: Snapshot, *, has_workers: bool = True) -> Iterator[str]:
     """Say per source what failed and is tried again, and when; and whether nothing is sent any more."""
-    if snapshot.status.silent_for > _LONGEST_SILENCE:
+    has_sweeper = has_workers and snapshot.status.state == BuildState.OPEN
+    if has_sweeper and snapshot.status.silent_for > _LONGEST_SILENCE:
         yield "The sweeper ends no round any more, so nothing new starts: logs/sweeper.log says why."
     told: set[str] = set()
     for failure in snapshot.waiting:

@@ -23,12 +23,16 @@ class SupersededError(SpikemillError):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job as one worker holds it; `subject` is the row it is about, in the table that its kind names."""
+    """A job as one worker holds it; `subject` is the row it is about, in the table that its kind names.
+
+    `failures` is how many attempts had failed when it was claimed.
+    """
 
     job: int
     kind: JobKind
     subject: int
     attempt: int
+    failures: int
     owner: str
 
 
@@ -60,7 +64,7 @@ def claim(transaction: Transaction, job_id: int) -> Claim | None:
     if job is None:
         return None
     transaction.execute(insert(Attempt).values(job_id=job.id, attempt=job.attempt, owner=owner))
-    return Claim(job.id, job.kind, _subject_of(job), job.attempt, owner)
+    return Claim(job.id, job.kind, _subject_of(job), job.attempt, job.failures, owner)
 
 
 def _subject_of(job: Job) -> int:

@@ -50,6 +50,7 @@ def test_the_version_is_that_of_the_distribution(run: Run, capsys: pytest.Captur
         (["build", "--catalog", "demo", "--folder", "a=b"], "--folder is for --from"),
         (["build", "--from", "."], "name the folder of a pile"),
         (["build", "--from", ".", "--seed", "1", "--limit", "2"], "leave out seed, limit"),
+        (["build", "--from", ".", "--allow-missing"], "leave out allow-missing"),
         (["plan"], "Name a catalogue"),
         (["queue", "--catalog", "demo"], "Nothing runs in"),
         (["status"], "there is no ledger in"),

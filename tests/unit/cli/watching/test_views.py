@@ -4,8 +4,11 @@ import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from rich.console import Console
 
+from services.cli.watching.pace import Pace
+from services.cli.watching.sentences import sentences
 from services.cli.watching.snapshot import Snapshot
 from services.cli.watching.views import LineView, view_on
 from services.common.ledger.figures import Failure
@@ -52,6 +55,14 @@ def test_a_sweeper_that_stands_still_is_named(take_snapshot: TakeSnapshot) -> No
     said = "The sweeper ends no round any more, so nothing new starts: logs/sweeper.log says why."
     assert said in lines_of(take_snapshot(LATER), take_snapshot(LATER + 100, status=silent))
     assert said not in lines_of(take_snapshot(LATER), take_snapshot(LATER + 100))
+
+
+@pytest.mark.parametrize(("state", "has_workers"), [("released", True), ("open", False)])
+def test_no_sweeper_is_missed_where_none_has_to_run(
+    take_snapshot: TakeSnapshot, *, state: str, has_workers: bool
+) -> None:
+    asked_later = take_snapshot(status={"state": state, "silent_for": 3600.0})
+    assert list(sentences(asked_later, Pace(), has_workers=has_workers)) == ["0 tokens"]
 
 
 def test_an_archive_that_is_away_is_named_with_its_next_try(
