@@ -27,7 +27,7 @@ def carry_out(home: Home, request: BuildRequest, *, workers: int) -> None:
     """
     with interruption_told():
         outcome = _build(home, request, workers)
-    if not tell(outcome, home.pile, output()):
+    if not tell(outcome, home, output()):
         raise typer.Exit(FAILED)
 
 

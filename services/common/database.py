@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from sqlalchemy import Engine, create_engine, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
@@ -22,7 +22,12 @@ def _address() -> str:
     url = settings().database_url
     if url is None:
         raise CallError("There is no ledger: set SPIKEMILL_DATABASE_URL, or use spikemill build.")
-    address = make_url(url.get_secret_value()).set(drivername="postgresql+psycopg")
+    try:
+        address = make_url(url.get_secret_value()).set(drivername="postgresql+psycopg")
+    except ArgumentError as error:
+        raise CallError(
+            "SPIKEMILL_DATABASE_URL: write an address, as postgresql://user@host/name."
+        ) from error
     return address.render_as_string(hide_password=False)
 
 

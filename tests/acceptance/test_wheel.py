@@ -16,7 +16,7 @@ _IS_ROOT = os.geteuid() == 0
 
 
 def test_the_wheel_is_what_runs(installation: Installation, open_folder: Path) -> None:
-    for module in ("services.cli.main", "services.common.migrate"):
+    for module in ("services.cli.entry", "services.common.migrate"):
         place = installation.place_of(module, open_folder)
         assert place.is_relative_to(installation.folder)
         assert not place.is_relative_to(CHECKOUT)

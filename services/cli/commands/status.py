@@ -43,7 +43,7 @@ def status(
     if as_json:
         typer.echo(json.dumps(status_document(snapshot, left_out), indent=2))
         return
-    print_status(snapshot, left_out, output(), has_workers=has_workers)
+    print_status(snapshot, left_out, folder.path, output(), has_workers=has_workers)
     if folder.pile.exists():
         output().print(f"Pile: {folder.pile}")
 

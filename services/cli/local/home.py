@@ -95,21 +95,30 @@ class Home:
 
     def in_use(self) -> bool:
         """Tell whether a living process holds the home."""
-        if not (self.state / "lock").exists():
-            return False
+        try:
+            if not self._lock_path.exists():
+                return False
+        except PermissionError as error:
+            raise self._closed(error) from error
         with self._lock_file() as file:
             return not _try_lock(file, fcntl.LOCK_SH)
 
     def _lock_file(self) -> IO[str]:
         """Open the lock's file, whose text is the process that holds it."""
-        path = self.state / "lock"
         try:
-            return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+")
+            return os.fdopen(os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+")
         except OSError as error:
-            raise CallError(
-                f"cannot open {path}: {error.strerror}; "
-                f"run as the user who owns {self.path}, or give another --home"
-            ) from error
+            raise self._closed(error) from error
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.state / "lock"
+
+    def _closed(self, error: OSError) -> CallError:
+        return CallError(
+            f"cannot open {self._lock_path}: {error.strerror}; "
+            f"run as the user who owns {self.path}, or give another --home"
+        )
 
     def _lock(self, file: IO[str], deadline: float) -> None:
         """Take the lock before the deadline, or say who has it."""

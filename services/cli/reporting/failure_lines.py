@@ -2,24 +2,25 @@
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from services.common.ledger.figures import Failure, LeftOut
 from services.common.models.work import JobKind, JobState
 
 
-def dead_lines(failures: Sequence[Failure]) -> list[str]:
+def dead_lines(failures: Sequence[Failure], home: Path) -> list[str]:
     """Return a line per session and other piece of work that failed for good."""
     lines: dict[str, str] = {}
     for failure in failures:
         if failure.state == JobState.DEAD:
-            lines.setdefault(failure.session or f"{failure.source}/{failure.kind}", dead_line(failure))
+            lines.setdefault(failure.session or f"{failure.source}/{failure.kind}", dead_line(failure, home))
     return list(lines.values())
 
 
-def dead_line(failure: Failure) -> str:
+def dead_line(failure: Failure, home: Path) -> str:
     """Return what is wrong with one piece of work, and what a person can do."""
     text = described(failure.source, failure.file, failure.error)
-    return f"{text} ({_remedy(failure)})"
+    return f"{text} ({_remedy(failure, home)})"
 
 
 def left_out_line(left_out: LeftOut) -> str:
@@ -37,8 +38,9 @@ def described(source: str, file: str | None, error: str) -> str:
     return text if text.startswith(source) and text[len(source) :][:1] in {":", ","} else f"{source}: {text}"
 
 
-def _remedy(failure: Failure) -> str:
+def _remedy(failure: Failure, home: Path) -> str:
     """Return what to type; the error's own text says what to change."""
+    in_home = f"--home {shlex.quote(str(home))}"
     if failure.kind in {JobKind.FETCH, JobKind.BIN}:
-        return f"to go on without it: spikemill waive {shlex.quote(failure.session)} --reason WHY"
-    return "to try it again: spikemill retry"
+        return f"to go on without it: spikemill waive {shlex.quote(failure.session)} --reason WHY {in_home}"
+    return f"to try it again: spikemill retry {in_home}"

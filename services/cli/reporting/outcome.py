@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from services.cli.local.home import Home
 from services.cli.printing import complain
 from services.cli.reporting.failure_lines import dead_lines, left_out_line
 from services.cli.reporting.token_table import token_table
@@ -28,13 +29,13 @@ class Outcome:
     worked: bool
 
 
-def tell(outcome: Outcome, pile: Path, console: Console) -> bool:
+def tell(outcome: Outcome, home: Home, console: Console) -> bool:
     """Say how the build ended; return whether a pile stands that is what was asked for."""
     if outcome.ending is Ending.RELEASED:
-        _tell_release(outcome, pile, console)
+        _tell_release(outcome, home.pile, console)
         return True
     if outcome.ending is Ending.STUCK:
-        _tell_stuck(outcome, console)
+        _tell_stuck(outcome, home, console)
     elif outcome.ending is Ending.CANCELLED:
         complain("The build was cancelled from elsewhere; the same command takes it up again.")
     else:
@@ -65,8 +66,8 @@ def _what_was_done(outcome: Outcome) -> str:
     )
 
 
-def _tell_stuck(outcome: Outcome, console: Console) -> None:
-    lines = dead_lines(outcome.last.dead)
+def _tell_stuck(outcome: Outcome, home: Home, console: Console) -> None:
+    lines = dead_lines(outcome.last.dead, home.path)
     for line in lines or ["Nothing can run any more, and nothing failed: see the logs of the home."]:
         complain(line)
     done = outcome.last.sessions_done

@@ -1,6 +1,7 @@
 """How a build stands, for people."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -21,14 +22,14 @@ _STATES = {
 
 
 def print_status(
-    snapshot: Snapshot, left_out: Sequence[LeftOut], console: Console, *, has_workers: bool
+    snapshot: Snapshot, left_out: Sequence[LeftOut], home: Path, console: Console, *, has_workers: bool
 ) -> None:
     """Print the build, its sources, what failed and what it goes without."""
     status = snapshot.status
     console.print(f"Build {status.build} of {status.pile}: {state_text(snapshot, has_workers=has_workers)}.")
     console.print(progress_table(snapshot))
     said = sentences(snapshot, Pace(), has_workers=has_workers)
-    for line in [*said, *_troubles(snapshot, left_out)]:
+    for line in [*said, *_troubles(snapshot, left_out, home)]:
         console.print(line)
 
 
@@ -44,8 +45,8 @@ def state_text(snapshot: Snapshot, *, has_workers: bool) -> str:
     return "the pile is being merged" if status.release_state == ReleaseState.FROZEN else "under way"
 
 
-def _troubles(snapshot: Snapshot, left_out: Sequence[LeftOut]) -> Iterator[str]:
-    if dead := dead_lines(snapshot.dead):
+def _troubles(snapshot: Snapshot, left_out: Sequence[LeftOut], home: Path) -> Iterator[str]:
+    if dead := dead_lines(snapshot.dead, home):
         yield f"{count(len(dead), 'failure')} for good:"
         yield from (f"  {line}" for line in dead)
     elif left_out:

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.cli.reporting.failure_lines import dead_line, dead_lines, described, left_out_line
 from services.common.ledger.figures import Failure, LeftOut
+
+HOME = Path("/a lab")
 
 
 def failure(**changes: Any) -> Failure:
@@ -29,17 +32,19 @@ def failure(**changes: Any) -> Failure:
 
 
 def test_a_line_says_what_is_wrong_and_what_to_type() -> None:
-    assert dead_line(failure()) == (
+    assert dead_line(failure(), HOME) == (
         "lab: sub 1/day.nwb: no units table; exclude it "
-        "(to go on without it: spikemill waive 'lab/sub 1/day' --reason WHY)"
+        "(to go on without it: spikemill waive 'lab/sub 1/day' --reason WHY --home '/a lab')"
     )
     planning = failure(kind="plan", session="lab", file=None, error="lab: none of the 3 assets is selected")
-    assert dead_line(planning) == "lab: none of the 3 assets is selected (to try it again: spikemill retry)"
+    assert dead_line(planning, HOME) == (
+        "lab: none of the 3 assets is selected (to try it again: spikemill retry --home '/a lab')"
+    )
 
 
 def test_a_session_whose_copies_all_failed_is_one_line() -> None:
     both = [failure(kind="fetch", file=name, error=f"{name}: gone") for name in ("a.nwb", "b.nwb")]
-    assert len(dead_lines([*both, failure(state="ready")])) == 1
+    assert len(dead_lines([*both, failure(state="ready")], HOME)) == 1
 
 
 @pytest.mark.parametrize(

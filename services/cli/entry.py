@@ -1,0 +1,16 @@
+"""Where the command begins: Ctrl-C ends it in a sentence even while its modules load."""
+
+import sys
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Load the command and run it."""
+    try:
+        # Loading takes most of a second, in which somebody may change their mind.
+        from services.cli.main import main as run  # noqa: PLC0415
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped before anything was started.\n")
+        sys.exit(_INTERRUPTED)
+    run()
