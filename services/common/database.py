@@ -25,9 +25,7 @@ def _address() -> str:
     try:
         address = make_url(url.get_secret_value()).set(drivername="postgresql+psycopg")
     except ArgumentError as error:
-        raise CallError(
-            "SPIKEMILL_DATABASE_URL: write an address, as postgresql://user@host/name."
-        ) from error
+        raise CallError("SPIKEMILL_DATABASE_URL: write it as postgresql://user@host/name.") from error
     return address.render_as_string(hide_password=False)
 
 
