@@ -474,7 +474,7 @@ def upgrade() -> None:
             sa.BigInteger(),
             server_default="0",
             nullable=False,
-            comment="Attempts that ended in an error.",
+            comment="Failures of the same kind in a row.",
         ),
         sa.Column(
             "crashes",

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from services.common.database import transaction
-from services.common.errors import AssetError, NetworkError, RecordingError
+from services.common.errors import AssetError, DamagedDownloadError, NetworkError, RecordingError
 from services.common.ledger import claims, endings
 from services.common.ledger.claims import SupersededError
 from services.common.ledger.endings import Result
@@ -135,6 +135,14 @@ def test_an_archive_that_is_away_too_long_is_given_up(plan_job: int) -> None:
         not_before=func.clock_timestamp(),
     )
     assert ledgers.fail(ledgers.claim(plan_job), NetworkError("Away.")) is JobState.DEAD
+
+
+def test_each_kind_of_error_has_its_own_tries(plan_job: int) -> None:
+    for _ in range(4):
+        ledgers.fail(ledgers.claim(plan_job), NetworkError("Away."))
+        ledgers.set_job(plan_job, not_before=func.clock_timestamp())
+    assert ledgers.fail(ledgers.claim(plan_job), DamagedDownloadError("Other bytes.")) is JobState.READY
+    assert ledgers.job(plan_job).failures == 1
 
 
 def test_success_forgets_the_error_but_history_keeps_it(plan_job: int) -> None:

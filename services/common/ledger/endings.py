@@ -123,10 +123,16 @@ def _was_finished(transaction: Transaction, claim: Claim) -> bool:
 
 
 def _note_failure(transaction: Transaction, job: Job, error: BaseException) -> None:
-    job.failures += 1
-    job.error_class = type(error).__name__
+    """Count the failure: each kind has its own tries, so another kind begins at one."""
+    kind = type(error).__name__
+    if kind == job.error_class:
+        job.failures += 1
+        job.first_failed_at = func.coalesce(Job.first_failed_at, func.clock_timestamp())
+    else:
+        job.failures = 1
+        job.first_failed_at = func.clock_timestamp()
+    job.error_class = kind
     job.error = readable(error)
-    job.first_failed_at = func.coalesce(Job.first_failed_at, func.clock_timestamp())
     end_attempt(transaction, job.id, job.attempt, Outcome.FAILED, job.error)
     transaction.flush()
 

@@ -82,7 +82,7 @@ class Job(Model):
     attempt: Mapped[int] = mapped_column(
         server_default="0", comment="Raised at each claim, never reset: the fencing token."
     )
-    failures: Mapped[int] = mapped_column(server_default="0", comment="Attempts that ended in an error.")
+    failures: Mapped[int] = mapped_column(server_default="0", comment="Failures of the same kind in a row.")
     crashes: Mapped[int] = mapped_column(
         server_default="0", comment="Attempts that vanished with their worker."
     )
