@@ -1,9 +1,8 @@
 """The lines of a pile's provenance, from what the ledger holds."""
 
-from collections.abc import Sequence
-from typing import Literal, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
 
-from services.common.catalogue import source_from_record
 from services.common.models import Asset, Build, Release, Session, Shard
 from services.common.schema import FORMAT_ID
 from services.merger.freezing import stored_parameters
@@ -26,6 +25,7 @@ def provenance_of(
 ) -> Provenance:
     """Return the provenance of a release whose shards all stand, with the texts that it froze."""
     texts = release.texts or {}
+    entries = {entry["name"]: entry for entry in texts["sources"]}
     return Provenance(
         pile=PileRecord(
             name=build.pile,
@@ -38,7 +38,7 @@ def provenance_of(
             split=SplitFacts(**(release.split or {})),
             shards=tuple(_shard(shard) for shard in shards),
         ),
-        sessions=tuple(_session(session) for session in sessions),
+        sessions=tuple(_session(session, entries[session.source_version.name]) for session in sessions),
         missing=tuple(MissingRecord(**missing) for missing in release.missing or []),
     )
 
@@ -54,8 +54,7 @@ def _shard(shard: Shard) -> ShardRecord:
     )
 
 
-def _session(session: Session) -> SessionRecord:
-    entry = source_from_record(session.source_version.entry).describe()
+def _session(session: Session, entry: Mapping[str, Any]) -> SessionRecord:
     version = entry.get("version")
     return SessionRecord(
         source=session.source_version.name,

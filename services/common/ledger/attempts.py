@@ -25,6 +25,12 @@ def end_attempt(
     )
 
 
+def hand_back(transaction: Transaction, job: Job, outcome: Outcome) -> None:
+    """Make a running job ready again, uncounted."""
+    end_attempt(transaction, job.id, job.attempt, outcome)
+    let_go(job, JobState.READY)
+
+
 def withdraw_attempt(transaction: Transaction, job: Job) -> None:
     """End the attempt that is under way, if one is: nobody waits for what it makes any more."""
     if job.state is JobState.RUNNING:

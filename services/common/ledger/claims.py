@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, and_, func, insert, select, update
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.errors import SpikemillError
-from services.common.ledger.attempts import let_go, withdraw_attempt
+from services.common.ledger.attempts import hand_back
 from services.common.ledger.wanted import is_wanted
 from services.common.models import Attempt, Job
-from services.common.models.work import JobKind, JobState
+from services.common.models.work import JobKind, JobState, Outcome
 from services.common.schema import FORMAT_ID
 from services.common.settings import settings
 
@@ -25,7 +25,7 @@ class SupersededError(SpikemillError):
 class Claim:
     """A job as one worker holds it; `subject` is the row it is about, in the table that its kind names.
 
-    `failures` is how many attempts had failed when it was claimed.
+    `failures` is how many failures of one kind in a row it had when it was claimed.
     """
 
     job: int
@@ -114,5 +114,4 @@ def withdraw(transaction: Transaction, claim: Claim) -> None:
     """Give back a job that nobody wants: a lease that runs out would count as a crash."""
     job = transaction.scalar(select(Job).where(held_by(claim)).with_for_update())
     if job is not None:
-        withdraw_attempt(transaction, job)
-        let_go(job, JobState.READY)
+        hand_back(transaction, job, Outcome.WITHDRAWN)

@@ -55,7 +55,6 @@ class MissingSession:
     source: str
     key: str
     waived: str | None
-    error_class: str | None
 
 
 def release_of(transaction: Transaction, release_id: int) -> tuple[Release, Build]:
@@ -166,7 +165,7 @@ def chunks_of(transaction: Transaction, build_id: int) -> list[StoredChunk]:
 def missing_from(transaction: Transaction, build_id: int) -> list[MissingSession]:
     """Return the sessions of a build that are waived or dead."""
     query = (
-        select(SourceVersion.name, Session.key, Job.waived_because, Job.error_class)
+        select(SourceVersion.name, Session.key, Job.waived_because)
         .join(SourceVersion, SourceVersion.id == Session.source_version_id)
         .join(BUILD_SESSIONS, BUILD_SESSIONS.c.session_id == Session.id)
         .join(Job, Job.session_id == Session.id)

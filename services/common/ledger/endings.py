@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.errors import NetworkError, RetryPolicy, readable, retry_policy
-from services.common.ledger.attempts import end_attempt, let_go
+from services.common.ledger.attempts import end_attempt, hand_back, let_go
 from services.common.ledger.claims import Claim, SupersededError, held_by, withdraw
 from services.common.ledger.locks import lock_before_job
 from services.common.ledger.rooms import close_session_of
@@ -56,37 +56,26 @@ def finish(transaction: Transaction, claim: Claim, result: Result) -> JobState:
 
 def fail(transaction: Transaction, claim: Claim, error: BaseException) -> JobState:
     """Count the failure; the retry table says whether and when the job runs again."""
-    job = _held(transaction, claim)
-    policy = retry_policy(error)
-    _note_failure(transaction, job, error)
-    if _is_hopeless(transaction, job, policy):
-        bury(transaction, job)
-        return JobState.DEAD
-    pause = policy.wait(job.failures)
-    if isinstance(error, NetworkError):
-        pause = max(pause, timedelta(seconds=error.retry_after or 0))
-    let_go(job, JobState.READY)
-    job.not_before = func.clock_timestamp() + pause
-    return JobState.READY
+    job = _count_failure(transaction, claim, error)
+    if job.state is JobState.READY:
+        pause = retry_policy(error).wait(job.failures)
+        if isinstance(error, NetworkError):
+            pause = max(pause, timedelta(seconds=error.retry_after or 0))
+        job.not_before = func.clock_timestamp() + pause
+    return job.state
 
 
 def retry_soon(transaction: Transaction, claim: Claim, error: NetworkError, *, within: float) -> JobState:
     """Count a network failure and leave the job to Celery's own retry, due within the given seconds."""
-    job = _held(transaction, claim)
-    _note_failure(transaction, job, error)
-    if _is_hopeless(transaction, job, retry_policy(error)):
-        bury(transaction, job)
-        return JobState.DEAD
-    let_go(job, JobState.READY)
-    job.retry_until = func.clock_timestamp() + timedelta(seconds=within)
-    return JobState.READY
+    job = _count_failure(transaction, claim, error)
+    if job.state is JobState.READY:
+        job.retry_until = func.clock_timestamp() + timedelta(seconds=within)
+    return job.state
 
 
 def release(transaction: Transaction, claim: Claim) -> None:
     """Give the job back uncounted: this worker was told to stop."""
-    job = _held(transaction, claim)
-    let_go(job, JobState.READY)
-    end_attempt(transaction, claim.job, claim.attempt, Outcome.RELEASED)
+    hand_back(transaction, _held(transaction, claim), Outcome.RELEASED)
 
 
 def step_back(transaction: Transaction, claim: Claim, error: SupersededError) -> JobState:
@@ -120,6 +109,17 @@ def _was_finished(transaction: Transaction, claim: Claim) -> bool:
         Attempt.job_id == claim.job, Attempt.attempt == claim.attempt, Attempt.owner == claim.owner
     )
     return transaction.scalar(ended) is Outcome.DONE
+
+
+def _count_failure(transaction: Transaction, claim: Claim, error: BaseException) -> Job:
+    """Count the failure and let the job go: dead if it was tried often or long enough, else ready."""
+    job = _held(transaction, claim)
+    _note_failure(transaction, job, error)
+    if _is_hopeless(transaction, job, retry_policy(error)):
+        bury(transaction, job)
+    else:
+        let_go(job, JobState.READY)
+    return job
 
 
 def _note_failure(transaction: Transaction, job: Job, error: BaseException) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.ledger.attempts import let_go, withdraw_attempt
+from services.common.ledger.attempts import hand_back
 from services.common.ledger.locks import lock_releases, lock_sessions
 from services.common.ledger.restarting import restart_session, start_again
 from services.common.ledger.wanted import BUILD_SESSIONS, is_wanted
 from services.common.models import Asset, Build, Job, Release, Session, Shard, SourceVersion
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import JobKind, JobState
+from services.common.models.work import JobKind, JobState, Outcome
 
 
 def retry_dead(transaction: Transaction, sources: Sequence[str] = ()) -> int:
@@ -80,8 +80,7 @@ def _withdraw_unwanted(transaction: Transaction) -> None:
         select(Job).where(Job.state == JobState.RUNNING, ~is_wanted()).order_by(Job.id).with_for_update()
     ).all()
     for job in unwanted:
-        withdraw_attempt(transaction, job)
-        let_go(job, JobState.READY)
+        hand_back(transaction, job, Outcome.WITHDRAWN)
 
 
 def prune_chunks(transaction: Transaction) -> list[str]:

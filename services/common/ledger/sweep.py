@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from services.common.ledger.attempts import end_attempt, let_go
+from services.common.ledger.attempts import end_attempt, hand_back, let_go
 from services.common.ledger.claims import is_gone
 from services.common.ledger.endings import bury
 from services.common.ledger.locks import lock_sessions_of_jobs
@@ -96,8 +96,7 @@ def reclaim_older_boots(transaction: Transaction, boot: str) -> int:
         .with_for_update()
     ).all()
     for job in left:
-        end_attempt(transaction, job.id, job.attempt, Outcome.RELEASED)
-        let_go(job, JobState.READY)
+        hand_back(transaction, job, Outcome.RELEASED)
     return len(left)
 
 

@@ -13,7 +13,7 @@ from services.merger.freezing import freeze_rows, missing_records, planned_row
 
 PARAMETERS: dict[str, Any] = {"seed": 3, "split_by": "session", "test_fraction": 0.2, "texts": "x"}
 TEXTS: dict[str, Any] = {"notes": "", "sources": []}
-MISSING = MissingSession("a", "sub-1/day3.nwb", None, "RecordingError")
+MISSING = MissingSession("a", "sub-1/day3.nwb", None)
 
 
 def stored(number: int) -> StoredRow:
