@@ -28,10 +28,14 @@ _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
-def web_client(*, read: float = READ_SECONDS) -> httpx.Client:
-    """Return a client that follows redirects; an Authorization header stays with its own host."""
+def web_client(*, read: float = READ_SECONDS, connections: int | None = None) -> httpx.Client:
+    """Return a client that follows redirects; an Authorization header stays with its own host.
+
+    It opens no more than so many connections at once; who wants one more waits.
+    """
     return httpx.Client(
-        timeout=httpx.Timeout(read, connect=CONNECT_SECONDS),
+        timeout=httpx.Timeout(read, connect=CONNECT_SECONDS, pool=None),
+        limits=httpx.Limits(max_connections=connections),
         follow_redirects=True,
         headers={"User-Agent": USER_AGENT},
     )

@@ -1,0 +1,1 @@
+"""Reading parts of an asset where it lies, over HTTP."""

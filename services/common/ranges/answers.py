@@ -1,0 +1,73 @@
+"""Whether an answer to a range request holds exactly the bytes that were asked for, of the same object."""
+
+import re
+from http import HTTPStatus
+
+import httpx
+
+from services.common.archives.base import Asset
+from services.common.errors import DamagedDownloadError, NetworkError, NoRangesError
+from services.common.ranges.spans import ByteSpan
+from services.common.web import without_query
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+def identify(response: httpx.Response, asset: Asset) -> str:
+    """Return the ETag that every later part must bear.
+
+    Raises `NoRangesError` where there is none to rely on: parts of different objects could be mixed.
+    """
+    etag = _strong_etag(response)
+    if etag is None:
+        raise _no_ranges(response, asset.path, "does not say by an ETag which object a part is of")
+    return etag
+
+
+def require_part(response: httpx.Response, asked: ByteSpan, asset: Asset, etag: str | None) -> None:
+    """Raise unless the answer is the part that was asked for, of the object that was listed and begun.
+
+    Raises `NoRangesError` where the server sends whole files only, `DamagedDownloadError` where the object is
+    another one, `NetworkError` where something between us and it answered.
+    """
+    place = _place(response, asset.path)
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        raise NetworkError(f"{place} answered with a web page in place of the file.")
+    if response.status_code == HTTPStatus.OK:
+        raise _no_ranges(response, asset.path, "sends the whole file, where a part was asked for")
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise NetworkError(f"{place} packed the part in a way that was not asked for.")
+    found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if found is None or (int(found[1]), int(found[2]) + 1) != (asked.offset, asked.end):
+        raise NetworkError(f"{place} answered with another part than the one that was asked for.")
+    if found[3] not in ("*", str(asset.size)):
+        raise DamagedDownloadError(
+            f"{asset.path}: the archive lists {asset.size} bytes and has {found[3]}; nothing was kept."
+        )
+    if etag is not None and _strong_etag(response) != etag:
+        raise changed(asset)
+
+
+def changed(asset: Asset) -> DamagedDownloadError:
+    """Return the error for an object that is no longer the one that was begun."""
+    return DamagedDownloadError(
+        f"{asset.path} was changed in its archive while it was being read; nothing was kept, "
+        "and it is read anew."
+    )
+
+
+def _strong_etag(response: httpx.Response) -> str | None:
+    """Return the ETag if it may stand in a condition: a weak one does not promise equal bytes."""
+    etag: str | None = response.headers.get("ETag")
+    return None if etag is None or etag.startswith("W/") else etag
+
+
+def _no_ranges(response: httpx.Response, path: str, what: str) -> NoRangesError:
+    return NoRangesError(
+        f"{_place(response, path)} {what}; "
+        'write fetch = "copy" or "stream-or-copy" for this source in the catalogue.'
+    )
+
+
+def _place(response: httpx.Response, path: str) -> str:
+    return f"{path}: {without_query(str(response.url))}"
