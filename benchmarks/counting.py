@@ -10,12 +10,12 @@ import numpy as np
 
 from benchmarks.spike_hours import BIN_SIZE, PUBLISHED_HZ, SPARSE_HZ, count_rows, make_hour, units_of
 from benchmarks.tables import print_table
-from services.binner.readers import Recording
+from services.binner.readers import SpikeTrains
 
 ROUNDS = 5
 
 
-def by_histogram(recording: Recording) -> np.ndarray:
+def by_histogram(recording: SpikeTrains) -> np.ndarray:
     """Count as the original does: edges and a histogram for each unit, stacked, cast."""
     units = units_of(recording)
     latest = max(unit.max() for unit in units if unit.size)
@@ -23,23 +23,23 @@ def by_histogram(recording: Recording) -> np.ndarray:
     return np.vstack(histograms).astype(np.uint8)
 
 
-def by_histogram_on_shared_edges(recording: Recording) -> list[np.ndarray]:
+def by_histogram_on_shared_edges(recording: SpikeTrains) -> list[np.ndarray]:
     """Count with edges made once, and leave the int64 histograms as they are."""
     edges = np.arange(0, recording.spike_times.max() + BIN_SIZE, BIN_SIZE)
     return [np.histogram(unit, edges)[0] for unit in units_of(recording)]
 
 
-def by_spikemill(recording: Recording) -> None:
+def by_spikemill(recording: SpikeTrains) -> None:
     """Count row by row, as the binner does; a row is gone when the next one is made."""
     for _ in count_rows(recording):
         pass
 
 
-def best_seconds(count: Callable[[Recording], object], recording: Recording) -> float:
+def best_seconds(count: Callable[[SpikeTrains], object], recording: SpikeTrains) -> float:
     """Return the cpu seconds of the best of some runs, each on a copy of its own."""
     seconds = []
     for _ in range(ROUNDS):
-        own = Recording(recording.spike_times.copy(), recording.ends)
+        own = SpikeTrains(recording.spike_times.copy(), recording.ends)
         start = time.process_time()
         count(own)
         seconds.append(time.process_time() - start)
@@ -50,9 +50,9 @@ def compare(mean_hz: float) -> list[list[str]]:
     """Measure the three ways on one hour; raise where ours counts anything else than the original's."""
     hour = make_hour(mean_hz)
     expected = by_histogram(hour)
-    counted = np.hstack(list(count_rows(Recording(hour.spike_times.copy(), hour.ends))))
+    counted = np.hstack(list(count_rows(SpikeTrains(hour.spike_times.copy(), hour.ends))))
     np.testing.assert_array_equal(counted, expected)
-    ways: dict[str, Callable[[Recording], object]] = {
+    ways: dict[str, Callable[[SpikeTrains], object]] = {
         "numpy.arange + histogram per unit, stacked, cast": by_histogram,
         "numpy.histogram per unit, shared edges, not stacked": by_histogram_on_shared_edges,
         "spikemill": by_spikemill,

@@ -18,6 +18,7 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from benchmarks.spike_hours import BIN_SIZE
 from benchmarks.tables import print_table
+from services.binner.readers import CopiedFile
 from services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
 
 N_UNITS = 1000
@@ -62,7 +63,7 @@ def bin_and_measure(path: Path, bin_size: float) -> tuple[BinnedSession, int]:
     """Bin the recording; return what came out and the peak memory of this process, in bytes."""
     settings = ReaderSettings("nwb-units", bin_size=bin_size)
     names = SessionNames("made-up", None, "memory")
-    binned = bin_session([path], settings, names, path.with_suffix(".parquet"))
+    binned = bin_session([CopiedFile(path)], settings, names, path.with_suffix(".parquet"))
     return binned, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from services.binner.counting import count_window
 from services.binner.edges import BinEdges, lay_edges
-from services.binner.readers import Recording
+from services.binner.readers import SpikeTrains
 from services.binner.segments import cut_segments
 from services.binner.spike_bins import finite_range, to_bins
 
@@ -18,21 +18,21 @@ PUBLISHED_HZ = 4.9
 SPARSE_HZ = 3.1
 
 
-def make_hour(mean_hz: float, n_units: int = 600, seconds: int = 3600) -> Recording:
+def make_hour(mean_hz: float, n_units: int = 600, seconds: int = 3600) -> SpikeTrains:
     """Draw an hour of Poisson units with log-normal rates, on a 30 kHz grid, in order within each unit."""
     random = np.random.default_rng(20)
     rates = random.lognormal(0.0, 1.0, n_units)
     sizes = random.poisson(rates * (mean_hz / rates.mean()) * seconds)
     samples = [np.sort(random.integers(0, seconds * SAMPLES_PER_SECOND, size)) for size in sizes]
-    return Recording(np.concatenate(samples) / SAMPLES_PER_SECOND, np.cumsum(sizes))
+    return SpikeTrains(np.concatenate(samples) / SAMPLES_PER_SECOND, np.cumsum(sizes))
 
 
-def units_of(recording: Recording) -> list[np.ndarray]:
+def units_of(recording: SpikeTrains) -> list[np.ndarray]:
     """Return each unit's spike times, seconds."""
     return np.split(recording.spike_times, recording.ends[:-1])
 
 
-def lay(recording: Recording) -> BinEdges:
+def lay(recording: SpikeTrains) -> BinEdges:
     """Lay 20 ms bins over a recording."""
     spanned = finite_range([recording])
     if spanned is None:
@@ -40,7 +40,7 @@ def lay(recording: Recording) -> BinEdges:
     return lay_edges(*spanned, bin_size=BIN_SIZE, origin="zero", max_hours=48)
 
 
-def count_rows(recording: Recording) -> Iterator[np.ndarray]:
+def count_rows(recording: SpikeTrains) -> Iterator[np.ndarray]:
     """Count a recording, which is used up, row by row as the binner does: uint8, units x bins."""
     edges = lay(recording)
     part = to_bins(recording, edges)

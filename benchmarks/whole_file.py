@@ -25,7 +25,8 @@ from pynwb.misc import Units
 
 from benchmarks.spike_hours import BIN_SIZE, PUBLISHED_HZ, count_rows, make_hour
 from benchmarks.tables import print_table
-from services.binner.readers import make_reader
+from services.binner.readers import CopiedFile
+from services.binner.readers.nwb_units import NwbUnits
 from services.binner.segments import cut_segments
 from services.binner.session import ReaderSettings, SessionNames, bin_session
 
@@ -97,7 +98,8 @@ def by_original(path: Path, folder: Path) -> Path:
 def by_spikemill(path: Path, folder: Path) -> Path:
     """Write the file's rows as the binner does."""
     written = folder / "spikemill.parquet"
-    bin_session([path], ReaderSettings("nwb-units"), SessionNames("made-up", "sub-01", path.stem), written)
+    names = SessionNames("made-up", "sub-01", path.stem)
+    bin_session([CopiedFile(path)], ReaderSettings("nwb-units"), names, written)
     return written
 
 
@@ -108,7 +110,7 @@ def rows_by_original(path: Path, _folder: Path) -> int:
 
 def rows_by_spikemill(path: Path, _folder: Path) -> int:
     """Make the file's rows in memory as the binner does, and only count them."""
-    return sum(1 for _ in count_rows(make_reader("nwb-units", {}).read(path)))
+    return sum(1 for _ in count_rows(NwbUnits().read(CopiedFile(path))))
 
 
 def require_equal_counts(one: Path, other: Path) -> None:

@@ -1,30 +1,38 @@
-"""Counts of one window of bins, for all units: equal to `numpy.histogram` on the session's edges."""
+"""Counts of one window of bins, for all units; spikes are counted as `numpy.histogram` counts them."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.binner.readers import EstimatedCounts
 from services.binner.spike_bins import MAX_COUNT, SPIKES_AT_A_TIME, SpikeBins
 
 # A summand of the counts' own type keeps `numpy.add.at` on its fast path, forty times the other one.
 _ONE = np.uint8(1)
 
+Part = SpikeBins | EstimatedCounts
+"""One recording on a session's bins."""
 
-def count_window(parts: Sequence[SpikeBins], first_bin: int, stop_bin: int) -> NDArray[np.uint8]:
+
+def count_window(parts: Sequence[Part], first_bin: int, stop_bin: int) -> NDArray[np.uint8]:
     """Count the bins [first_bin, stop_bin) of all units of all parts, one part's units below the other's.
 
     Returns a uint8 matrix, units x bins, C order. A count above 255 is kept at 255.
     """
-    counts = np.zeros((sum(len(part.ends) for part in parts), stop_bin - first_bin), np.uint8)
+    counts = np.zeros((sum(part.n_units for part in parts), stop_bin - first_bin), np.uint8)
     top = 0
     for part in parts:
-        _count_part(part, first_bin, counts[top : top + len(part.ends)])
-        top += len(part.ends)
+        rows = counts[top : top + part.n_units]
+        if isinstance(part, SpikeBins):
+            _count_spikes(part, first_bin, rows)
+        else:
+            rows[:] = part.counts[:, first_bin:stop_bin]
+        top += part.n_units
     return counts
 
 
-def _count_part(part: SpikeBins, first_bin: int, counts: NDArray[np.uint8]) -> None:
+def _count_spikes(part: SpikeBins, first_bin: int, counts: NDArray[np.uint8]) -> None:
     """Count one recording's spikes into its zeroed rows of the matrix."""
     width = counts.shape[1]
     starts, stops = _first_spikes(part, (first_bin, first_bin + width))

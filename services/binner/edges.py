@@ -11,7 +11,7 @@ from services.common.errors import RecordingError
 
 Origin = Literal["zero", "first-spike"]
 
-_SECONDS_PER_HOUR = 3600
+SECONDS_PER_HOUR = 3600
 # With at least this many float64 values in a bin, every rounding below stays under the bias (see `locate`).
 _VALUES_PER_BIN = 4096
 _BIAS = 2.0**-8
@@ -75,7 +75,7 @@ def lay_edges(
 
 def _require_length(seconds: float, latest: float, max_hours: float) -> None:
     """Raise where the recording is longer than the catalogue allows."""
-    hours = seconds / _SECONDS_PER_HOUR
+    hours = seconds / SECONDS_PER_HOUR
     if hours > max_hours:
         raise RecordingError(
             f"its last spike is at {latest:,.0f} seconds, which makes {hours:,.0f} hours and is more than "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.binner.edges import BinEdges
-from services.binner.readers.base import Recording
+from services.binner.readers.base import SpikeTrains
 
 MAX_COUNT = int(np.iinfo(np.uint8).max)
 # Spikes worked on at a time: small enough for a core's cache, large enough that calls cost nothing.
@@ -29,12 +29,27 @@ class SpikeBins:
     crowded_bins: NDArray[np.int64]
 
     @property
+    def n_units(self) -> int:
+        """The number of units, silent ones included."""
+        return len(self.ends)
+
+    @property
+    def spikes(self) -> int:
+        """How many spikes were counted."""
+        return len(self.bins)
+
+    @property
+    def clipped(self) -> int:
+        """How many cells have more spikes than a uint8 can hold."""
+        return len(self.crowded_bins)
+
+    @property
     def starts(self) -> NDArray[np.int64]:
         """Where each unit's spikes start, int64 of shape (n_units,)."""
         return np.concatenate((np.zeros(1, np.int64), self.ends[:-1]))[: len(self.ends)]
 
 
-def finite_range(recordings: Iterable[Recording]) -> tuple[float, float] | None:
+def finite_range(recordings: Iterable[SpikeTrains]) -> tuple[float, float] | None:
     """Return the earliest and the latest finite spike time in seconds, None where there is no finite one."""
     earliest, latest = math.inf, -math.inf
     for recording in recordings:
@@ -48,7 +63,7 @@ def finite_range(recordings: Iterable[Recording]) -> tuple[float, float] | None:
     return (earliest, latest) if earliest <= latest else None
 
 
-def to_bins(recording: Recording, edges: BinEdges) -> SpikeBins:
+def to_bins(recording: SpikeTrains, edges: BinEdges) -> SpikeBins:
     """Replace the recording's times by their bins, in the same memory: it cannot be used after this.
 
     Times that are not finite, before the first edge or after the last one are left out.

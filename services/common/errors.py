@@ -29,6 +29,10 @@ class AssetError(SpikemillError):
     """An asset is gone, changed or not to be had; trying again would change nothing."""
 
 
+class NoRangesError(AssetError):
+    """The server of an asset serves no parts of it that could be relied on; a copy may still be had."""
+
+
 class DamagedDownloadError(SpikemillError):
     """What arrived is not what the archive described; the copy was thrown away."""
 
@@ -77,6 +81,7 @@ RETRY_TABLE: dict[type[BaseException], RetryPolicy] = {
     DamagedOutputError: PERMANENT,
     RecordingError: PERMANENT,
     AssetError: PERMANENT,
+    NoRangesError: PERMANENT,
     CallError: PERMANENT,
     # Anything else is a defect of ours or of a library: once more, in case it was the machine.
     Exception: RetryPolicy(tries=2, waits=(timedelta(seconds=5),)),

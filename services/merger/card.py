@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import JsonValue
 
+from services.common.catalogue.reader_options import ESTIMATING_READERS
 from services.merger.card_head import card_head
 from services.merger.provenance import PileRecord, Provenance, SessionRecord
 from services.merger.split import SplitRule
@@ -85,13 +86,33 @@ def _sources(provenance: Provenance) -> str:
     ]
     closed = [str(entry["name"]) for entry in provenance.pile.sources if not entry.get("redistributable")]
     warning = f"\nNot cleared for redistribution: {', '.join(closed)}.\n" if closed else ""
-    return "## Sources\n\n" + _table(columns, [*entries, _total_cells(provenance)]) + warning
+    return (
+        "## Sources\n\n"
+        + _table(columns, [*entries, _total_cells(provenance)])
+        + _estimates(provenance.pile)
+        + warning
+    )
+
+
+def _estimates(pile: PileRecord) -> str:
+    """Say which sources hold no counts of spikes, but what was made of rates."""
+    names = [str(entry["name"]) for entry in pile.sources if _is_estimated(entry)]
+    if not names:
+        return ""
+    return (
+        f"\nEstimated, not counted: {', '.join(names)}. The recordings hold firing rates instead of spikes; "
+        "a count is rate x bin width, rounded. Where rates were smoothed, isolated spikes are lost.\n"
+    )
+
+
+def _is_estimated(entry: dict[str, JsonValue]) -> bool:
+    return entry.get("reader") in ESTIMATING_READERS
 
 
 def _source_cells(entry: dict[str, JsonValue], sessions: Sequence[SessionRecord]) -> list[str]:
     version = f", version {entry['version']}" if entry.get("version") else ""
     return [
-        str(entry["name"]),
+        f"{entry['name']} (estimated)" if _is_estimated(entry) else str(entry["name"]),
         f"{entry['archive']} {entry['identifier']}{version}",
         str(entry.get("species") or "not stated"),
         str(entry.get("license") or "not stated"),

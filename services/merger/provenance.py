@@ -71,7 +71,8 @@ class SessionRecord(_Record):
     """One session: where it came from and what it became.
 
     `spikes` were counted, `left_out` lay before the first bin or at no finite time; `clipped` is the number
-    of cells that were above 255 and are kept at 255.
+    of cells that were above 255 and are kept at 255. If `estimated`, counts were made of rates: `left_out` is
+    the number of cells that were no number and are 0, `clipped` also counts cells that were below 0.
     """
 
     kind: Literal["session"] = "session"
@@ -89,6 +90,7 @@ class SessionRecord(_Record):
     spikes: int
     clipped: int
     left_out: int
+    estimated: Literal[True] | None = None
     chunk_sha256: str
 
     @property

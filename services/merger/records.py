@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
+from services.common.catalogue.reader_options import ESTIMATING_READERS
 from services.common.models import Asset, Build, Release, Session, Shard
 from services.common.schema import FORMAT_ID
 from services.merger.freezing import stored_parameters
@@ -71,11 +72,12 @@ def _session(session: Session, entry: Mapping[str, Any]) -> SessionRecord:
         spikes=session.spikes or 0,
         clipped=session.clipped or 0,
         left_out=session.left_out or 0,
+        estimated=True if entry["reader"] in ESTIMATING_READERS else None,
         chunk_sha256=session.chunk_sha256 or "",
     )
 
 
 def _asset(asset: Asset) -> AssetRecord:
     """Describe an asset by what its archive published; a folder publishes nothing, so its bytes speak."""
-    digests = dict(asset.digests) or {"sha256": asset.sha256 or ""}
+    digests = dict(asset.digests) or ({"sha256": asset.sha256} if asset.sha256 else {})
     return AssetRecord(asset_id=asset.archive_asset_id, path=asset.path, size=asset.size, digests=digests)

@@ -3,13 +3,35 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.binner.readers.base import Reader, Recording
+from services.binner.readers.base import (
+    CopiedFile,
+    EstimatedCounts,
+    Reader,
+    Recording,
+    RecordingFile,
+    SpikeTrains,
+)
+from services.binner.readers.mat_spikes import MatSpikes
+from services.binner.readers.nwb_rates import NwbRates
 from services.binner.readers.nwb_units import NwbUnits
 from services.common.errors import CatalogueError
 
-__all__ = ["READERS", "Reader", "Recording", "make_reader"]
+__all__ = [
+    "READERS",
+    "CopiedFile",
+    "EstimatedCounts",
+    "Reader",
+    "Recording",
+    "RecordingFile",
+    "SpikeTrains",
+    "make_reader",
+]
 
-READERS: dict[str, Callable[..., Reader]] = {"nwb-units": NwbUnits}
+READERS: dict[str, Callable[..., Reader]] = {
+    "nwb-units": NwbUnits,
+    "nwb-rates": NwbRates,
+    "mat-spikes": MatSpikes,
+}
 
 
 def make_reader(name: str, options: Mapping[str, Any]) -> Reader:

@@ -1,6 +1,5 @@
 """A stretch of an object on its way: the place for its bytes, and how many have come."""
 
-from services.common.errors import NetworkError
 from services.common.ranges.spans import ByteSpan
 
 
@@ -11,6 +10,10 @@ class Part:
         """Begin with no byte."""
         self._offset = offset
         self._view = view
+        self.filled = 0
+
+    def restart(self) -> None:
+        """Forget what came: it cannot be relied on."""
         self.filled = 0
 
     @property
@@ -24,9 +27,7 @@ class Part:
         return ByteSpan(self._offset + self.filled, len(self._view) - self.filled)
 
     def append(self, block: bytes) -> None:
-        """Add the next bytes; raise NetworkError where they are more than were asked for."""
+        """Add the next bytes, which must not be more than are lacking."""
         end = self.filled + len(block)
-        if end > len(self._view):
-            raise NetworkError("The answer was longer than what was asked for.")
         self._view[self.filled : end] = block
         self.filled = end

@@ -59,8 +59,9 @@ class PinnedObject:
     def fill(self, offset: int, view: memoryview) -> None:
         """Fill the view with the bytes from `offset` on; a connection that breaks is resumed where it broke.
 
-        Raises `NetworkError` (later, perhaps), `AssetError` (among them `NoRangesError`) or
-        `DamagedDownloadError`.
+        The view is released at the end: what tenacity notes of the tries refers to itself, and would keep the
+        bytes until garbage is collected. Raises `NetworkError` (later, perhaps), `AssetError` (among them
+        `NoRangesError`) or `DamagedDownloadError`.
         """
         part = Part(offset, view)
         patience = Patience(part)
@@ -71,7 +72,8 @@ class PinnedObject:
             sleep=self._sleep,
             reraise=True,
         )
-        retrying(self._fetch_rest, part)
+        with view:
+            retrying(self._fetch_rest, part)
 
     def _sleep(self, seconds: float) -> None:
         """Wait, unless the object is closed meanwhile."""
@@ -143,6 +145,11 @@ class PinnedObject:
         for block in response.iter_raw():
             if self._closed.is_set():
                 raise CancelledError
+            if len(block) > part.rest.length:
+                part.restart()
+                raise NetworkError(
+                    f"{self.asset.path}: the answer is longer than the part that was asked for."
+                )
             part.append(block)
             with self._lock:
                 self.bytes_fetched += len(block)

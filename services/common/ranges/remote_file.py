@@ -12,16 +12,17 @@ from fsspec.caching import BlockCache
 from services.common.archives.base import Asset
 from services.common.archives.links import Links
 from services.common.pacing import RequestPacer
+from services.common.ranges.garbage import collected_later
 from services.common.ranges.pinned_object import PinnedObject
 from services.common.ranges.read_ahead import ReadAhead
 from services.common.ranges.spans import ByteSpan
 from services.common.web import web_client
 
-# HDF5 reads its own structures a few bytes at a time, from all over the file. In blocks they cost about ten
-# requests, and well below a megabyte that nobody needs.
-_BLOCK = 32 << 10
-_BLOCKS = 2048
-_HEAD = 128 << 10
+# HDF5 reads its own structures a few bytes at a time, from all over the file, but much of it at the beginning.
+# In blocks they cost a few requests, one after the other, and less than a megabyte that nobody needs.
+_BLOCK = 64 << 10
+_BLOCKS = 1024
+_HEAD = 512 << 10
 _WHOLE = 1 << 20
 
 
@@ -157,7 +158,7 @@ def open_remote(
     `DamagedDownloadError` (it is not what was listed, or changed meanwhile); so does every read.
     """
     usable = web_client(connections=connections) if client is None else nullcontext(client)
-    with usable as opened:
+    with collected_later(), usable as opened:
         pinned = PinnedObject(links, asset, opened, pacer=pacer, progress=progress or _ignore)
         with RemoteFile(pinned, connections) as file:
             yield file

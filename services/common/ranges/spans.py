@@ -30,7 +30,15 @@ def cut_parts(spans: Sequence[ByteSpan], connections: int) -> list[ByteSpan]:
     # Whole rounds of all connections, so that they end together.
     rounds = max(2, -(-total // (LARGEST_PART * connections)))
     wanted = -(-total // (rounds * connections))
-    return [part for span in joined for part in _cut(span, max(SMALLEST_PART, wanted))]
+    parts = [part for span in joined for part in _cut(span, max(SMALLEST_PART, wanted))]
+    whole = len(parts) - len(parts) % connections
+    return [*parts[:whole], *_shared(parts[whole:], connections)]
+
+
+def _shared(rest: Sequence[ByteSpan], connections: int) -> list[ByteSpan]:
+    """Cut the last round, too few parts for all connections, so fine that each of them has some."""
+    wanted = -(-sum(part.length for part in rest) // connections)
+    return [part for span in rest for part in _cut(span, max(SMALLEST_PART, wanted))]
 
 
 def _joined(spans: Iterable[ByteSpan]) -> Iterator[ByteSpan]:

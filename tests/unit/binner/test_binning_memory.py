@@ -13,10 +13,12 @@ WriteFile = Callable[..., Path]
 PROGRAM = """
 import sys
 from pathlib import Path
+from services.binner.readers import CopiedFile
 from services.binner.session import ReaderSettings, SessionNames, bin_session
 
 source, chunk = map(Path, sys.argv[1:])
-binned = bin_session([source], ReaderSettings("nwb-units"), SessionNames("s", "sub-1", "ses-1"), chunk)
+names = SessionNames("s", "sub-1", "ses-1")
+binned = bin_session([CopiedFile(source)], ReaderSettings("nwb-units"), names, chunk)
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
 print(binned.tokens, int(peak.split()[1]) * 1024)
 """

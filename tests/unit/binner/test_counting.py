@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from services.binner import counting, spike_bins
 from services.binner.counting import count_window
 from services.binner.edges import BinEdges, Origin, lay_edges
-from services.binner.readers import Recording
+from services.binner.readers import SpikeTrains
 from services.binner.spike_bins import SpikeBins, finite_range, to_bins
 
 BIN_SIZE = 0.02
@@ -29,10 +29,10 @@ sessions = st.lists(unit, min_size=1, max_size=5)
 cuts = st.lists(st.floats(0, 1), max_size=4)
 
 
-def recording_of(units: Units) -> Recording:
+def recording_of(units: Units) -> SpikeTrains:
     """Put the units into one flat array, as a reader does."""
     ends = np.cumsum([len(spikes) for spikes in units], dtype=np.int64)
-    return Recording(np.array([t for spikes in units for t in spikes], np.float64), ends)
+    return SpikeTrains(np.array([t for spikes in units for t in spikes], np.float64), ends)
 
 
 def original_edges(units: Units, origin: Origin) -> NDArray[np.float64]:
@@ -47,7 +47,7 @@ def histograms(units: Units, edges: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.vstack([np.histogram(np.array(spikes, np.float64), edges)[0] for spikes in units])
 
 
-def lay(recordings: list[Recording], origin: Origin) -> BinEdges:
+def lay(recordings: list[SpikeTrains], origin: Origin) -> BinEdges:
     """Lay the session's edges; the recordings hold a finite spike."""
     spanned = finite_range(recordings)
     assert spanned is not None
@@ -128,7 +128,7 @@ def test_a_long_recording_on_a_30_khz_grid_equals_numpy_histogram() -> None:
     random = np.random.default_rng(11)
     spikes = np.sort(random.integers(0, 30_000 * 7200, 400_000)) / 30_000
     expected = np.histogram(spikes, np.arange(0, spikes.max() + BIN_SIZE, BIN_SIZE))[0]
-    recording = Recording(spikes.copy(), np.array([len(spikes)]))
+    recording = SpikeTrains(spikes.copy(), np.array([len(spikes)]))
     edges = lay([recording], "zero")
     counts = count_window([to_bins(recording, edges)], 0, edges.n_bins)
     np.testing.assert_array_equal(counts[0], expected)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from services.binner.readers import CopiedFile
 from services.binner.session import ReaderSettings, SessionNames, bin_session
 from services.common.errors import RecordingError
 
@@ -41,7 +42,7 @@ def reference(name: str) -> dict[str, Any]:
 def test_a_good_file_gives_the_reference_matrix(name: str, subject_id: str, tmp_path: Path) -> None:
     expected = reference(name)
     chunk = tmp_path / "chunk"
-    binned = bin_session([REAL_NWB / name], SETTINGS, SessionNames("real", None, "ses"), chunk)
+    binned = bin_session([CopiedFile(REAL_NWB / name)], SETTINGS, SessionNames("real", None, "ses"), chunk)
     rows = [np.array(row, np.uint8) for row in pq.read_table(chunk)["spike_counts"].to_pylist()]
     counts = np.ascontiguousarray(np.hstack(rows))
     assert hashlib.sha256(counts.tobytes()).hexdigest() == expected["sha256_uint8_c_order"]
@@ -68,6 +69,6 @@ def test_a_bad_file_is_refused_by_name(
 ) -> None:
     path = REAL_NWB / name
     with pytest.raises(RecordingError, match=f"^{path.name}: .*{reason}") as caught:
-        bin_session([path], SETTINGS, SessionNames("real", subject_id, "ses"), tmp_path / "chunk")
+        bin_session([CopiedFile(path)], SETTINGS, SessionNames("real", subject_id, "ses"), tmp_path / "chunk")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []

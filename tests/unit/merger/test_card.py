@@ -49,6 +49,15 @@ def test_a_source_that_must_not_be_redistributed_is_named(provenance: Provenance
     assert "Not cleared" not in render_card(provenance, "abc")
 
 
+def test_a_source_of_rates_is_called_estimated(provenance: Provenance) -> None:
+    shield, vcn = provenance.pile.sources
+    card = with_pile(provenance, sources=(shield, vcn | {"reader": "nwb-rates"}))
+    assert "| vcn (estimated) | dandi 000021, version 0.1 |" in card
+    assert "| shield | dandi" in card
+    assert "\n\nEstimated, not counted: vcn. The recordings hold firing rates instead of spikes;" in card
+    assert "stimated" not in render_card(provenance, "abc")
+
+
 def test_a_licence_of_all_sources_is_the_licence_of_the_pile(provenance: Provenance) -> None:
     shared = tuple(source | {"license": "CC-BY-4.0"} for source in provenance.pile.sources)
     assert "\nlicense: cc-by-4.0\n" in with_pile(provenance, sources=shared)

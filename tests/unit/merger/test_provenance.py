@@ -50,6 +50,14 @@ def test_the_call_can_be_made_again_from_it(provenance: Provenance) -> None:
     assert [source["name"] for source in pile["sources"]] == ["shield", "vcn"]
 
 
+def test_only_estimates_are_marked(provenance: Provenance) -> None:
+    first, *others = provenance.sessions
+    marked = replace(provenance, sessions=(first.model_copy(update={"estimated": True}), *others))
+    assert b"estimated" not in provenance.to_bytes()
+    assert marked.to_bytes().count(b'"estimated":true') == 1
+    assert parse_provenance(marked.to_bytes()).to_bytes() == marked.to_bytes()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [

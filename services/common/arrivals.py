@@ -2,11 +2,11 @@
 
 from services.common.database import transaction
 from services.common.heartbeat import Heartbeat
-from services.common.ledger.recordings import count_bytes
+from services.common.ledger.recordings import count_arrivals
 
 
 class Arrivals:
-    """Counts the bytes of one attempt, and ends it when its job was withdrawn."""
+    """Counts the bytes of one asset in one attempt, and ends the attempt when its job was withdrawn."""
 
     def __init__(self, heartbeat: Heartbeat) -> None:
         """Begin at none."""
@@ -18,8 +18,8 @@ class Arrivals:
         self._bytes += arrived
         self._heartbeat.check()
 
-    def record(self, asset_id: int) -> None:
-        """Write the sum into the ledger."""
-        if self._bytes:
+    def record(self, asset_id: int, *, requests: int = 0) -> None:
+        """Write the sum into the ledger, and how many requests for parts it took."""
+        if self._bytes or requests:
             with transaction() as ledger:
-                count_bytes(ledger, asset_id, self._bytes)
+                count_arrivals(ledger, asset_id, arrived=self._bytes, requests=requests)

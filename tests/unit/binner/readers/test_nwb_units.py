@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from services.binner.readers import make_reader
+from services.binner.readers import CopiedFile, SpikeTrains, make_reader
 from services.binner.readers.nwb_units import NwbUnits
 from services.common.errors import AssetError, CatalogueError, RecordingError
 
@@ -15,10 +15,20 @@ WriteFile = Callable[..., Path]
 TIMES = [0.5, 1.0, 2.0, 0.25]
 
 
-def refusal(path: Path) -> str:
+def read(path: Path, table: str = "units") -> SpikeTrains:
+    """Read a file of this disk."""
+    return NwbUnits(table).read(CopiedFile(path))
+
+
+def subject_of(path: Path) -> str | None:
+    """Return who the file says was recorded."""
+    return NwbUnits().subject_id(CopiedFile(path))
+
+
+def refusal(path: Path, table: str = "units") -> str:
     """Return the text with which the file is refused."""
     with pytest.raises(RecordingError) as caught:
-        NwbUnits().read(path)
+        read(path, table)
     text = str(caught.value)
     assert text.startswith(f"{path.name}: ")
     assert "\n" not in text
@@ -28,7 +38,7 @@ def refusal(path: Path) -> str:
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i4", "i8", "u8", ">i4"])
 def test_any_integer_is_an_index(write_units: WriteFile, dtype: str) -> None:
-    recording = NwbUnits().read(write_units(TIMES, np.array([3, 3, 4], dtype), rows=3))
+    recording = read(write_units(TIMES, np.array([3, 3, 4], dtype), rows=3))
     assert recording.ends.dtype == np.int64
     assert recording.ends.tolist() == [3, 3, 4]
     assert recording.spike_times.tolist() == TIMES
@@ -38,9 +48,9 @@ def test_any_integer_is_an_index(write_units: WriteFile, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["f4", "f8", ">f8", "i4", "u2"])
 def test_spike_times_of_any_number_type_become_float64(write_units: WriteFile, dtype: str) -> None:
     stored = np.array([1, 2, 5], dtype)
-    read = NwbUnits().read(write_units(stored, np.array([3]))).spike_times
-    assert read.dtype == np.float64
-    assert read.tolist() == [1.0, 2.0, 5.0]
+    times = read(write_units(stored, np.array([3]))).spike_times
+    assert times.dtype == np.float64
+    assert times.tolist() == [1.0, 2.0, 5.0]
 
 
 def test_compressed_columns_are_read(tmp_path: Path) -> None:
@@ -50,11 +60,11 @@ def test_compressed_columns_are_read(tmp_path: Path) -> None:
         file.attrs["nwb_version"] = np.array([b"2.0b"])
         file.create_dataset("units/spike_times", data=times, chunks=(700,), compression="gzip")
         file.create_dataset("units/spike_times_index", data=np.array([5000], np.uint16))
-    np.testing.assert_array_equal(NwbUnits().read(path).spike_times, times)
+    np.testing.assert_array_equal(read(path).spike_times, times)
 
 
 def test_a_table_of_silent_units_is_a_recording(write_units: WriteFile) -> None:
-    recording = NwbUnits().read(write_units(np.empty(0), np.zeros(4, np.int32), rows=4))
+    recording = read(write_units(np.empty(0), np.zeros(4, np.int32), rows=4))
     assert (recording.n_units, recording.spike_times.size) == (4, 0)
 
 
@@ -80,7 +90,7 @@ def test_an_index_that_gives_spikes_to_no_or_wrong_units_is_refused(
 ) -> None:
     path = write_units(TIMES, index)
     with pytest.raises(RecordingError, match=reason):
-        NwbUnits().read(path)
+        read(path)
 
 
 def test_an_index_of_another_length_than_the_table_is_refused(write_units: WriteFile) -> None:
@@ -101,6 +111,57 @@ def test_a_missing_table_is_refused(write_units: WriteFile) -> None:
         del file["units"]
         file.create_group("acquisition")
     assert "no units table" in refusal(path)
+
+
+@pytest.fixture
+def processed(write_units: WriteFile) -> Path:
+    """Write a file whose units table is in a processing module, beside one without spikes."""
+    path = write_units(TIMES, [3, 3, 4])
+    with h5py.File(path, "a") as file:
+        file.move("units", "processing/ecephys/units")
+        file["processing/ecephys/electrodes/id"] = np.arange(4)
+    return path
+
+
+@pytest.mark.parametrize("table", ["processing/ecephys/units", "/processing/ecephys/units/"])
+def test_a_units_table_in_a_processing_module_is_read(processed: Path, table: str) -> None:
+    recording = read(processed, table)
+    assert (recording.spike_times.tolist(), recording.ends.tolist()) == (TIMES, [3, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ("units", "has no units table, so no spikes; there are some in processing/ecephys/units"),
+        ("processing/units", "has no table at processing/units, so no spikes; there are some in"),
+        ("processing/ecephys/units/spike_times", "has no table at processing/ecephys/units/spike_times"),
+        ("processing/ecephys/electrodes", "the units table has no spike_times column; there are some in"),
+        ("/", "has no table at /, so no spikes; there are some in"),
+    ],
+)
+def test_a_path_that_leads_to_no_spikes_is_refused_with_one_that_does(
+    processed: Path, table: str, reason: str
+) -> None:
+    text = refusal(processed, table)
+    assert reason in text
+    assert 'reader_options = { table = "processing/ecephys/units" }' in text
+
+
+def test_all_tables_with_spikes_are_named(processed: Path, write_units: WriteFile) -> None:
+    with h5py.File(processed, "a") as file:
+        file.copy("processing/ecephys/units", "analysis/sorted")
+    assert "in analysis/sorted and in processing/ecephys/units" in refusal(processed)
+    with h5py.File(write_units(TIMES, [4], "none.nwb"), "a") as file:
+        del file["units/spike_times"]
+    assert "there are some in" not in refusal(processed.with_name("none.nwb"))
+
+
+def test_a_module_that_lies_in_another_file_is_refused(processed: Path) -> None:
+    path = processed.with_name("linked.nwb")
+    with h5py.File(path, "w") as file:
+        file.attrs["nwb_version"] = "2.6.0"
+        file["processing"] = h5py.ExternalLink(processed.name, "processing")
+    assert "processing lies in another file" in refusal(path, "processing/ecephys/units")
 
 
 def test_spike_times_that_are_no_numbers_are_refused(write_units: WriteFile) -> None:
@@ -155,23 +216,23 @@ def test_nwb_1_is_refused(write_units: WriteFile, version: str | None, reason: s
 
 def test_a_file_that_is_gone_is_an_asset_error(tmp_path: Path) -> None:
     with pytest.raises(AssetError, match=r"gone\.nwb: there is no such file"):
-        NwbUnits().read(tmp_path / "gone.nwb")
+        read(tmp_path / "gone.nwb")
 
 
-@pytest.mark.parametrize(("written", "read"), [("M12", "M12"), ("", None), (" ", None), (None, None)])
+@pytest.mark.parametrize(("written", "told"), [("M12", "M12"), ("", None), (" ", None), (None, None)])
 def test_the_subject_is_what_the_file_says(
-    write_nwb: WriteFile, written: str | None, read: str | None
+    write_nwb: WriteFile, written: str | None, told: str | None
 ) -> None:
     path = write_nwb([[0.1, 0.2], []], subject=written)
-    assert NwbUnits().subject_id(path) == read
-    assert NwbUnits().read(path).ends.tolist() == [2, 2]
+    assert subject_of(path) == told
+    assert read(path).ends.tolist() == [2, 2]
 
 
 def test_metadata_that_pynwb_refuses_hide_the_subject_but_not_the_spikes(write_units: WriteFile) -> None:
     path = write_units(TIMES, [4])
-    assert NwbUnits().read(path).n_units == 1
+    assert read(path).n_units == 1
     with pytest.raises(RecordingError, match=r"recording\.nwb: pynwb cannot read the file's metadata"):
-        NwbUnits().subject_id(path)
+        subject_of(path)
 
 
 def test_a_reader_is_made_by_its_name() -> None:
@@ -179,7 +240,9 @@ def test_a_reader_is_made_by_its_name() -> None:
 
 
 def test_an_unknown_reader_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(CatalogueError, match='no reader "nwb"; the readers are: nwb-units'):
+    with pytest.raises(
+        CatalogueError, match='no reader "nwb"; the readers are: mat-spikes, nwb-rates, nwb-units'
+    ):
         make_reader("nwb", {})
 
 
@@ -211,7 +274,7 @@ def test_what_is_linked_inside_the_file_is_read(write_units: WriteFile) -> None:
     with h5py.File(path, "a") as file:
         file.move("units/spike_times", "elsewhere")
         file["units/spike_times"] = h5py.SoftLink("/elsewhere")
-    assert NwbUnits().read(path).spike_times.tolist() == TIMES
+    assert read(path).spike_times.tolist() == TIMES
 
 
 def test_values_that_are_kept_in_another_file_are_refused(write_units: WriteFile) -> None:
@@ -229,10 +292,10 @@ def test_values_that_are_kept_in_another_file_are_refused(write_units: WriteFile
 
 
 def test_the_subjects_name_is_composed_unicode(write_nwb: WriteFile) -> None:
-    assert NwbUnits().subject_id(write_nwb([[0.1]], subject="e\u0301")) == "é"
+    assert subject_of(write_nwb([[0.1]], subject="e\u0301")) == "é"
 
 
 @pytest.mark.parametrize("subject", ["a\nb", "x" * 5000])
 def test_a_subject_that_is_no_name_is_refused(write_nwb: WriteFile, subject: str) -> None:
     with pytest.raises(RecordingError, match=r"recording\.nwb: .* put the file into a folder"):
-        NwbUnits().subject_id(write_nwb([[0.1]], subject=subject))
+        subject_of(write_nwb([[0.1]], subject=subject))

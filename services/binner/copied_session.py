@@ -1,0 +1,53 @@
+"""A session that was copied first: from its verified copies to its chunk."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from services.binner.readers import CopiedFile
+from services.binner.session_chunk import make_chunk
+from services.common.database import transaction
+from services.common.errors import AssetError, DamagedOutputError
+from services.common.ledger import recordings
+from services.common.ledger.claims import Claim
+from services.common.ledger.endings import Result
+from services.common.models import Asset, SourceVersion
+from services.common.spool import drop_copies
+
+
+def bin_copied_session(claim: Claim) -> Result:
+    """Bin a session whose assets were fetched; afterwards its copies go."""
+    with transaction() as ledger:
+        session = recordings.read_session(ledger, claim.subject)
+    chunk = make_chunk(
+        claim,
+        session,
+        [_copy(asset) for asset in session.assets],
+        check=partial(_require_unchanged, session.source_version, session.assets),
+    )
+    return Result(
+        output=chunk.output,
+        record=partial(recordings.record_counts, session_id=session.id, facts=chunk.facts),
+        afterwards=partial(drop_copies, session.identity),
+    )
+
+
+def _copy(asset: Asset) -> CopiedFile:
+    copy = Path(asset.local_path or "")
+    if not copy.is_file():
+        raise DamagedOutputError(f"{asset.path} was there and is gone; retry fetches it again.")
+    return CopiedFile(copy, asset.path)
+
+
+def _require_unchanged(source: SourceVersion, assets: Sequence[Asset]) -> None:
+    """See that files which are read where they lie are still those that were verified."""
+    if source.archive != "files":
+        return
+    for asset in assets:
+        with Path(asset.local_path or "").open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != asset.sha256:
+            raise AssetError(
+                f"{asset.path} was changed while it was being read; build again when it is whole."
+            )

@@ -1,0 +1,31 @@
+"""A recording in a storage."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.generated_recordings import write_vcn_like
+from services.common.ranges import patience
+from tests.fault_storage.server import FaultStorage, serve_storage
+from tests.unit.binner.streaming.streamed import Stored, stored
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    """A recording of so many spikes that they come in several parts."""
+    path = tmp_path_factory.mktemp("recordings") / "contiguous.nwb"
+    write_vcn_like(path, 20)
+    return stored(path)
+
+
+@pytest.fixture
+def storage(recording: Stored) -> Iterator[FaultStorage]:
+    """Serve the recording."""
+    with serve_storage(recording.data) as served:
+        yield served
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pauses between tries be short, but for those that a server asks for."""
+    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.001)
