@@ -10,7 +10,7 @@ down_revision = None
 _SUBJECT_OF_KIND = """
     (kind = 'plan') = (source_version_id IS NOT NULL)
     AND (kind = 'fetch') = (asset_id IS NOT NULL)
-    AND (kind = 'bin') = (session_id IS NOT NULL)
+    AND (kind IN ('bin', 'stream')) = (session_id IS NOT NULL)
     AND (kind IN ('freeze', 'assemble')) = (release_id IS NOT NULL)
     AND (kind = 'shard') = (shard_id IS NOT NULL)
 """
@@ -292,12 +292,17 @@ def upgrade() -> None:
         sa.Column("n_units", sa.BigInteger(), nullable=True, comment="Units: the rows of its matrix."),
         sa.Column("n_bins", sa.BigInteger(), nullable=True, comment="Bins: the columns of its matrix."),
         sa.Column("spikes", sa.BigInteger(), nullable=True, comment="Spikes counted."),
-        sa.Column("clipped", sa.BigInteger(), nullable=True, comment="Cells above 255, kept at 255."),
+        sa.Column(
+            "clipped",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Cells that a uint8 cannot hold, kept at its limit.",
+        ),
         sa.Column(
             "left_out",
             sa.BigInteger(),
             nullable=True,
-            comment="Spikes before the first edge, or at no finite time.",
+            comment="Spikes before the first edge or at no finite time; cells whose rate is no number.",
         ),
         sa.Column(
             "chunk",
@@ -352,12 +357,18 @@ def upgrade() -> None:
             nullable=True,
             comment="Where the verified copy lies; empty when there is none.",
         ),
-        sa.Column("sha256", sa.Text(), nullable=True, comment="sha256 of the bytes as they arrived."),
+        sa.Column(
+            "sha256",
+            sa.Text(),
+            nullable=True,
+            comment="sha256 of the copy; empty where only parts were streamed.",
+        ),
         sa.Column(
             "verified_by",
             sa.Text(),
             nullable=True,
-            comment="Which published digest they were checked against.",
+            comment="What agreed with the listing. Of a copy: a digest of its bytes, by name. Of what was "
+            "streamed: the object's ETag (etag) or its size, for no digest of the whole fits a part.",
         ),
         sa.Column(
             "bytes_fetched",
@@ -367,10 +378,17 @@ def upgrade() -> None:
             comment="Bytes that travelled, all attempts.",
         ),
         sa.Column(
+            "requests",
+            sa.BigInteger(),
+            server_default="0",
+            nullable=False,
+            comment="Requests for parts of it, all attempts at streaming.",
+        ),
+        sa.Column(
             "fetched_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When the copy was last verified.",
+            comment="When the copy was last verified, or its session last streamed.",
         ),
         sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name=op.f("fk_assets_session_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_assets")),
@@ -426,6 +444,7 @@ def upgrade() -> None:
                 "plan",
                 "fetch",
                 "bin",
+                "stream",
                 "freeze",
                 "shard",
                 "assemble",
@@ -435,7 +454,7 @@ def upgrade() -> None:
                 length=20,
             ),
             nullable=False,
-            comment="plan, fetch, bin, freeze, shard or assemble.",
+            comment="plan, fetch, bin, stream, freeze, shard or assemble.",
         ),
         sa.Column(
             "state",
@@ -456,7 +475,7 @@ def upgrade() -> None:
         ),
         sa.Column("source_version_id", sa.BigInteger(), nullable=True, comment="What a plan lists."),
         sa.Column("asset_id", sa.BigInteger(), nullable=True, comment="What a fetch copies."),
-        sa.Column("session_id", sa.BigInteger(), nullable=True, comment="What a bin counts."),
+        sa.Column("session_id", sa.BigInteger(), nullable=True, comment="What a bin or a stream counts."),
         sa.Column("release_id", sa.BigInteger(), nullable=True, comment="What is frozen or assembled."),
         sa.Column("shard_id", sa.BigInteger(), nullable=True, comment="What is written."),
         sa.Column(
@@ -641,13 +660,14 @@ def upgrade() -> None:
                 "vanished",
                 "released",
                 "withdrawn",
+                "handed-over",
                 name="outcome",
                 native_enum=False,
                 create_constraint=True,
                 length=20,
             ),
             nullable=True,
-            comment="done, failed, vanished, released or withdrawn.",
+            comment="done, failed, vanished, released, withdrawn or handed-over.",
         ),
         sa.Column("error", sa.Text(), nullable=True, comment="Its error, if it had one."),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_attempts_job_id")),

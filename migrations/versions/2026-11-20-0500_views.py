@@ -61,7 +61,7 @@ SELECT
         WHEN counting.state = 'waived' THEN 'waived'
         WHEN counting.state = 'done' THEN 'done'
         WHEN counting.state = 'dead' OR copies.dead THEN 'failed'
-        WHEN counting.state IN ('running', 'ready') THEN 'binning'
+        WHEN counting.state = 'running' OR (counting.kind = 'bin' AND counting.state = 'ready') THEN 'binning'
         WHEN session.admitted_at IS NOT NULL THEN 'fetching'
         ELSE 'queued'
     END AS state
@@ -140,7 +140,8 @@ SELECT
     coalesce(sum(cut.bytes), 0)::bigint AS bytes,
     (source.expected ->> 'sessions')::bigint AS expected_sessions,
     (source.expected ->> 'subjects')::bigint AS expected_subjects,
-    (source.expected ->> 'tokens')::bigint AS expected_tokens
+    (source.expected ->> 'tokens')::bigint AS expected_tokens,
+    source.entry ->> 'reader' AS reader
 FROM builds AS build
 JOIN build_sources AS part ON part.build_id = build.id
 JOIN source_versions AS source ON source.id = part.source_version_id

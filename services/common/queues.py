@@ -11,6 +11,7 @@ class Queue(StrEnum):
     PLAN = "plan"
     FETCH = "fetch"
     BIN = "bin"
+    BIN_STREAM = "bin-stream"
     MERGE = "merge"
 
 
@@ -18,6 +19,7 @@ QUEUE_OF_KIND = {
     JobKind.PLAN: Queue.PLAN,
     JobKind.FETCH: Queue.FETCH,
     JobKind.BIN: Queue.BIN,
+    JobKind.STREAM: Queue.BIN_STREAM,
     JobKind.FREEZE: Queue.MERGE,
     JobKind.SHARD: Queue.MERGE,
     JobKind.ASSEMBLE: Queue.MERGE,

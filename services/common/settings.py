@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(
         60, gt=0, description="How many API requests all workers together make to one host."
     )
+    stream_connections: int = Field(
+        8, gt=0, description="How many requests for parts of a file one worker process makes at once."
+    )
     spool_bytes: int = Field(
         200_000_000_000, gt=0, description="How many bytes of assets may lie in the spool at once."
     )

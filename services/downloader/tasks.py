@@ -4,23 +4,22 @@ from functools import partial
 
 from celery import Task
 
-from services.common.archives.base import Asset as ListedAsset
 from services.common.archives.opening import open_archive
+from services.common.arrivals import Arrivals
 from services.common.catalogue import Source, source_from_record
 from services.common.database import transaction
 from services.common.heartbeat import Heartbeat
 from services.common.ledger import listings, recordings
 from services.common.ledger.claims import Claim
 from services.common.ledger.endings import Result
-from services.common.models import Asset, SourceVersion
+from services.common.ledger_pacer import LedgerPacer
+from services.common.models import SourceVersion
 from services.common.models.work import JobKind
 from services.common.queues import task_name
 from services.common.spool import session_folder
 from services.common.work import NETWORK_RETRIES, perform
 from services.downloader.app import app
-from services.downloader.arrivals import Arrivals
 from services.downloader.fetch import fetch_asset
-from services.downloader.pacer import LedgerPacer
 from services.downloader.selection import PlannedSession, select_sessions
 
 
@@ -59,7 +58,7 @@ def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
     try:
         verified = fetch_asset(
             open_archive(_entry_of(asset.session.source_version), LedgerPacer()),
-            _as_listed(asset),
+            listings.as_listed(asset),
             session_folder(asset.session.identity),
             pacer=LedgerPacer(),
             progress=arrivals.note,
@@ -80,7 +79,3 @@ def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
 
 def _entry_of(source: SourceVersion) -> Source:
     return source_from_record(source.entry)
-
-
-def _as_listed(asset: Asset) -> ListedAsset:
-    return ListedAsset(asset.archive_asset_id, asset.path, asset.size, asset.digests)

@@ -11,6 +11,7 @@ from services.common.heartbeat import Heartbeat
 from services.common.ledger.claims import Claim
 from services.common.ledger.endings import Result
 from services.common.work import NETWORK_RETRIES, perform
+from tests.integration import ledgers
 
 app = create_app()
 
@@ -23,10 +24,12 @@ def crash(task: object, job_id: int, point: str) -> None:
         if here == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def handler(_claim: Claim, _heartbeat: Heartbeat) -> Result:
+    def handler(claim: Claim, _heartbeat: Heartbeat) -> Result:
         reach("working")
+        made_up = ledgers.result_of(claim)
 
         def record(session: Session) -> None:
+            made_up.record(session)
             session.flush()
             reach("recording")
 

@@ -1,6 +1,6 @@
 """Builds a ledger by hand, for tests of the ledger's rules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -28,30 +28,32 @@ from services.common.ledger.endings import Result
 from services.common.ledger.wanted import is_wanted
 from services.common.models import Asset, Attempt, Build, Job, Release, Session, Shard, SourceVersion
 from services.common.models.builds import BuildState
-from services.common.models.work import JobKind, JobState, Outcome
+from services.common.models.work import COUNTING, JobKind, JobState, Outcome
 from services.common.schema import FORMAT_ID
 from services.common.sweeper import STEPS
 
 PARAMETERS: dict[str, Any] = {"seed": 0, "split_by": "session"}
 
 
-def source(name: str, *, version: str = "1", format_id: str = FORMAT_ID) -> planning.SourceRequest:
+def source(
+    name: str, *, version: str = "1", format_id: str = FORMAT_ID, fetch: str = "copy"
+) -> planning.SourceRequest:
     """Ask for a source."""
     return planning.SourceRequest(
         digest=digest([name, version]),
         name=name,
         archive="dandi",
         api="http://archive",
-        entry={"name": name},
+        entry={"name": name, "fetch": fetch},
         format_id=format_id,
         expected={},
     )
 
 
-def ask(*names: str, **changes: Any) -> planning.OpenedBuild:
-    """Ask for a build of the named sources."""
+def ask(*names: str, fetch: str = "copy", **changes: Any) -> planning.OpenedBuild:
+    """Ask for a build of the named sources, whose bytes come in one way."""
     request = {"pile": "pile", "notes": None, "parameters": PARAMETERS} | changes
-    sources = request.pop("sources", None) or [source(name) for name in names]
+    sources = request.pop("sources", None) or [source(name, fetch=fetch) for name in names]
     with transaction() as ledger:
         return planning.open_build(ledger, planning.BuildRequest(sources=sources, **request))
 
@@ -131,6 +133,13 @@ def plan(sessions: Sequence[listings.SessionPlan], job_id: int | None = None) ->
     finish(claimed, Result({}, lambda session: listings.seal_source(session, claimed.subject, sessions)))
 
 
+def plan_of(source_name: str) -> int:
+    """Return the job that plans a source."""
+    query = select(Job.id).join(SourceVersion, SourceVersion.id == Job.source_version_id)
+    with transaction() as ledger:
+        return ledger.scalars(query.where(SourceVersion.name == source_name)).one()
+
+
 def sweep_once(capacity: int = 10**12) -> None:
     """Do what a round of the sweeper does, but for sending."""
     for step in STEPS:
@@ -198,21 +207,52 @@ def bin_all() -> None:
         bin_one(waiting.id)
 
 
+def streamed(claimed: Claim, **changes: Any) -> Result:
+    """Make up what a stream came to."""
+    found = replace(facts(claimed.subject), **changes)
+
+    def record(session: Transaction) -> None:
+        parts = session.scalars(select(Asset.id).where(Asset.session_id == claimed.subject))
+        recordings.record_streamed(session, dict.fromkeys(parts, "etag"))
+        recordings.record_counts(session, claimed.subject, found)
+
+    return Result({}, record)
+
+
+def stream_one(job_id: int) -> None:
+    """Run one stream."""
+    claimed = claim(job_id)
+    finish(claimed, streamed(claimed))
+
+
+def stream_all() -> None:
+    """Run all streams that are ready."""
+    for waiting in ready(JobKind.STREAM):
+        stream_one(waiting.id)
+
+
 def complete(capacity: int = 10**12) -> None:
-    """Fetch and bin whatever can be, until nothing is left."""
+    """Fetch and bin, or stream, whatever can be, until nothing is left."""
     for _ in range(50):
         sweep_once(capacity)
-        if not ready(JobKind.FETCH) + ready(JobKind.BIN):
+        if not ready(JobKind.FETCH) + ready(JobKind.BIN) + ready(JobKind.STREAM):
             return
         fetch_all()
         sweep_once(capacity)
         bin_all()
+        stream_all()
 
 
 def only(kind: JobKind, state: JobState | None = None) -> Job:
     """Return the one job of a kind that there is."""
     (found,) = jobs(kind, state)
     return found
+
+
+def counting(state: JobState | None = None) -> list[Job]:
+    """Return the jobs that count sessions, in whichever way, by their session."""
+    found = [job for kind in COUNTING for job in jobs(kind, state)]
+    return sorted(found, key=lambda job: job.session_id or 0)
 
 
 def done_build(name: str = "a", sessions: int = 2, **changes: Any) -> planning.OpenedBuild:
@@ -284,6 +324,27 @@ def assembled(claimed: Claim) -> Result:
         releases.publish_release(session, claimed.subject, provenance_sha256="5" * 64)
 
     return Result({}, record)
+
+
+def planned(claimed: Claim) -> Result:
+    """Make up what a plan came to: two sessions of two assets each."""
+    with transaction() as ledger:
+        found = listing(ledger.get_one(SourceVersion, claimed.subject).name, 2, assets=2)
+    return Result({}, lambda session: listings.seal_source(session, claimed.subject, found))
+
+
+def result_of(claimed: Claim) -> Result:
+    """Make up what a job of any kind came to."""
+    results: Mapping[JobKind, Callable[[Claim], Result]] = {
+        JobKind.PLAN: planned,
+        JobKind.FETCH: fetched,
+        JobKind.BIN: binned,
+        JobKind.STREAM: streamed,
+        JobKind.FREEZE: frozen,
+        JobKind.SHARD: shard_written,
+        JobKind.ASSEMBLE: assembled,
+    }
+    return results[claimed.kind](claimed)
 
 
 def publish(*, shards: int = 1) -> None:

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session as Transaction
 
 from services.common.database import transaction
-from services.common.errors import AssetError
+from services.common.errors import AssetError, NoRangesError
 from services.common.ledger import (
     claims,
     endings,
     operations,
+    planning,
     releases,
     reopening,
     restarting,
@@ -21,6 +23,7 @@ from services.common.ledger import (
     waiving,
 )
 from services.common.ledger.claims import SupersededError
+from services.common.ledger.endings import Result
 from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind, JobState
 from tests.integration import ledgers
@@ -175,3 +178,78 @@ def test_a_bin_is_not_let_go_while_its_session_is_started_again() -> None:
             ledger.commit()
             other.result()
     assert ledgers.only(JobKind.BIN).state is JobState.BLOCKED
+
+
+def streaming(fetch: str = "stream") -> claims.Claim:
+    """Bring a source to where its session is being streamed."""
+    ledgers.ask("a", fetch=fetch)
+    ledgers.plan(ledgers.listing("a", 1))
+    ledgers.sweep_once()
+    return ledgers.claim(ledgers.one_ready(JobKind.STREAM).id)
+
+
+def test_a_sessions_counts_are_recorded_while_the_fetch_of_its_source_is_changed() -> None:
+    """Both take the same locks in the same order, also where the change comes between two of them."""
+    claimed = streaming()
+    changes: list[Future[object]] = []
+    with ExitStack() as stack:
+
+        def record(ledger: Transaction) -> None:
+            changes.append(stack.enter_context(beside(lambda: ledgers.ask("a", fetch="copy"))))
+            assert not changes[0].done()
+            ledgers.streamed(claimed).record(ledger)
+
+        ledgers.finish(claimed, Result({}, record))
+    changes[0].result()
+    assert ledgers.only(JobKind.STREAM).state is JobState.DONE
+
+
+def test_a_session_that_is_being_moved_to_another_way_is_not_claimed_on_the_old_one() -> None:
+    ledgers.ask("a", fetch="stream")
+    ledgers.plan(ledgers.listing("a", 1))
+    ledgers.sweep_once()
+    job = ledgers.one_ready(JobKind.STREAM).id
+    request = planning.BuildRequest("pile", None, [ledgers.source("a", fetch="copy")], ledgers.PARAMETERS)
+    with transaction() as ledger:
+        planning.open_build(ledger, request)
+        with beside(lambda: _in_transaction(lambda other: claims.claim(other, job))) as other:
+            ledger.commit()
+            assert other.result() is None
+    assert ledgers.only(JobKind.BIN).state is JobState.BLOCKED
+
+
+def test_a_session_is_handed_over_while_the_fetch_of_its_source_is_changed() -> None:
+    claimed = streaming("stream-or-copy")
+    with transaction() as ledger:
+        endings.fail(ledger, claimed, NoRangesError("The server serves no parts."))
+        with beside(lambda: ledgers.ask("a", fetch="stream")) as other:
+            ledger.commit()
+            other.result()
+    assert ledgers.only(JobKind.STREAM).id == claimed.job
+    ledgers.complete()
+    assert ledgers.only(JobKind.STREAM).state is JobState.DONE
+
+
+@pytest.mark.parametrize("first", ["seal", "change"])
+def test_a_source_that_is_sealed_while_its_fetch_is_changed_goes_the_new_way(first: str) -> None:
+    ledgers.ask("a")
+    claimed = ledgers.claim(ledgers.one_ready(JobKind.PLAN).id)
+
+    def seal(ledger: Transaction) -> None:
+        endings.finish(ledger, claimed, ledgers.planned(claimed))
+
+    def change(ledger: Transaction) -> None:
+        request = planning.BuildRequest(
+            "pile", None, [ledgers.source("a", fetch="stream")], ledgers.PARAMETERS
+        )
+        planning.open_build(ledger, request)
+
+    begun, late = (seal, change) if first == "seal" else (change, seal)
+    with transaction() as ledger:
+        begun(ledger)
+        with beside(lambda: _in_transaction(late)) as other:
+            assert not other.done()
+            ledger.commit()
+            other.result()
+    assert len(ledgers.jobs(JobKind.STREAM)) == 2
+    assert ledgers.jobs(JobKind.BIN) == []

@@ -1,5 +1,7 @@
 """When a release is frozen, what that queues, and how it ends."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 
@@ -18,7 +20,7 @@ def kill(job: Job) -> None:
     ledgers.fail(ledgers.claim(job.id), RecordingError("No units."))
 
 
-def one_dead_of_two(**changes: object) -> OpenedBuild:
+def one_dead_of_two(**changes: Any) -> OpenedBuild:
     """Ask for a build of two sessions, bring one to its end, and let the other die."""
     opened = ledgers.ask("a", **changes)
     ledgers.plan(ledgers.listing("a", 2))

@@ -169,6 +169,17 @@ def test_copies_of_a_waived_session_go() -> None:
     assert not copy.exists()
 
 
+def test_copies_of_a_session_that_is_streamed_instead_go() -> None:
+    ledgers.ask("a")
+    ledgers.plan(ledgers.listing("a", 1))
+    ledgers.sweep_once()
+    (session,) = ledgers.sessions()
+    copy = written(session_folder(session.identity) / "copy.nwb")
+    ledgers.ask("a", fetch="stream")
+    clean_up()
+    assert not copy.exists()
+
+
 def test_what_the_ledger_does_not_know_stays_in_the_spool() -> None:
     binning()
     foreign = written(spool_folder() / "notes" / "a.txt")

@@ -1,6 +1,7 @@
 """What people see of a build: progress, tokens beside what was expected, and failures."""
 
 from dataclasses import replace
+from typing import Any
 
 from services.common.database import transaction
 from services.common.errors import AssetError, NetworkError, RecordingError
@@ -21,7 +22,7 @@ def failures(build: int) -> list[figures.Failure]:
         return list(figures.failures_of(ledger, build))
 
 
-def opened(sessions: int = 1, **changes: object) -> int:
+def opened(sessions: int = 1, **changes: Any) -> int:
     """Ask for a build of one source, seal it and let its assets be fetched; return the build."""
     build = ledgers.ask("a", **changes).build
     ledgers.plan(ledgers.listing("a", sessions))
@@ -69,6 +70,21 @@ def test_the_token_ledger_stands_beside_what_was_expected() -> None:
     assert (first.expected_sessions, first.expected_subjects, first.expected_tokens) == (3, None, 100)
     assert (second.source, second.sessions, second.tokens, second.expected_tokens) == ("b", 0, 0, None)
     assert ledgers.status(build).tokens_done == 40
+
+
+def test_tokens_that_were_made_of_rates_are_told_apart() -> None:
+    rates = replace(ledgers.source("a"), entry={"name": "a", "reader": "nwb-rates"})
+    spikes = replace(ledgers.source("b"), entry={"name": "b", "reader": "nwb-units"})
+    build = ledgers.ask(sources=[rates, spikes]).build
+    for name in ("a", "b"):
+        ledgers.plan(ledgers.listing(name, 2))
+    ledgers.complete()
+    with transaction() as ledger:
+        counts = figures.tokens_of(ledger, build)
+    assert [(count.source, count.tokens, count.estimated_tokens) for count in counts] == [
+        ("a", 40, 40),
+        ("b", 40, 0),
+    ]
 
 
 def test_a_failure_names_source_session_and_file() -> None:

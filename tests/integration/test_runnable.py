@@ -1,5 +1,7 @@
 """Whether a build can still go on: `runnable` is 0 exactly when it cannot, which ends `spikemill build`."""
 
+from typing import Any
+
 import pytest
 
 from services.common.database import transaction
@@ -21,7 +23,7 @@ def kill(kind: JobKind) -> None:
     ledgers.fail(ledgers.claim(ledgers.ready(kind)[0].id), RecordingError("No units."))
 
 
-def opened(sessions: int = 1, *, assets: int = 1, **changes: object) -> int:
+def opened(sessions: int = 1, *, assets: int = 1, **changes: Any) -> int:
     """Ask for a build of one source, seal it and let its assets be fetched; return the build."""
     build = ledgers.ask("a", **changes).build
     ledgers.plan(ledgers.listing("a", sessions, assets=assets))

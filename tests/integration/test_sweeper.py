@@ -86,18 +86,20 @@ def until(happens: Callable[[], object]) -> None:
 
 def test_messages_arrive_in_the_queues_of_their_kinds(app: Celery) -> None:
     sweeper = Sweeper(app)
-    ledgers.ask("a", "b")
+    ledgers.ask(sources=[ledgers.source("a"), ledgers.source("b", fetch="stream")])
     sweeper.round()
     assert messages(app) == {"plan": names(JobKind.PLAN)}
-    ledgers.plan(ledgers.listing("a", 2))
+    ledgers.plan(ledgers.listing("a", 2), ledgers.plan_of("a"))
     sweeper.round()
     assert messages(app) == {"fetch": names(JobKind.FETCH)}
     ledgers.fetch_all()
     sweeper.round()
     assert messages(app) == {"bin": names(JobKind.BIN)}
     ledgers.bin_all()
-    ledgers.plan(ledgers.listing("b", 1))
-    ledgers.complete()
+    ledgers.plan(ledgers.listing("b", 1), ledgers.plan_of("b"))
+    sweeper.round()
+    assert messages(app) == {"bin-stream": names(JobKind.STREAM)}
+    ledgers.stream_all()
     sweeper.round()
     assert messages(app) == {"merge": names(JobKind.FREEZE)}
     ledgers.freeze(shards=2)

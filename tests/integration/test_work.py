@@ -331,10 +331,13 @@ def test_a_finish_whose_answer_was_lost_counts_once(job: int) -> None:
     assert written == [1]
 
 
-@pytest.mark.parametrize(
+_CRASH_POINTS = pytest.mark.parametrize(
     ("point", "state"),
     [("working", JobState.RUNNING), ("recording", JobState.RUNNING), ("recorded", JobState.DONE)],
 )
+
+
+@_CRASH_POINTS
 def test_a_worker_that_is_killed_at_any_point_costs_one_attempt_at_most(
     app: Celery, job: int, point: str, state: JobState
 ) -> None:
@@ -348,6 +351,26 @@ def test_a_worker_that_is_killed_at_any_point_costs_one_attempt_at_most(
     assert done.state is JobState.DONE
     assert done.output == ({"ok": True} if state is JobState.RUNNING else {"by": "the first"})
     assert (done.attempt, done.crashes) == ((2, 1) if state is JobState.RUNNING else (1, 0))
+
+
+@_CRASH_POINTS
+def test_a_stream_that_is_killed_at_any_point_is_recorded_whole_or_not_at_all(
+    app: Celery, point: str, state: JobState
+) -> None:
+    ledgers.ask("a", fetch="stream")
+    ledgers.plan(ledgers.listing("a", 1, assets=2))
+    ledgers.sweep_once()
+    job = ledgers.one_ready(JobKind.STREAM).id
+    subprocess.run([sys.executable, CRASHES, str(job), point], check=False)
+    assert ledgers.job(job).state is state
+    recorded = [ledgers.sessions()[0].chunk, *(asset.verified_by for asset in ledgers.assets())]
+    assert {fact is not None for fact in recorded} == {state is JobState.DONE}
+    with transaction() as ledger:
+        sweep.expire_owner(ledger, job)
+    ledgers.set_job(job, not_before=ledgers.sources()[0].created_at)
+    run(app, job, lambda claim, _heartbeat: ledgers.streamed(claim))
+    ledgers.publish()
+    assert ledgers.only(JobKind.STREAM).state is JobState.DONE
 
 
 def test_a_zombie_does_not_undo_what_came_after_it(app: Celery, job: int) -> None:

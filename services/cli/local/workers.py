@@ -20,8 +20,9 @@ _STOP_SWEEPER = (StopStep(signal.SIGTERM, 5.0),)
 
 @dataclass(frozen=True, slots=True)
 class WorkerKind:
-    """The workers of one service: which queues they serve, with how many processes."""
+    """Workers of one service under a name of their own: which queues they serve, with how many processes."""
 
+    name: str
     service: str
     queues: Sequence[Queue]
     processes: int
@@ -29,11 +30,18 @@ class WorkerKind:
 
 
 def worker_kinds(binners: int) -> list[WorkerKind]:
-    """Return the workers of a build with this many binners; fetching mostly waits for the network."""
+    """Return the workers of a build with this many binners; fetching mostly waits for the network.
+
+    As many again stream: they wait for the network too, and then count. Without binners nothing is counted.
+    """
+    counting = [
+        WorkerKind("binner", "binner", (Queue.BIN,), binners, _ARROW_GIVES_BACK),
+        WorkerKind("binner-stream", "binner", (Queue.BIN_STREAM,), binners, _ARROW_GIVES_BACK),
+    ]
     return [
-        WorkerKind("downloader", (Queue.PLAN, Queue.FETCH), 4),
-        WorkerKind("binner", (Queue.BIN,), binners, _ARROW_GIVES_BACK),
-        WorkerKind("merger", (Queue.MERGE,), 1),
+        WorkerKind("downloader", "downloader", (Queue.PLAN, Queue.FETCH), 4),
+        *(counting if binners else ()),
+        WorkerKind("merger", "merger", (Queue.MERGE,), 1),
     ]
 
 
@@ -44,12 +52,12 @@ def build_children(home: Home, address: Address, *, binners: int) -> list[Child]
 
 
 def celery_worker(home: Home, address: Address, kind: WorkerKind) -> Child:
-    """Return the worker of one service."""
+    """Return the worker of one kind."""
     arguments = [
         "celery",
         f"--app=services.{kind.service}.app",
         "worker",
-        f"--hostname={kind.service}@{address.boot}",
+        f"--hostname={kind.name}@{address.boot}",
         f"--queues={','.join(kind.queues)}",
         f"--concurrency={kind.processes}",
         "--without-gossip",
@@ -57,7 +65,7 @@ def celery_worker(home: Home, address: Address, kind: WorkerKind) -> Child:
         "--task-events",
         "--loglevel=INFO",
     ]
-    child = python_child(kind.service, arguments, home, address, _STOP_WORKER)
+    child = python_child(kind.name, arguments, home, address, _STOP_WORKER)
     return replace(child, environment={**child.environment, **kind.environment})
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.common.ledger.figures import Failure, LeftOut
-from services.common.models.work import JobKind, JobState
+from services.common.models.work import COUNTING, JobKind, JobState
 
 
 def dead_lines(failures: Sequence[Failure], home: Path) -> list[str]:
@@ -41,6 +41,6 @@ def described(source: str, file: str | None, error: str) -> str:
 def _remedy(failure: Failure, home: Path) -> str:
     """Return what to type; the error's own text says what to change."""
     in_home = f"--home {shlex.quote(str(home))}"
-    if failure.kind in {JobKind.FETCH, JobKind.BIN}:
+    if failure.kind in {JobKind.FETCH, *COUNTING}:
         return f"to go on without it: spikemill waive {shlex.quote(failure.session)} --reason WHY {in_home}"
     return f"to try it again: spikemill retry {in_home}"

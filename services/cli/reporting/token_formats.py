@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple
 
 from services.cli.reporting.token_totals import COLUMNS, with_total
+from services.cli.tables import markdown_table
 from services.common.ledger.figures import TokenCount
 
 
 def as_markdown(counts: Sequence[TokenCount]) -> str:
     """Return a table in Markdown."""
     rows = [[_cell(value) for value in astuple(count)] for count in with_total(counts)]
-    lines = [[name.replace("_", " ") for name in COLUMNS], ["---", *["---:"] * (len(COLUMNS) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table([name.replace("_", " ") for name in COLUMNS], rows)
 
 
 def as_csv(counts: Sequence[TokenCount]) -> str:

@@ -10,15 +10,19 @@ from services.cli.wording import size
 from services.common.ledger.figures import TokenCount
 
 _HEADINGS = ("sessions", "subjects", "rows", "tokens", "expected", "bytes")
+_ESTIMATED = "*"
 
 
 def token_table(counts: Sequence[TokenCount]) -> Table:
     """Return the token ledger as a table; `3/4` are three of the four that were expected."""
     table = figures_table(_HEADINGS)
+    if any(count.estimated_tokens for count in counts):
+        table.caption = f"{_ESTIMATED} estimated from firing rates, not counted from spikes"
     for count in with_total(counts):
         if count.source == TOTAL:
             table.add_section()
-        table.add_row(count.source, *_cells(count))
+        is_estimated = count.estimated_tokens and count.source != TOTAL
+        table.add_row(f"{count.source} {_ESTIMATED}" if is_estimated else count.source, *_cells(count))
     return table
 
 

@@ -1,17 +1,44 @@
 """How a job leaves its worker: the lease is taken off it, and its attempt ends in the history."""
 
-from sqlalchemy import func, update
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.models import Attempt, Job
 from services.common.models.work import JobState, Outcome
 
+UNHELD: dict[str, Any] = dict.fromkeys(
+    ("lease_owner", "lease_worker", "lease_boot", "lease_expires", "sent_at", "sent_epoch")
+)
+"""The columns of a job that nobody runs, and that no message is under way for."""
+_NEW = UNHELD | dict.fromkeys(
+    (
+        "first_failed_at",
+        "retry_until",
+        "finished_at",
+        "error",
+        "error_class",
+        "output",
+        "waived_because",
+    )
+)
+
 
 def let_go(job: Job, state: JobState) -> None:
     """Take the lease off a job."""
     job.state = state
-    job.lease_owner = job.lease_worker = job.lease_boot = job.lease_expires = None
-    job.sent_at = job.sent_epoch = None
+    for column in UNHELD:
+        setattr(job, column, None)
+
+
+def start_again(transaction: Transaction, jobs: ColumnElement[bool], state: JobState) -> None:
+    """Put locked jobs into a state as if they had never run; only their attempts go on counting."""
+    transaction.execute(
+        update(Job)
+        .where(jobs)
+        .values(state=state, failures=0, crashes=0, not_before=func.clock_timestamp(), **_NEW)
+    )
 
 
 def end_attempt(
@@ -31,7 +58,10 @@ def hand_back(transaction: Transaction, job: Job, outcome: Outcome) -> None:
     let_go(job, JobState.READY)
 
 
-def withdraw_attempt(transaction: Transaction, job: Job) -> None:
-    """End the attempt that is under way, if one is: nobody waits for what it makes any more."""
-    if job.state is JobState.RUNNING:
-        end_attempt(transaction, job.id, job.attempt, Outcome.WITHDRAWN)
+def withdraw_attempts(transaction: Transaction, jobs: ColumnElement[bool]) -> None:
+    """End what is under way at locked jobs: nobody waits for what it makes any more."""
+    transaction.execute(
+        update(Attempt)
+        .where(Attempt.job_id == Job.id, Attempt.attempt == Job.attempt, Job.state == JobState.RUNNING, jobs)
+        .values(ended_at=func.clock_timestamp(), outcome=Outcome.WITHDRAWN)
+    )

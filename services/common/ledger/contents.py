@@ -20,7 +20,7 @@ from services.common.models import (
     ShardRow,
     SourceVersion,
 )
-from services.common.models.work import JobKind, JobState
+from services.common.models.work import JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def missing_from(transaction: Transaction, build_id: int) -> list[MissingSession
         .join(SourceVersion, SourceVersion.id == Session.source_version_id)
         .join(BUILD_SESSIONS, BUILD_SESSIONS.c.session_id == Session.id)
         .join(Job, Job.session_id == Session.id)
-        .where(BUILD_SESSIONS.c.build_id == build_id, Job.kind == JobKind.BIN, Job.state != JobState.DONE)
+        .where(BUILD_SESSIONS.c.build_id == build_id, Job.state != JobState.DONE)
         .order_by(SourceVersion.name, Session.ordinal)
     )
     return [MissingSession(*row) for row in transaction.execute(query)]

@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.errors import NetworkError, RetryPolicy, readable, retry_policy
+from services.common.errors import NetworkError, NoRangesError, RetryPolicy, readable, retry_policy
 from services.common.ledger.attempts import end_attempt, hand_back, let_go
 from services.common.ledger.claims import Claim, SupersededError, held_by, withdraw
 from services.common.ledger.locks import lock_before_job
 from services.common.ledger.rooms import close_session_of
 from services.common.ledger.wanted import is_wanted
+from services.common.ledger.ways import hand_over
 from services.common.models import Attempt, Job
 from services.common.models.work import JobState, Outcome
 from services.common.settings import settings
@@ -55,8 +56,15 @@ def finish(transaction: Transaction, claim: Claim, result: Result) -> JobState:
 
 
 def fail(transaction: Transaction, claim: Claim, error: BaseException) -> JobState:
-    """Count the failure; the retry table says whether and when the job runs again."""
-    job = _count_failure(transaction, claim, error)
+    """Count the failure; the retry table says whether and when the job runs again.
+
+    What cannot be streamed is no failure where its source allows to copy it.
+    """
+    job = _held(transaction, claim)
+    if isinstance(error, NoRangesError) and hand_over(transaction, job):
+        end_attempt(transaction, claim.job, claim.attempt, Outcome.HANDED_OVER, readable(error))
+        return job.state
+    _count_failure(transaction, job, error)
     if job.state is JobState.READY:
         pause = retry_policy(error).wait(job.failures)
         if isinstance(error, NetworkError):
@@ -67,7 +75,8 @@ def fail(transaction: Transaction, claim: Claim, error: BaseException) -> JobSta
 
 def retry_soon(transaction: Transaction, claim: Claim, error: NetworkError, *, within: float) -> JobState:
     """Count a network failure and leave the job to Celery's own retry, due within the given seconds."""
-    job = _count_failure(transaction, claim, error)
+    job = _held(transaction, claim)
+    _count_failure(transaction, job, error)
     if job.state is JobState.READY:
         job.retry_until = func.clock_timestamp() + timedelta(seconds=within)
     return job.state
@@ -111,15 +120,13 @@ def _was_finished(transaction: Transaction, claim: Claim) -> bool:
     return transaction.scalar(ended) is Outcome.DONE
 
 
-def _count_failure(transaction: Transaction, claim: Claim, error: BaseException) -> Job:
+def _count_failure(transaction: Transaction, job: Job, error: BaseException) -> None:
     """Count the failure and let the job go: dead if it was tried often or long enough, else ready."""
-    job = _held(transaction, claim)
     _note_failure(transaction, job, error)
     if _is_hopeless(transaction, job, retry_policy(error)):
         bury(transaction, job)
     else:
         let_go(job, JobState.READY)
-    return job
 
 
 def _note_failure(transaction: Transaction, job: Job, error: BaseException) -> None:

@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Transaction
 
+from services.common.catalogue.reader_options import ESTIMATING_READERS
+
 
 @dataclass(frozen=True, slots=True)
 class SourceProgress:
@@ -26,7 +28,10 @@ class SourceProgress:
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """What was counted of one source of a build, beside what was expected."""
+    """What was counted of one source of a build, beside what was expected.
+
+    `estimated_tokens` are those whose counts were made of rates, not of spikes: all or none of a source's.
+    """
 
     source: str
     sessions: int
@@ -40,6 +45,7 @@ class TokenCount:
     expected_sessions: int | None
     expected_subjects: int | None
     expected_tokens: int | None
+    estimated_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +97,16 @@ def progress_of(transaction: Transaction, build: int) -> Sequence[SourceProgress
 
 _TOKENS = text("""
     SELECT source, sessions, subjects, rows, tokens, spikes, clipped, left_out, bytes,
-        expected_sessions, expected_subjects, expected_tokens
+        expected_sessions, expected_subjects, expected_tokens,
+        CASE WHEN reader = ANY (:estimating) THEN tokens ELSE 0 END AS estimated_tokens
     FROM token_ledger WHERE build_id = :build ORDER BY tokens DESC, source
 """)
 
 
 def tokens_of(transaction: Transaction, build: int) -> Sequence[TokenCount]:
     """Return the token ledger of a build, the largest source first."""
-    return [TokenCount(**row._asdict()) for row in transaction.execute(_TOKENS, {"build": build})]
+    values = {"build": build, "estimating": sorted(ESTIMATING_READERS)}
+    return [TokenCount(**row._asdict()) for row in transaction.execute(_TOKENS, values)]
 
 
 _FAILURES = text("""

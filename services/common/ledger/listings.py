@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session as Transaction
 from services.common.archives.base import Asset as ListedAsset
 from services.common.identity import session_identity
 from services.common.ledger.claims import SupersededError
-from services.common.models import Asset, Job, JobDependency, Session, SourceVersion
-from services.common.models.work import JobKind, JobState
+from services.common.ledger.ways import begin, ways_of
+from services.common.models import Asset, Job, Session, SourceVersion
+from services.common.models.work import JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequ
     added = [_session(source, ordinal, plan) for ordinal, plan in enumerate(sessions)]
     transaction.add_all(added)
     transaction.flush()
-    _add_jobs(transaction, added, source.format_id)
+    _add_jobs(transaction, source, added)
     source.sealed_at = func.clock_timestamp()
     source.n_planned = len(sessions)
 
@@ -60,24 +61,20 @@ def _session(source: SourceVersion, ordinal: int, plan: SessionPlan) -> Session:
     )
 
 
-def _add_jobs(transaction: Transaction, sessions: Sequence[Session], format_id: str) -> None:
-    """Queue the sessions: each asset is fetched, then its session is binned."""
-    fetches = {
-        asset.id: Job(kind=JobKind.FETCH, state=JobState.BLOCKED, asset_id=asset.id)
-        for session in sessions
-        for asset in session.assets
-    }
-    counts = {
-        session.id: Job(kind=JobKind.BIN, state=JobState.BLOCKED, session_id=session.id, format_id=format_id)
-        for session in sessions
-    }
-    transaction.add_all([*fetches.values(), *counts.values()])
-    transaction.flush()
+def _add_jobs(transaction: Transaction, source: SourceVersion, sessions: Sequence[Session]) -> None:
+    """Queue the sessions, each on the way that the source's entry names first."""
+    way = ways_of(source.entry)[0]
     transaction.add_all(
-        JobDependency(job_id=counts[session.id].id, needs_id=fetches[asset.id].id)
+        Job(kind=way, state=JobState.BLOCKED, session_id=session.id, format_id=source.format_id)
         for session in sessions
-        for asset in session.assets
     )
+    transaction.flush()
+    begin(transaction, select(Session.id).where(Session.source_version_id == source.id), way)
+
+
+def as_listed(asset: Asset) -> ListedAsset:
+    """Return an asset as its archive listed it."""
+    return ListedAsset(asset.archive_asset_id, asset.path, asset.size, asset.digests)
 
 
 def require_open_source(transaction: Transaction, source_version_id: int) -> SourceVersion:

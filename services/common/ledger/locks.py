@@ -1,18 +1,20 @@
 """In which order rows are locked, so that no two transactions ever wait for each other.
 
-First the releases as a whole, then sessions, then jobs, each by ascending number. Apart from all that stands
-the lock that lets one sweeper work.
+First the releases as a whole, then a source version, then sessions, then jobs, each by ascending number, and
+the names of a source last. Apart from all that stands the lock that lets one sweeper work.
 """
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Select, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, func, select, text
 from sqlalchemy.orm import Session as Transaction
+from sqlalchemy.orm import aliased
 
 from services.common.models import Asset, Job, Session
-from services.common.models.work import JobKind
+from services.common.models.work import COUNTING, JobKind
 
 _RELEASES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.releases'))")
+_NAMES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.names:' || :source))")
 _SWEEPER = text("SELECT pg_try_advisory_lock(hashtext('spikemill.sweeper'))")
 
 
@@ -33,19 +35,44 @@ def lock_sessions(transaction: Transaction, sessions: Select[int] | Sequence[int
     ).all()
 
 
+def jobs_of(sessions: Select[int] | Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition that a job is about one of the sessions: its fetches, its bin or its stream."""
+    counting, fetching = aliased(Job), aliased(Job)
+    return Job.id.in_(
+        select(counting.id)
+        .where(counting.session_id.in_(sessions))
+        .union_all(
+            select(fetching.id)
+            .join(Asset, Asset.id == fetching.asset_id)
+            .where(Asset.session_id.in_(sessions))
+        )
+    )
+
+
+def sessions_of(jobs: ColumnElement[bool]) -> Select[int]:
+    """Return the sessions that jobs are about, each as often as it has such jobs."""
+    session = func.coalesce(Job.session_id, Asset.session_id)
+    return select(session).outerjoin(Asset, Asset.id == Job.asset_id).where(jobs, session.is_not(None))
+
+
+def lock_jobs(transaction: Transaction, jobs: ColumnElement[bool]) -> None:
+    """Lock jobs, after the sessions that they are about."""
+    transaction.execute(select(Job.id).where(jobs).order_by(Job.id).with_for_update()).all()
+
+
+def lock_names(transaction: Transaction, source_version_id: int) -> None:
+    """Let nobody else give a session of this source its names until this transaction ends."""
+    transaction.execute(_NAMES, {"source": str(source_version_id)})
+
+
 def lock_sessions_of_jobs(transaction: Transaction, jobs: Sequence[int]) -> None:
     """Lock the sessions that the jobs are about."""
-    lock_sessions(
-        transaction,
-        select(func.coalesce(Job.session_id, Asset.session_id))
-        .outerjoin(Asset, Asset.id == Job.asset_id)
-        .where(Job.id.in_(jobs)),
-    )
+    lock_sessions(transaction, sessions_of(Job.id.in_(jobs)))
 
 
 def lock_before_job(transaction: Transaction, kind: JobKind, subject: int) -> None:
     """Lock what the end of a job may change beside the job itself."""
-    if kind is JobKind.BIN:
+    if kind in COUNTING:
         lock_sessions(transaction, [subject])
     elif kind is JobKind.FETCH:
         lock_sessions(transaction, select(Asset.session_id).where(Asset.id == subject))

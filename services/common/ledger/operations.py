@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.ledger.attempts import hand_back
-from services.common.ledger.locks import lock_releases, lock_sessions
-from services.common.ledger.restarting import restart_session, start_again
+from services.common.ledger.attempts import hand_back, start_again
+from services.common.ledger.locks import lock_releases, lock_sessions, sessions_of
+from services.common.ledger.restarting import restart_session
 from services.common.ledger.wanted import BUILD_SESSIONS, is_wanted
-from services.common.models import Asset, Build, Job, Release, Session, Shard, SourceVersion
+from services.common.models import Build, Job, Release, Session, Shard, SourceVersion
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState, Outcome
 
@@ -25,14 +25,13 @@ def retry_dead(transaction: Transaction, sources: Sequence[str] = ()) -> int:
     for session_id in sessions:
         restart_session(transaction, session_id)
     jobs = transaction.scalars(_other_dead_jobs(sources)).all()
-    for job in jobs:
-        start_again(job, JobState.READY)
+    start_again(transaction, Job.id.in_(jobs), JobState.READY)
     return len(sessions) + len(jobs)
 
 
-def _other_dead_jobs(sources: Sequence[str]) -> Select[Job]:
+def _other_dead_jobs(sources: Sequence[str]) -> Select[int]:
     """Return dead plans, and without names also what failed of releases that still count."""
-    dead = select(Job).where(Job.state == JobState.DEAD).order_by(Job.id).with_for_update()
+    dead = select(Job.id).where(Job.state == JobState.DEAD).order_by(Job.id).with_for_update()
     if sources:
         named = select(SourceVersion.id).where(SourceVersion.name.in_(sources))
         return dead.where(Job.source_version_id.in_(named))
@@ -42,21 +41,12 @@ def _other_dead_jobs(sources: Sequence[str]) -> Select[Job]:
 
 
 def _sessions_with_dead_jobs(sources: Sequence[str]) -> Select[int]:
-    session_of_job = func.coalesce(Job.session_id, Asset.session_id)
     dead = (
-        select(session_of_job)
-        .outerjoin(Asset, Asset.id == Job.asset_id)
-        .where(Job.state == JobState.DEAD, Job.kind.in_([JobKind.FETCH, JobKind.BIN]))
-        .order_by(session_of_job)
-        .distinct()
+        select(Session.id).where(Session.id.in_(sessions_of(Job.state == JobState.DEAD))).order_by(Session.id)
     )
     if sources:
-        named = (
-            select(Session.id)
-            .join(SourceVersion, SourceVersion.id == Session.source_version_id)
-            .where(SourceVersion.name.in_(sources))
-        )
-        dead = dead.where(session_of_job.in_(named))
+        named = select(SourceVersion.id).where(SourceVersion.name.in_(sources))
+        dead = dead.where(Session.source_version_id.in_(named))
     return dead
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as Transaction
 
 from services.common.identity import digest
 from services.common.ledger.locks import lock_releases
+from services.common.ledger.ways import follow_entry, ways_of
 from services.common.models import Build, BuildSource, Job, Release, SourceVersion
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState
@@ -88,6 +89,8 @@ def open_build(transaction: Transaction, request: BuildRequest) -> OpenedBuild:
 def _source_version(transaction: Transaction, source: SourceRequest) -> int:
     """Find or add a source version, with its plan job; what decides no bytes of its rows may have changed."""
     texts = {"entry": source.entry, "expected": source.expected}
+    known = select(SourceVersion.entry).where(SourceVersion.digest == source.digest)
+    before = transaction.scalar(known.with_for_update(key_share=True))
     transaction.execute(
         upsert(SourceVersion)
         .values(
@@ -108,6 +111,8 @@ def _source_version(transaction: Transaction, source: SourceRequest) -> int:
         .values(kind=JobKind.PLAN, state=JobState.READY, source_version_id=version_id)
         .on_conflict_do_nothing(index_elements=["source_version_id"])
     )
+    if before is not None and ways_of(before) != ways_of(source.entry):
+        follow_entry(transaction, version_id, source.entry)
     return version_id
 
 

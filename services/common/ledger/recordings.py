@@ -1,6 +1,6 @@
-"""What fetches and bins read and write."""
+"""What fetches, bins and streams read and write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, insert, select, update
@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import selectinload
 
 from services.common.errors import DamagedOutputError, RecordingError
-from services.common.models import Asset, Row, Session, SourceVersion
+from services.common.ledger.locks import lock_names
+from services.common.models import Asset, Row, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def read_asset(transaction: Transaction, asset_id: int) -> Asset:
 def record_copy(
     transaction: Transaction, asset_id: int, *, local_path: str, sha256: str, verified_by: str
 ) -> None:
-    """Write down where an asset's verified bytes lie."""
+    """Write down where an asset's verified copy lies."""
     transaction.execute(
         update(Asset)
         .where(Asset.id == asset_id)
@@ -70,10 +71,22 @@ def record_copy(
     )
 
 
-def count_bytes(transaction: Transaction, asset_id: int, arrived: int) -> None:
-    """Add to the bytes that travelled for an asset, whatever came of them."""
+def record_streamed(transaction: Transaction, verified_by: Mapping[int, str]) -> None:
+    """Write down that assets were streamed, and whether the ETag or only the size of each agreed."""
+    for asset_id, how in verified_by.items():
+        transaction.execute(
+            update(Asset)
+            .where(Asset.id == asset_id)
+            .values(sha256=None, verified_by=how, fetched_at=func.clock_timestamp())
+        )
+
+
+def count_arrivals(transaction: Transaction, asset_id: int, *, arrived: int, requests: int) -> None:
+    """Add to the bytes that travelled for an asset, and to the requests for its parts."""
     transaction.execute(
-        update(Asset).where(Asset.id == asset_id).values(bytes_fetched=Asset.bytes_fetched + arrived)
+        update(Asset)
+        .where(Asset.id == asset_id)
+        .values(bytes_fetched=Asset.bytes_fetched + arrived, requests=Asset.requests + requests)
     )
 
 
@@ -109,11 +122,7 @@ def _require_own_names(transaction: Transaction, session_id: int, subject_id: st
     """Two sessions that nothing tells apart would give rows that nothing tells apart."""
     session = transaction.get_one(Session, session_id)
     # A twin that is being recorded at the same moment waits here.
-    transaction.scalars(
-        select(SourceVersion.id)
-        .where(SourceVersion.id == session.source_version_id)
-        .with_for_update(key_share=True)
-    ).one()
+    lock_names(transaction, session.source_version_id)
     twin = transaction.scalar(
         select(Session.key).where(
             Session.source_version_id == session.source_version_id,

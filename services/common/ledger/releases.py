@@ -1,6 +1,8 @@
 """What becomes of releases: the gate that lets one freeze, its shards, its publication, its successor."""
 
-from sqlalchemy import exists, func, select, text, update
+from collections.abc import Sequence
+
+from sqlalchemy import Select, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
@@ -73,12 +75,12 @@ def is_in_progress(transaction: Transaction, release_id: int) -> bool:
     return bool(transaction.scalar(select(wanted)))
 
 
-def outdate_releases_of(transaction: Transaction, session_id: int) -> None:
-    """Replace each list in progress that names the session by one that is still to be frozen.
+def outdate_releases_of(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
+    """Replace each list in progress that names one of the sessions by one that is still to be frozen.
 
-    The caller locked the releases before it changed the session.
+    The caller locked the releases before it changed the sessions.
     """
-    builds = select(BUILD_SESSIONS.c.build_id).where(BUILD_SESSIONS.c.session_id == session_id)
+    builds = select(BUILD_SESSIONS.c.build_id).where(BUILD_SESSIONS.c.session_id.in_(sessions))
     freezing = (Job.release_id == Release.id) & (Job.kind == JobKind.FREEZE)
     touched = transaction.scalars(
         select(Release)

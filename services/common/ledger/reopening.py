@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.ledger.attempts import withdraw_attempt
+from services.common.ledger.attempts import start_again, withdraw_attempts
 from services.common.ledger.endings import bury
-from services.common.ledger.locks import lock_releases
+from services.common.ledger.locks import lock_jobs, lock_releases
 from services.common.ledger.releases import replace_release
-from services.common.ledger.restarting import restart_session, start_again
+from services.common.ledger.restarting import restart_session
 from services.common.models import Build, Job, Release, Row, Session, Shard, ShardRow
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState
@@ -39,10 +39,11 @@ def reopen_release(transaction: Transaction, release_id: int, lost_shards: Seque
     release.state = ReleaseState.FROZEN
     transaction.flush()
     lost = select(Job).where(Job.shard_id.in_(lost_shards), Job.state == JobState.DONE).order_by(Job.id)
-    for job in transaction.scalars(lost.with_for_update()):
+    for job in transaction.scalars(lost.with_for_update()).all():
         _write_again(transaction, job)
-    assembly = select(Job).where(Job.release_id == release_id, Job.kind == JobKind.ASSEMBLE).with_for_update()
-    start_again(transaction.scalars(assembly).one(), JobState.BLOCKED)
+    assembly = (Job.release_id == release_id) & (Job.kind == JobKind.ASSEMBLE)
+    lock_jobs(transaction, assembly)
+    start_again(transaction, assembly, JobState.BLOCKED)
 
 
 def _need_pruned_chunks(transaction: Transaction, shards: Sequence[int]) -> bool:
@@ -68,18 +69,17 @@ def reopen_shard(transaction: Transaction, shard_id: int, reason: str) -> None:
     job = transaction.scalars(select(Job).where(Job.shard_id == shard_id).with_for_update()).one()
     if release.state is not ReleaseState.FROZEN or job.state is not JobState.DONE:
         return
-    assembly = transaction.scalars(
-        select(Job).where(Job.release_id == release.id, Job.kind == JobKind.ASSEMBLE).with_for_update()
-    ).one()
-    withdraw_attempt(transaction, assembly)
-    start_again(assembly, JobState.BLOCKED)
+    assembly = (Job.release_id == release.id) & (Job.kind == JobKind.ASSEMBLE)
+    lock_jobs(transaction, assembly)
+    withdraw_attempts(transaction, assembly)
+    start_again(transaction, assembly, JobState.BLOCKED)
     _write_again(transaction, job)
     _count_reopened(transaction, job, reason)
 
 
 def _write_again(transaction: Transaction, job: Job) -> None:
     """Put the job of a shard back to its beginning, and forget the file that it wrote."""
-    start_again(job, JobState.READY)
+    start_again(transaction, Job.id == job.id, JobState.READY)
     transaction.execute(update(Shard).where(Shard.id == job.shard_id).values(bytes=None, sha256=None))
 
 

@@ -1,15 +1,15 @@
 """Room in the spool: a session gets it with all its assets at once, and gives it back whole."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import BigInteger, Select, case, cast, func, select, text, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.ledger.attempts import end_attempt
-from services.common.ledger.locks import lock_sessions
+from services.common.ledger.attempts import UNHELD, withdraw_attempts
+from services.common.ledger.locks import jobs_of, lock_jobs, lock_sessions, sessions_of
 from services.common.ledger.wanted import is_session_wanted
 from services.common.models import Asset, Job, Session, SourceVersion
-from services.common.models.work import JobKind, JobState, Outcome
+from services.common.models.work import JobKind, JobState
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.admission'))")
 # More than workers fetch in the time of a round; the next round goes on.
@@ -55,7 +55,8 @@ def _waiting() -> Select[int, int]:
         select(Session.id, cast(room, BigInteger))
         .join(Job, Job.session_id == Session.id)
         .join(SourceVersion, SourceVersion.id == Session.source_version_id)
-        .where(Job.state == JobState.BLOCKED, Session.admitted_at.is_(None), ~stuck, is_session_wanted())
+        .where(Job.kind == JobKind.BIN, Job.state == JobState.BLOCKED, Session.admitted_at.is_(None))
+        .where(~stuck, is_session_wanted())
         .order_by(Session.id)
         .limit(_BATCH)
     )
@@ -85,34 +86,25 @@ def _assets_of(session_id: int) -> Select[int]:
 
 def close_session_of(transaction: Transaction, job: Job) -> None:
     """Give back the room of the session that a job is about, if it is about one."""
-    if job.kind is JobKind.BIN and job.session_id is not None:
-        give_back_room(transaction, job.session_id)
-    elif job.kind is JobKind.FETCH:
-        session_id = transaction.scalar(select(Asset.session_id).where(Asset.id == job.asset_id))
-        if session_id is not None:
-            give_back_room(transaction, session_id)
+    session_id = transaction.scalar(sessions_of(Job.id == job.id))
+    if session_id is not None:
+        give_back_room(transaction, session_id)
 
 
 def give_back_room(transaction: Transaction, session_id: int) -> None:
     """Free a locked session's room; copies that are under way are withdrawn, and its files may be swept."""
-    under_way = (
-        select(Job.id, Job.attempt)
-        .where(Job.asset_id.in_(_assets_of(session_id)), Job.state == JobState.RUNNING)
-        .order_by(Job.id)
-        .with_for_update()
-    )
-    for job_id, attempt in transaction.execute(under_way).all():
-        end_attempt(transaction, job_id, attempt, Outcome.WITHDRAWN)
+    let_in = Job.asset_id.in_(_assets_of(session_id)) & Job.state.in_([JobState.READY, JobState.RUNNING])
+    lock_jobs(transaction, let_in)
+    withdraw_attempts(transaction, let_in)
+    transaction.execute(update(Job).where(let_in).values(state=JobState.BLOCKED, **UNHELD))
+    free_rooms(transaction, [session_id])
+
+
+def free_rooms(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
+    """Free the room of locked sessions that nothing is copied for."""
+    transaction.execute(update(Asset).where(Asset.session_id.in_(sessions)).values(local_path=None))
     transaction.execute(
-        update(Job)
-        .where(Job.asset_id.in_(_assets_of(session_id)), Job.state.in_([JobState.READY, JobState.RUNNING]))
-        .values(
-            state=JobState.BLOCKED, lease_owner=None, lease_worker=None, lease_boot=None, lease_expires=None
-        )
-    )
-    transaction.execute(update(Asset).where(Asset.session_id == session_id).values(local_path=None))
-    transaction.execute(
-        update(Session).where(Session.id == session_id).values(admitted_at=None, reserved_bytes=0)
+        update(Session).where(Session.id.in_(sessions)).values(admitted_at=None, reserved_bytes=0)
     )
 
 
@@ -126,6 +118,5 @@ def lock_idle_session(transaction: Transaction, identity: str) -> bool:
     )
     if session_id is None:
         return False
-    works = (Job.session_id == session_id) | Job.asset_id.in_(_assets_of(session_id))
-    running = select(Job.id).where(works, Job.state == JobState.RUNNING).exists()
+    running = select(Job.id).where(jobs_of([session_id]), Job.state == JobState.RUNNING).exists()
     return not transaction.scalar(select(running))

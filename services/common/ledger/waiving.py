@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.errors import CallError
-from services.common.ledger.attempts import let_go, withdraw_attempt
-from services.common.ledger.locks import lock_releases, lock_sessions
+from services.common.ledger.attempts import UNHELD, withdraw_attempts
+from services.common.ledger.locks import jobs_of, lock_jobs, lock_releases, lock_sessions
 from services.common.ledger.releases import outdate_releases_of
-from services.common.ledger.restarting import jobs_of_session
-from services.common.ledger.rooms import give_back_room
+from services.common.ledger.rooms import free_rooms
 from services.common.ledger.wanted import BUILD_SESSIONS
-from services.common.models import Build, Session, SourceVersion
+from services.common.models import Build, Job, Session, SourceVersion
 from services.common.models.builds import BuildState
-from services.common.models.work import JobKind, JobState
+from services.common.models.work import JobState
 
 
 def waive(transaction: Transaction, name: str, reason: str) -> None:
@@ -41,17 +40,17 @@ def waive_listed(transaction: Transaction, build_id: int, source: str, key: str,
 def _waive(transaction: Transaction, session: Session, reason: str) -> None:
     lock_releases(transaction)
     lock_sessions(transaction, [session.id])
-    jobs = jobs_of_session(transaction, session.id)
-    if any(job.kind is JobKind.BIN and job.state is JobState.DONE for job in jobs):
+    jobs = jobs_of([session.id])
+    lock_jobs(transaction, jobs)
+    done = select(Job.id).where(Job.session_id == session.id, Job.state == JobState.DONE)
+    if transaction.scalar(done) is not None:
         raise CallError(f"Session {session.key} is done; only one that is not can be waived.")
-    give_back_room(transaction, session.id)
-    for job in jobs_of_session(transaction, session.id):
-        withdraw_attempt(transaction, job)
-        let_go(job, JobState.WAIVED)
-        job.output = None
-        job.waived_because = reason
-    transaction.flush()
-    outdate_releases_of(transaction, session.id)
+    withdraw_attempts(transaction, jobs)
+    free_rooms(transaction, [session.id])
+    transaction.execute(
+        update(Job).where(jobs).values(state=JobState.WAIVED, waived_because=reason, output=None, **UNHELD)
+    )
+    outdate_releases_of(transaction, [session.id])
 
 
 def _session_named(transaction: Transaction, name: str) -> Session:

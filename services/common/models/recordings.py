@@ -73,9 +73,9 @@ class Session(Model):
     n_units: Mapped[int | None] = mapped_column(comment="Units: the rows of its matrix.")
     n_bins: Mapped[int | None] = mapped_column(comment="Bins: the columns of its matrix.")
     spikes: Mapped[int | None] = mapped_column(comment="Spikes counted.")
-    clipped: Mapped[int | None] = mapped_column(comment="Cells above 255, kept at 255.")
+    clipped: Mapped[int | None] = mapped_column(comment="Cells that a uint8 cannot hold, kept at its limit.")
     left_out: Mapped[int | None] = mapped_column(
-        comment="Spikes before the first edge, or at no finite time."
+        comment="Spikes before the first edge or at no finite time; cells whose rate is no number."
     )
     chunk: Mapped[str | None] = mapped_column(
         comment="Name of its chunk in the store; empty when it is not there."
@@ -110,14 +110,22 @@ class Asset(Model):
     local_path: Mapped[str | None] = mapped_column(
         comment="Where the verified copy lies; empty when there is none."
     )
-    sha256: Mapped[str | None] = mapped_column(comment="sha256 of the bytes as they arrived.")
+    sha256: Mapped[str | None] = mapped_column(
+        comment="sha256 of the copy; empty where only parts were streamed."
+    )
     verified_by: Mapped[str | None] = mapped_column(
-        comment="Which published digest they were checked against."
+        comment="What agreed with the listing. Of a copy: a digest of its bytes, by name. Of what was "
+        "streamed: the object's ETag (etag) or its size, for no digest of the whole fits a part."
     )
     bytes_fetched: Mapped[int] = mapped_column(
         server_default="0", comment="Bytes that travelled, all attempts."
     )
-    fetched_at: Mapped[datetime | None] = mapped_column(comment="When the copy was last verified.")
+    requests: Mapped[int] = mapped_column(
+        server_default="0", comment="Requests for parts of it, all attempts at streaming."
+    )
+    fetched_at: Mapped[datetime | None] = mapped_column(
+        comment="When the copy was last verified, or its session last streamed."
+    )
 
     session: Mapped[Session] = relationship(back_populates="assets")
 

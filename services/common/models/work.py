@@ -15,10 +15,15 @@ class JobKind(StrEnum):
 
     PLAN = "plan"  # lists a source and seals it
     FETCH = "fetch"  # copies one asset and verifies it
-    BIN = "bin"  # turns one session into a chunk
+    BIN = "bin"  # turns one session into a chunk, from its copies
+    STREAM = "stream"  # turns one session into a chunk, read where its archive keeps it
     FREEZE = "freeze"  # orders, splits and plans the shards of a release
     SHARD = "shard"  # writes one shard
     ASSEMBLE = "assemble"  # card, provenance, audit, switch
+
+
+COUNTING = frozenset({JobKind.BIN, JobKind.STREAM})
+"""The kinds that turn a session into a chunk: each session has one job, of one of them."""
 
 
 class JobState(StrEnum):
@@ -35,7 +40,7 @@ class JobState(StrEnum):
 _SUBJECT_OF_KIND = """
     (kind = 'plan') = (source_version_id IS NOT NULL)
     AND (kind = 'fetch') = (asset_id IS NOT NULL)
-    AND (kind = 'bin') = (session_id IS NOT NULL)
+    AND (kind IN ('bin', 'stream')) = (session_id IS NOT NULL)
     AND (kind IN ('freeze', 'assemble')) = (release_id IS NOT NULL)
     AND (kind = 'shard') = (shard_id IS NOT NULL)
 """
@@ -64,7 +69,7 @@ class Job(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True, comment="Its number in this ledger.")
     kind: Mapped[JobKind] = mapped_column(
-        stored_by_value(JobKind, "kind"), comment="plan, fetch, bin, freeze, shard or assemble."
+        stored_by_value(JobKind, "kind"), comment="plan, fetch, bin, stream, freeze, shard or assemble."
     )
     state: Mapped[JobState] = mapped_column(
         stored_by_value(JobState, "state"), comment="blocked, ready, running, done, dead or waived."
@@ -73,7 +78,9 @@ class Job(Model):
         ForeignKey("source_versions.id"), comment="What a plan lists."
     )
     asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id"), comment="What a fetch copies.")
-    session_id: Mapped[int | None] = mapped_column(ForeignKey("sessions.id"), comment="What a bin counts.")
+    session_id: Mapped[int | None] = mapped_column(
+        ForeignKey("sessions.id"), comment="What a bin or a stream counts."
+    )
     release_id: Mapped[int | None] = mapped_column(
         ForeignKey("releases.id"), comment="What is frozen or assembled."
     )
@@ -138,6 +145,7 @@ class Outcome(StrEnum):
     VANISHED = "vanished"  # its process died, or was silent for too long
     RELEASED = "released"  # its worker was told to stop
     WITHDRAWN = "withdrawn"  # nobody waited for it any more
+    HANDED_OVER = "handed-over"  # its session is copied, for it cannot be streamed
 
 
 class Attempt(Model):
@@ -154,6 +162,7 @@ class Attempt(Model):
     )
     ended_at: Mapped[datetime | None] = mapped_column(comment="When it ended, as far as is known.")
     outcome: Mapped[Outcome | None] = mapped_column(
-        stored_by_value(Outcome, "outcome"), comment="done, failed, vanished, released or withdrawn."
+        stored_by_value(Outcome, "outcome"),
+        comment="done, failed, vanished, released, withdrawn or handed-over.",
     )
     error: Mapped[str | None] = mapped_column(comment="Its error, if it had one.")

@@ -12,6 +12,7 @@ from services.cli.local.interrupts import Interrupts
 from services.cli.local.sockets import socket_folder
 from services.cli.local.supervisor import Supervisor
 from services.cli.local.workers import build_children, python_child
+from services.common.queues import Queue
 
 Eventually = Callable[[Callable[[], bool]], None]
 
@@ -26,7 +27,7 @@ app.conf.update(accept_content=["json"], worker_soft_shutdown_timeout=0)
 def test_a_build_has_a_sweeper_and_a_worker_for_every_queue(home: Home) -> None:
     address = Address("postgresql://host/name", "redis://host/0", pid=1, boot="b1")
     children = {child.name: child for child in build_children(home, address, binners=3)}
-    assert list(children) == ["sweeper", "downloader", "binner", "merger"]
+    assert list(children) == ["sweeper", "downloader", "binner", "binner-stream", "merger"]
     assert children["sweeper"].command[1:] == ["-m", "services.common.sweeper"]
     queues = {
         option.partition("=")[2]
@@ -34,8 +35,12 @@ def test_a_build_has_a_sweeper_and_a_worker_for_every_queue(home: Home) -> None:
         for option in child.command
         if option.startswith("--queues=")
     }
-    assert queues == {"plan,fetch", "bin", "merge"}
-    assert "--concurrency=3" in children["binner"].command
+    assert queues == {"plan,fetch", "bin", "bin-stream", "merge"}
+    assert set(",".join(queues).split(",")) == set(Queue)
+    for name in ("binner", "binner-stream"):
+        assert "--app=services.binner.app" in children[name].command
+        assert "--concurrency=3" in children[name].command
+        assert children[name].environment["ARROW_DEFAULT_MEMORY_POOL"] == "jemalloc"
     assert "--concurrency=1" in children["merger"].command
     for child in children.values():
         assert child.environment["SPIKEMILL_DATABASE_URL"] == "postgresql://host/name"
@@ -43,6 +48,12 @@ def test_a_build_has_a_sweeper_and_a_worker_for_every_queue(home: Home) -> None:
         assert child.environment["SPIKEMILL_STORE"] == str(home.path)
         assert child.environment["SPIKEMILL_SPOOL"] == str(home.spool)
         assert child.log == home.logs / f"{child.name}.log"
+
+
+def test_without_binners_nothing_is_counted(home: Home) -> None:
+    address = Address("postgresql://host/name", "redis://host/0", pid=1, boot="b1")
+    children = build_children(home, address, binners=0)
+    assert [child.name for child in children] == ["sweeper", "downloader", "merger"]
 
 
 def test_a_killed_celery_worker_takes_its_processes_along_and_is_started_again(

@@ -31,8 +31,9 @@ def failure(**changes: Any) -> Failure:
     return replace(dead, **changes)
 
 
-def test_a_line_says_what_is_wrong_and_what_to_type() -> None:
-    assert dead_line(failure(), HOME) == (
+@pytest.mark.parametrize("kind", ["bin", "stream"])
+def test_a_line_says_what_is_wrong_and_what_to_type(kind: str) -> None:
+    assert dead_line(failure(kind=kind), HOME) == (
         "lab: sub 1/day.nwb: no units table; exclude it "
         "(to go on without it: spikemill waive 'lab/sub 1/day' --reason WHY --home '/a lab')"
     )

@@ -12,8 +12,8 @@ from services.cli.reporting.token_totals import with_total
 from services.common.ledger.figures import TokenCount
 
 COUNTS = [
-    TokenCount("vcn", 32, 30, 4000, 36_681_686_005, 9, 1, 2, 3_000_000_000, 32, 32, 36_681_686_005),
-    TokenCount("lab", 4, 3, 4, 1_000, 5, 0, 1, 500, None, None, None),
+    TokenCount("vcn", 32, 30, 4000, 36_681_686_005, 9, 1, 2, 3_000_000_000, 32, 32, 36_681_686_005, 0),
+    TokenCount("lab", 4, 3, 4, 1_000, 5, 0, 1, 500, None, None, None, 1_000),
 ]
 
 
@@ -26,6 +26,7 @@ def test_the_total_sums_what_was_counted_and_what_all_expected() -> None:
         3_000_000_500,
     )
     assert total.expected_tokens is None
+    assert total.estimated_tokens == 1_000
     assert with_total(COUNTS[:1])[-1].expected_tokens == 36_681_686_005
     assert with_total([])[-1].tokens == 0
 
@@ -43,7 +44,7 @@ def test_json_keeps_unknown_figures_apart_from_zero() -> None:
 
 def test_markdown_is_a_table() -> None:
     lines = as_markdown(COUNTS).splitlines()
-    assert {line.count("|") for line in lines} == {13}
+    assert {line.count("|") for line in lines} == {14}
     assert lines[2].startswith("| vcn | 32 | 30 | 4,000 | 36,681,686,005 |")
 
 
@@ -54,3 +55,14 @@ def test_the_table_fits_into_80_columns() -> None:
     assert "32/32" in text
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_table_marks_what_was_not_counted_from_spikes() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(token_table(COUNTS))
+    console.print(token_table(COUNTS[:1]))
+    marked = [line.strip() for line in console.export_text().splitlines() if "*" in line]
+    assert [line.split("  ")[0] for line in marked] == [
+        "lab *",
+        "* estimated from firing rates, not counted from spikes",
+    ]

@@ -1,0 +1,91 @@
+"""Sessions that are streamed make the pile that copies make, whatever dies meanwhile and whoever refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from services.demo.archive import MadeUpArchive
+from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place, pile_of
+from tests.acceptance.processes import kill
+from tests.acceptance.small_archives import (
+    VARIED_SOURCES,
+    asset,
+    dandi_source,
+    dandiset,
+    short,
+    write_catalogue,
+)
+
+_ASSETS = "SELECT size, bytes_fetched, requests, verified_by, sha256, local_path FROM assets"
+
+
+def test_streams_that_are_killed_make_the_pile_of_undisturbed_copies(
+    new_place: NewPlace, varied: MadeUpArchive, undisturbed: dict[str, str]
+) -> None:
+    place = new_place(varied, *(source | {"fetch": "stream"} for source in VARIED_SOURCES))
+    with (
+        place.archive.hold(r"^/storage/.*/\d+/sub-f3_ses-e\.nwb") as last,
+        place.building(*SMALL_SHARDS, "--workers", "2") as build,
+    ):
+        frozen = build.ledger.freeze_one("stream")
+        frozen.kill()
+        build.until(lambda: build.ledger.jobs("stream", "done"))
+        last.wait_until_reached()
+        kill(build.child("--hostname=binner-stream@"))
+        last.release()
+        assert build.end() == 0
+    assert pile_of(place.home) == undisturbed
+    assert list(place.home.spool.iterdir()) == []
+    with place.ledger() as ledger:
+        streams = ledger.jobs("stream")
+        assert ledger.jobs("fetch") == ledger.jobs("bin") == []
+        assets = ledger.rows(_ASSETS)
+    assert len(streams) == 16
+    assert {job["outcomes"][-1] for job in streams} == {"done"}
+    assert sum(job["outcomes"].count("vanished") for job in streams) >= 2
+    assert {(found["verified_by"], found["sha256"], found["local_path"]) for found in assets} == {
+        ("etag", None, None)
+    }
+    assert all(found["bytes_fetched"] > 0 and found["requests"] > 0 for found in assets)
+
+
+@pytest.fixture
+def place(new_place: NewPlace, recordings: Path) -> Place:
+    """Give a place whose archive answers the first request for a part of each file as if for the whole."""
+    files = [asset(short(f"w{number}", "whole"), recordings) for number in range(3)]
+    made = new_place(MadeUpArchive([dandiset("990601", files)]), dandi_source("maze", "990601"))
+    for file in files:
+        made.archive.fail(rf"^/storage/.*{file.blob_id}", status=200, body=b"the whole")
+    return made
+
+
+def test_what_cannot_be_streamed_is_copied_where_the_catalogue_says_so(place: Place) -> None:
+    write_catalogue(place.catalogue, dandi_source("maze", "990601", fetch="stream-or-copy"))
+    place.must_build()
+    with place.ledger() as ledger:
+        assert list(ledger.outcomes("bin").values()) == [["handed-over", "done"]] * 3
+        assert list(ledger.outcomes("fetch").values()) == [["done"]] * 3
+        assert ledger.jobs("stream") == []
+
+
+def test_what_cannot_be_streamed_fails_with_its_remedy_and_the_remedy_helps(place: Place) -> None:
+    write_catalogue(place.catalogue, dandi_source("maze", "990601", fetch="stream"))
+    finished = place.build()
+    assert finished.returncode == 1, finished
+    assert finished.stderr.count('write fetch = "copy" or "stream-or-copy" for this source') == 3, finished
+    write_catalogue(place.catalogue, dandi_source("maze", "990601", fetch="copy"))
+    place.must_build()
+    with place.ledger() as ledger:
+        assert list(ledger.outcomes("bin").values()) == [["failed", "done"]] * 3
+
+
+def test_pruned_chunks_of_streamed_sessions_are_streamed_again(new_place: NewPlace, recordings: Path) -> None:
+    files = [asset(short(f"v{number}", "pruned"), recordings) for number in range(2)]
+    place = new_place(
+        MadeUpArchive([dandiset("990602", files)]), dandi_source("maze", "990602", fetch="stream")
+    )
+    first = place.must_build()
+    assert "2 chunks dropped" in place.ask("prune").stdout
+    assert place.must_build("--seed", "1").keys() == first.keys()
+    with place.ledger() as ledger:
+        assert list(ledger.outcomes("stream").values()) == [["done", "done"]] * 2
