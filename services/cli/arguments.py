@@ -26,7 +26,10 @@ Catalog = Annotated[
 HomeFolder = Annotated[
     Path, typer.Option("--home", metavar="DIR", help="The folder of pile, chunks, ledger and logs.")
 ]
-Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Sessions that are binned at once.")]
+Workers = Annotated[
+    int,
+    typer.Option(min=1, metavar="N", help="Sessions binned at once, and as many streamed."),
+]
 Limit = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Only the first N sessions of each source.")
 ]

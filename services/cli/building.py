@@ -1,6 +1,6 @@
 """The whole build on one machine: the engine starts, the build is asked for and watched, everything stops."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,7 +8,6 @@ from functools import partial
 from services.cli.environment import decide, decided_for_now
 from services.cli.healing import heal
 from services.cli.local.address import Address
-from services.cli.local.children import Child
 from services.cli.local.engine import Engine, running_engine
 from services.cli.local.home import Home
 from services.cli.local.keeper import Death
@@ -38,7 +37,9 @@ def engine_of(home: Home, *, binners: int, needs_workers: Callable[[], bool] = _
         running_engine(
             home,
             prepare=partial(_prepare, home, owns_ledger=owns_ledger),
-            children=lambda home, address: _children(home, address, binners) if needs_workers() else (),
+            children=lambda home, address: (
+                build_children(home, address, binners=binners) if needs_workers() else ()
+            ),
             on_death=_tell_of_death,
         ) as engine,
     ):
@@ -92,11 +93,6 @@ def _prepare(home: Home, address: Address, *, owns_ledger: bool) -> None:
             sweep.reclaim_older_boots(ledger, address.boot)
             messages.forget_messages(ledger)
             sweep.note_start(ledger)
-
-
-def _children(home: Home, address: Address, binners: int) -> Sequence[Child]:
-    children = build_children(home, address, binners=max(1, binners))
-    return [child for child in children if binners or child.name != "binner"]
 
 
 def _tell_of_death(_address: Address, death: Death) -> None:

@@ -3,8 +3,10 @@
 import sys
 
 from rich.console import Console
+from rich.table import Table
 
 _NARROWEST = 80
+_WIDEST = 1000
 
 
 def output() -> Console:
@@ -13,6 +15,14 @@ def output() -> Console:
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_NARROWEST)
     return console
+
+
+def print_whole(table: Table) -> None:
+    """Write a table on stdout in its full width: a narrow terminal breaks its lines, and no figure is cut."""
+    console = output()
+    wanted = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
+    console.width = max(console.width, wanted)
+    console.print(table)
 
 
 def complain(text: str) -> None:

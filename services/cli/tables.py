@@ -1,4 +1,4 @@
-"""Tables of figures on a terminal: a line per source."""
+"""Tables of figures, a line per source: on a terminal, and in Markdown."""
 
 from collections.abc import Sequence
 
@@ -13,3 +13,9 @@ def figures_table(headings: Sequence[str]) -> Table:
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown: the first column to the left, all others to the right."""
+    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

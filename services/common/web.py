@@ -3,9 +3,11 @@
 Nothing here tries again: the ledger does, for every request.
 """
 
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -34,6 +36,7 @@ def web_client(*, read: float = READ_SECONDS, connections: int | None = None) ->
     It opens no more than so many connections at once; who wants one more waits.
     """
     return httpx.Client(
+        verify=_trusted_authorities(),
         timeout=httpx.Timeout(read, connect=CONNECT_SECONDS, pool=None),
         limits=httpx.Limits(max_connections=connections),
         follow_redirects=True,
@@ -41,10 +44,21 @@ def web_client(*, read: float = READ_SECONDS, connections: int | None = None) ->
     )
 
 
+@cache
+def _trusted_authorities() -> ssl.SSLContext:
+    """Return whose certificates are believed, read once: it takes longer than many an answer."""
+    return httpx.create_ssl_context()
+
+
 def get_json(
-    client: httpx.Client, address: str, *, pacer: RequestPacer, params: Mapping[str, str | int] | None = None
+    client: httpx.Client,
+    address: str,
+    *,
+    pacer: RequestPacer,
+    params: Mapping[str, str | int] | None = None,
+    about: str = "",
 ) -> Any:
-    """Ask an API for JSON, once.
+    """Ask an API for JSON, once; `about` names the file in question, where there is one.
 
     Raises `NetworkError` where asking later may help, `AssetError` where it will not.
     """
@@ -52,13 +66,13 @@ def get_json(
     try:
         response = client.get(address, params=params)
     except httpx.HTTPError as error:
-        raise unreachable(address, error) from error
+        raise unreachable(address, error, about) from error
     if response.status_code != HTTPStatus.OK:
-        raise refusal(response.status_code, response.headers, address, pacer)
+        raise refusal(response.status_code, response.headers, address, pacer, about)
     try:
         return response.json()
     except ValueError as error:
-        raise NetworkError(f"{without_query(address)} answered something that is not JSON.") from error
+        raise NetworkError(f"{_place(address, about)} answered something that is not JSON.") from error
 
 
 def refusal(

@@ -22,9 +22,17 @@ class Digests:
     dandi_etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class ListedContent:
+    """Content of which only size and digests are known: its file can be listed, not read."""
+
+    size: int
+    digests: Digests
+
+
 @dataclass
 class ArchiveFile:
-    """A file in an archive; its content is a path on this machine, or the bytes themselves.
+    """A file in an archive; its content is a path on this machine, the bytes themselves, or only listed.
 
     `announced` replaces digests in what the archive says of the file, and `withheld` leaves some out; both
     name them as the archives do (`dandi:sha2-256`, `dandi:dandi-etag`, `supplied_md5`, `computed_md5`).
@@ -32,7 +40,7 @@ class ArchiveFile:
     """
 
     path: str
-    content: Path | bytes
+    content: Path | bytes | ListedContent
     variables: Sequence[str] = ("Units",)
     kind: Literal["blob", "zarr", "link"] = "blob"
     announced: Mapping[str, str] = field(default_factory=dict)
@@ -56,7 +64,13 @@ class ArchiveFile:
     @property
     def size(self) -> int:
         """The number of bytes."""
-        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+        match self.content:
+            case bytes(content):
+                return len(content)
+            case ListedContent(size=size):
+                return size
+            case path:
+                return path.stat().st_size
 
     @property
     def blob_id(self) -> str:
@@ -71,6 +85,8 @@ class ArchiveFile:
     @cached_property
     def digests(self) -> Digests:
         """The digests of the content."""
+        if isinstance(self.content, ListedContent):
+            return self.content.digests
         etag = DandiETag(self.size)
         md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
         with self.open() as content:
@@ -81,8 +97,14 @@ class ArchiveFile:
         return Digests(md5.hexdigest(), sha256.hexdigest(), etag.as_str())
 
     def open(self) -> BinaryIO:
-        """Open the content for reading."""
-        return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
+        """Open the content for reading; raises `FileNotFoundError` where it is only listed."""
+        match self.content:
+            case bytes(content):
+                return io.BytesIO(content)
+            case ListedContent():
+                raise FileNotFoundError(f"{self.path} is only listed here")
+            case path:
+                return path.open("rb")
 
     def say(self, digests: Mapping[str, str]) -> dict[str, str]:
         """Return the digests as the archive announces them."""

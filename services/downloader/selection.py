@@ -10,6 +10,7 @@ from unicodedata import normalize
 from services.common.archives.base import Asset
 from services.common.archives.patterns import path_matcher
 from services.common.catalogue import DandiSource, Source
+from services.common.catalogue.source_table import FOUND_NAMES
 from services.common.errors import CatalogueError
 
 _SUBJECT = re.compile(r"(?:^|_)(sub-[^_]+)")
@@ -39,7 +40,10 @@ def select_sessions(assets: Iterable[Asset], source: Source) -> list[PlannedSess
     _refuse_futile_patterns(listed, source)
     if not selected:
         raise CatalogueError(_nothing_selected(listed, source))
-    sessions = [_single(asset) for asset in selected] if source.group is None else _grouped(selected, source)
+    if source.group is None:
+        sessions = [_single(asset, source) for asset in selected]
+    else:
+        sessions = _grouped(selected, source)
     _refuse_repeated(sessions, source)
     return sorted(sessions, key=lambda session: session.key.encode())
 
@@ -50,14 +54,16 @@ def _selected(assets: Sequence[Asset], source: Source) -> list[Asset]:
     return [asset for asset in assets if matches(asset.path) and (asset.has_units or not needs_units)]
 
 
-def _single(asset: Asset) -> PlannedSession:
+def _single(asset: Asset, source: Source) -> PlannedSession:
     """Return the session of an asset that is one by itself; its id is the file's stem."""
     key = normalize("NFC", asset.path)
-    return PlannedSession(key, PurePosixPath(key).stem, _subject(key), (asset,))
+    return PlannedSession(key, PurePosixPath(key).stem, _subject(key, source), (asset,))
 
 
-def _subject(path: str) -> str | None:
-    """Return the folder that holds the asset, else the `sub-` entity of its name, else None."""
+def _subject(path: str, source: Source) -> str | None:
+    """Return what `subject` finds; without it the folder, else the `sub-` entity of the name, else None."""
+    if source.subject is not None:
+        return _found("subject", source.subject, path, source)
     folder = PurePosixPath(path).parent.name
     if folder:
         return folder
@@ -69,30 +75,31 @@ def _grouped(assets: Sequence[Asset], source: Source) -> list[PlannedSession]:
     """Return one session for all assets in whose paths `group` finds the same name."""
     groups: dict[str, list[Asset]] = defaultdict(list)
     for asset in assets:
-        groups[_group_name(asset, source)].append(asset)
+        groups[_found("group", source.group or "", asset.path, source)].append(asset)
     return [
         PlannedSession(name, name, _common_subject(name, members, source), tuple(members))
         for name, members in groups.items()
     ]
 
 
-def _group_name(asset: Asset, source: Source) -> str:
-    """Return what `group` finds: its parenthesis `session`, else its only one, else the whole match.
+def _found(key: str, expression: str, path: str, source: Source) -> str:
+    """Return what an expression of the entry finds: its parenthesis of that name, its only one, or all.
 
     Both are compared in NFC, for file systems spell accents differently.
     """
-    match = re.search(normalize("NFC", source.group or ""), normalize("NFC", asset.path))
-    name = match["session" if "session" in match.re.groupindex else match.re.groups] if match else None
+    what = FOUND_NAMES[key]
+    match = re.search(normalize("NFC", expression), normalize("NFC", path))
+    name = match[what if what in match.re.groupindex else match.re.groups] if match else None
     if not name:
         raise CatalogueError(
-            f"{source.name}, group: {source.group!r} finds no session in {asset.path!r}; widen it, or leave "
+            f"{source.name}, {key}: {expression!r} finds no {what} in {path!r}; widen it, or leave "
             "the asset out with `exclude`."
         )
     return name
 
 
 def _common_subject(name: str, assets: Sequence[Asset], source: Source) -> str | None:
-    subjects = {_subject(normalize("NFC", asset.path)) for asset in assets}
+    subjects = {_subject(normalize("NFC", asset.path), source) for asset in assets}
     if len(subjects) > 1:
         raise CatalogueError(
             f"{source.name}, group: {name!r} joins assets of {len(subjects)} subjects "

@@ -10,13 +10,13 @@ import typer
 from services.cli import arguments
 from services.cli.asking import named_catalogue
 from services.cli.failing import FAILED
-from services.cli.listing.listing_table import listing_table
+from services.cli.listing.listing_table import listing_markdown, listing_table
 from services.cli.listing.process_pacer import ProcessPacer
 from services.cli.listing.source_listing import SourceListing, list_source
-from services.cli.printing import complain, output
+from services.cli.printing import complain, print_whole
 from services.cli.reporting.failure_lines import described
 from services.common.catalogue import Catalogue
-from services.common.errors import SpikemillError
+from services.common.errors import CallError, SpikemillError
 from services.common.settings import settings
 
 
@@ -24,23 +24,33 @@ def plan(
     sources: arguments.Sources = None,
     *,
     catalog: arguments.Catalog = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: everything that is known.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="The table for a page.")] = False,
 ) -> None:
     """Show what a build would take; downloads nothing.
 
-    The archives are listed: assets, those selected, sessions, subjects, and bytes to fetch per source.
+    The archives are listed: per source its assets and bytes, those selected, sessions, subjects, expected
+    tokens, and the requests that the listing took.
     """
+    if as_json and as_markdown:
+        raise CallError("--json and --markdown are two forms of the same; choose one.")
     catalogue = named_catalogue(catalog, sources)
     listings = _list(catalogue)
     if as_json:
         typer.echo(json.dumps([asdict(listing) for listing in listings], indent=2))
+    elif listings and as_markdown:
+        typer.echo(listing_markdown(listings))
     elif listings:
-        output().print(listing_table(listings))
+        print_whole(listing_table(listings))
     for listing in listings:
         for difference in listing.differences:
-            complain(f"{listing.source}: {difference}")
+            complain(f"{listing.source}: {difference}{_reason(listing)}")
     if len(listings) < len(catalogue.sources):
         raise typer.Exit(FAILED)
+
+
+def _reason(listing: SourceListing) -> str:
+    return f" ({listing.differs})" if listing.differs else ""
 
 
 def _list(catalogue: Catalogue) -> Sequence[SourceListing]:

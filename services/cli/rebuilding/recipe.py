@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from services.cli.asking import BuildOptions, build_request
 from services.common.catalogue import Catalogue
 from services.common.catalogue.mistakes import mistakes_of
+from services.common.catalogue.reader_options import WHOLE_FILE_READERS
 from services.common.errors import CallError
 from services.common.ledger.planning import BuildRequest
 from services.merger.provenance import PileRecord, Provenance, parse_provenance
@@ -71,9 +72,14 @@ def _catalogue(record: PileRecord, folders: Mapping[str, Path], pile: Path) -> C
         raise CallError(lines) from error
 
 
+def _without_needless_bytes(entry: dict[str, Any]) -> dict[str, Any]:
+    """Fetch no more than must be: how bytes travel leaves no trace in a pile, so it does not say."""
+    return entry if entry.get("reader") in WHOLE_FILE_READERS else entry | {"fetch": "stream-or-copy"}
+
+
 def _entry(entry: dict[str, Any], folders: Mapping[str, Path]) -> dict[str, Any]:
     if entry["archive"] != "files":
-        return entry
+        return _without_needless_bytes(entry)
     name, recorded = entry["name"], entry["identifier"]
     folder = folders.get(name)
     if folder is None:

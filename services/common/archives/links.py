@@ -62,7 +62,9 @@ class DandiLinks:
     def _public(self, client: httpx.Client, asset: Asset) -> str | None:
         """Return the address of the content that is neither the API's nor signed, if there is one."""
         address = f"{self._api}/assets/{asset.asset_id}/"
-        described = checked(get_json(client, address, pacer=self._pacer), _DESCRIBED, address)
+        described = checked(
+            get_json(client, address, pacer=self._pacer, about=asset.path), _DESCRIBED, address
+        )
         return next((url for url in described.contentUrl if self._is_public(url)), None)
 
     def _is_public(self, address: str) -> bool:

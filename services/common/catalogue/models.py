@@ -21,18 +21,21 @@ class Catalogue(Table):
     )
 
     def only(self, names: Collection[str]) -> Self:
-        """Return the catalogue with the named sources alone; with no name, all of them.
+        """Return the catalogue with the named sources alone; with no name, with those taken by default.
 
-        Raises `CallError` where a name is not in the catalogue.
+        Raises `CallError` where a name is not in the catalogue, or no source is left.
         """
         known = [source.name for source in self.sources]
         if unknown := sorted(set(names) - set(known)):
             raise CallError(
                 f"No source of the catalogue is called {', '.join(unknown)}; it has {', '.join(known)}."
             )
-        if not names:
-            return self
-        return self.model_copy(update={"sources": tuple(s for s in self.sources if s.name in names)})
+        chosen = tuple(s for s in self.sources if (s.name in names if names else s.default))
+        if not chosen:
+            raise CallError(
+                f"Every source of the catalogue says default = false; name those to take: {', '.join(known)}."
+            )
+        return self.model_copy(update={"sources": chosen})
 
 
 def source_from_record(record: dict[str, Any]) -> Source:

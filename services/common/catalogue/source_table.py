@@ -5,11 +5,18 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
-from services.common.catalogue.tables import Expectation, Name, Patterns, Table
+from services.common.catalogue.reader_options import (
+    ESTIMATING_READERS,
+    WHOLE_FILE_READERS,
+    require_options,
+)
+from services.common.catalogue.tables import Expectation, Name, Patterns, Table, Text
 from services.common.settings import Settings
 
-READER_OPTIONS: dict[str, frozenset[str]] = {"nwb-units": frozenset()}
-"""The options that each reader takes."""
+FOUND_NAMES = {"group": "session", "subject": "subject"}
+"""What each regular expression on a path finds; its parenthesis may bear this name."""
+_TRACELESS = {"api", "default", "differs", "expect", "fetch", "pin_seen", "proven_on", "unproven"}
+"""Keys that leave no trace in a pile: where its bytes were, how they came, what is known of the entry."""
 
 
 class SourceTable(Table):
@@ -27,9 +34,20 @@ class SourceTable(Table):
         description="a regular expression that finds a session's name in the path, by its one "
         "parenthesis, else by the whole match; assets with the same name are one session",
     )
-    reader: Literal["nwb-units"] = Field("nwb-units", description="how the files are read")
+    subject: str | None = Field(
+        None,
+        description="a regular expression that finds a subject's name in the path, by its one "
+        "parenthesis, else by the whole match; absent, the folder that holds the asset",
+    )
+    reader: Literal["nwb-units", "nwb-rates", "mat-spikes"] = Field(
+        "nwb-units", description="how the files are read"
+    )
     reader_options: dict[str, JsonValue] = Field({}, description="a table of the reader's own options")
-    fetch: Literal["copy"] = Field("copy", description="how the bytes come here: whole files, digest checked")
+    fetch: Literal["copy", "stream", "stream-or-copy"] = Field(
+        "copy",
+        description='how the bytes come here: "copy" takes whole files and checks their digest, "stream" '
+        'only what is needed of them, "stream-or-copy" whole files where the server gives no parts',
+    )
     bin_size: float = Field(
         0.02, gt=0, lt=10, description="the width of a bin in seconds, so 20 ms is bin_size = 0.02"
     )
@@ -40,6 +58,19 @@ class SourceTable(Table):
     expect: Expectation | None = Field(
         None, description="published figures: expect = { sessions = 32, subjects = 32, tokens = 1_000_000 }"
     )
+    differs: Text | None = Field(
+        None, description="why the selection has other figures than those published, where that is known"
+    )
+    default: bool = Field(default=True, description="false takes the source only where it is named")
+    pin_seen: bool = Field(
+        default=True, description="false marks a version that no file of the archive was seen to bear"
+    )
+    proven_on: Text | None = Field(
+        None, description="on which listing of the archive the patterns were tried, and of which date it is"
+    )
+    unproven: Text | None = Field(
+        None, description="why the patterns were not tried on a listing of the archive"
+    )
 
     _deciding: ClassVar[tuple[str, ...]] = (
         "name",
@@ -49,6 +80,7 @@ class SourceTable(Table):
         "version",
         "has_units",
         "group",
+        "subject",
         "reader",
         "reader_options",
         "bin_size",
@@ -56,33 +88,61 @@ class SourceTable(Table):
         "max_hours",
     )
 
-    @field_validator("group")
+    @field_validator("group", "subject")
     @classmethod
-    def _compiles(cls, group: str | None) -> str | None:
+    def _compiles(cls, text: str | None, info: ValidationInfo) -> str | None:
         """Refuse what is no regular expression, and one whose match could be empty for every path."""
-        if group is None:
+        if text is None:
             return None
+        what = FOUND_NAMES[str(info.field_name)]
         try:
-            expression = re.compile(group)
+            expression = re.compile(text)
         except re.error as error:
-            raise ValueError(f"{group!r} is no regular expression: {error}") from error
+            raise ValueError(f"{text!r} is no regular expression: {error}") from error
         if expression.search(""):
-            raise ValueError(f"{group!r} also matches nothing at all, so it cannot tell sessions apart")
-        if expression.groups > 1 and "session" not in expression.groupindex:
-            raise ValueError(f"{group!r} has several parentheses; mark the session's as (?P<session>...)")
-        return group
+            raise ValueError(f"{text!r} also matches nothing at all, so it cannot tell {what}s apart")
+        if expression.groups > 1 and what not in expression.groupindex:
+            raise ValueError(f"{text!r} has several parentheses; mark the {what}'s as (?P<{what}>...)")
+        return text
+
+    @field_validator("unproven")
+    @classmethod
+    def _not_proven_too(cls, reason: str | None, info: ValidationInfo) -> str | None:
+        """Refuse a source that is proven and unproven at once."""
+        if reason is not None and info.data.get("proven_on") is not None:
+            raise ValueError("the source says proven_on as well; keep the one that is true")
+        return reason
 
     @field_validator("reader_options")
     @classmethod
     def _known_options(cls, options: dict[str, JsonValue], info: ValidationInfo) -> dict[str, JsonValue]:
         """Refuse options that the reader does not take."""
-        known = READER_OPTIONS.get(info.data.get("reader", ""), frozenset())
-        if unknown := sorted(options.keys() - known):
-            raise ValueError(
-                f"{', '.join(unknown)}: not an option of this reader, "
-                f"which takes {', '.join(sorted(known)) or 'none'}"
-            )
+        if reader := info.data.get("reader"):
+            require_options(reader, options)
         return options
+
+    @field_validator("fetch")
+    @classmethod
+    def _parts_suffice(cls, fetch: str, info: ValidationInfo) -> str:
+        """Refuse to fetch parts of files that are read as a whole."""
+        reader = info.data.get("reader")
+        if fetch != "copy" and reader in WHOLE_FILE_READERS:
+            raise ValueError(f'the reader {reader} reads whole files, so fetch can only be "copy"')
+        return fetch
+
+    @field_validator("origin")
+    @classmethod
+    def _has_spikes(cls, origin: str, info: ValidationInfo) -> str:
+        """Refuse to start at the first spike where there are none."""
+        reader = info.data.get("reader")
+        if origin == "first-spike" and reader in ESTIMATING_READERS:
+            raise ValueError(f"the reader {reader} finds no spikes; its bins are the samples of the file")
+        return origin
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the counts are estimates, made without spikes."""
+        return self.reader in ESTIMATING_READERS
 
     def facts(self) -> dict[str, Any]:
         """Return everything that decides this source's bytes; the order of its patterns does not.
@@ -95,8 +155,7 @@ class SourceTable(Table):
 
     def describe(self) -> dict[str, Any]:
         """Return the entry for provenance: the keys of the catalogue without address or local path."""
-        # How the bytes travelled and what was expected of them leave no trace in a pile.
-        return self.model_dump(mode="json", exclude={"api", "expect", "fetch"}, exclude_none=True)
+        return self.model_dump(mode="json", exclude=_TRACELESS, exclude_none=True)
 
     def with_api(self, _settings: Settings) -> Self:
         """Return the entry with the address of its archive frozen."""

@@ -94,6 +94,14 @@ class FilesSource(SourceTable):
         except RuntimeError as error:
             raise ValueError(f"{folder!r} names the home folder of nobody known here") from error
 
+    @field_validator("fetch")
+    @classmethod
+    def _read_in_place(cls, fetch: str) -> str:
+        """Refuse to stream what is on this machine."""
+        if fetch != "copy":
+            raise ValueError(f"{fetch!r} is for archives; a folder's own files are read where they lie")
+        return fetch
+
     @property
     def folder(self) -> Path:
         """The folder of the recordings."""

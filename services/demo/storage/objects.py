@@ -42,10 +42,10 @@ class Storage:
         """Answer a request below `PREFIX`."""
         if refusal := self._refusal(request):
             return refusal
-        file = self._find(request.path)
-        if file is None:
+        stored = self._find(request.path)
+        if stored is None:
             return storage_error(HTTPStatus.NOT_FOUND, "NoSuchKey", "The specified key does not exist.")
-        return content_answer(request, file)
+        return content_answer(request, *stored)
 
     def _refusal(self, request: Request) -> Answer | None:
         """Return why this request may not have what it asks for, or None where it may."""
@@ -55,9 +55,15 @@ class Storage:
             return None
         return storage_error(HTTPStatus.FORBIDDEN, "AccessDenied", "Access Denied")
 
-    def _find(self, path: str) -> ArchiveFile | None:
-        """Find the file that lies at a path."""
+    def _find(self, path: str) -> tuple[ArchiveFile, str] | None:
+        """Find the file that lies at a path, and its ETag.
+
+        DANDI makes its digest of the parts of an upload, as S3 makes the ETag: a blob has one for both.
+        """
         if blob := _BLOB.fullmatch(path):
-            return self._archive.blob(blob[1])
-        deposit = _DEPOSIT.fullmatch(path)
-        return self._archive.article_file(int(deposit[1])) if deposit else None
+            file = self._archive.blob(blob[1])
+            return (file, f'"{file.digests.dandi_etag}"') if file else None
+        if deposit := _DEPOSIT.fullmatch(path):
+            file = self._archive.article_file(int(deposit[1]))
+            return (file, f'"{file.digests.md5}"') if file else None
+        return None

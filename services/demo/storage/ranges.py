@@ -11,9 +11,12 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _MODIFIED = "Fri, 05 Jan 2024 09:00:00 GMT"
 
 
-def content_answer(request: Request, file: ArchiveFile) -> Answer:
-    """Answer with the whole content (200), the part that was asked for (206), or why not (412, 416)."""
-    size, etag = file.size, f'"{file.digests.md5}"'
+def content_answer(request: Request, file: ArchiveFile, etag: str) -> Answer:
+    """Answer with the whole content (200), the part that was asked for (206), or why not (412, 416).
+
+    `etag` is the object's, with its quotes.
+    """
+    size = file.size
     if request.headers.get("if-match", etag) not in {etag, "*"}:
         return storage_error(
             HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed", "At least one condition did not hold"

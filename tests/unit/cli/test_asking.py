@@ -83,3 +83,8 @@ def test_what_was_not_given_keeps_its_default() -> None:
 def test_a_wrong_value_names_its_option() -> None:
     with pytest.raises(CallError, match=r"^--test-fraction 1\.0: input should be less than 1\.$"):
         merge_parameters(test_fraction=1.0)
+
+
+def test_a_source_that_is_not_taken_by_default_is_asked_for_by_its_name_alone() -> None:
+    assert "ibl-2023" not in {source.name for source in named_catalogue("rodent", None).sources}
+    assert [source.name for source in named_catalogue("rodent", ["ibl-2023"]).sources] == ["ibl-2023"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.binner.readers import make_reader
 from services.common.catalogue import (
     Catalogue,
     DandiSource,
@@ -91,6 +92,21 @@ expect = { sessions = 32, subjects = 32, tokens = 36_681_686_005 }
     assert (source.bin_size, source.max_hours, source.version) == (0.01, 5.0, "draft")
 
 
+@pytest.mark.parametrize(
+    ("reader", "options", "estimated"),
+    [
+        ("nwb-units", '{ table = "processing/ecephys/units" }', False),
+        ("nwb-rates", '{ series = "acquisition/rates" }', True),
+        ("mat-spikes", "{ keep_absent = true }", False),
+    ],
+)
+def test_each_reader_takes_its_options(path: Path, reader: str, options: str, estimated: bool) -> None:  # noqa: FBT001
+    text = f'{PILE}{DANDI}reader = "{reader}"\nreader_options = {options}\n'
+    (source,) = load(path, text).sources
+    assert make_reader(source.reader, source.reader_options)
+    assert source.estimated is estimated
+
+
 def test_a_folder_is_relative_to_the_catalogue(path: Path) -> None:
     (source,) = load(path, PILE + FILES).sources
     assert isinstance(source, FilesSource)
@@ -122,10 +138,54 @@ def test_a_folder_is_relative_to_the_catalogue(path: Path) -> None:
         ('"mouse"', '"mouse"\ngroup = "(ses"', "group: '(ses' is no regular expression: missing )"),
         ('"mouse"', '"mouse"\ngroup = "(ses)?"', "group: '(ses)?' also matches nothing at all"),
         ('"mouse"', '"mouse"\ngroup = "(sub).*(ses)"', "group: '(sub).*(ses)' has several parentheses"),
-        ('"mouse"', '"mouse"\nreader = "matlab"', "reader: \"matlab\" is not known; known: 'nwb-units'"),
-        ('"mouse"', '"mouse"\nfetch = "stream"', "fetch: \"stream\" is not known; known: 'copy'"),
+        ('"mouse"', '"mouse"\nsubject = "(sub"', "subject: '(sub' is no regular expression: missing )"),
+        (
+            '"mouse"',
+            '"mouse"\nsubject = "x*"',
+            "subject: 'x*' also matches nothing at all, so it cannot tell",
+        ),
+        ('"mouse"', '"mouse"\nsubject = "(a)(b)"', "subject: '(a)(b)' has several parentheses; mark the sub"),
+        ('"mouse"', '"mouse"\ndefault = "no"', 'default: "no" was given, it must be a valid boolean'),
+        ('"mouse"', '"mouse"\nproven_on = ""', "proven_on: this must not be empty (on which listing"),
+        (
+            '"mouse"',
+            '"mouse"\nproven_on = "a listing"\nunproven = "none"',
+            "unproven: the source says proven_on as well; keep the one that is true",
+        ),
+        ('"mouse"', '"mouse"\nreader = "matlab"', "reader: \"matlab\" is not known; known: 'nwb-units',"),
+        ('"mouse"', '"mouse"\nfetch = "steal"', "fetch: \"steal\" is not known; known: 'copy', 'stream'"),
         ('"mouse"', '"mouse"\norigin = "late"', "origin: \"late\" is not known; known: 'zero' or"),
-        ('"mouse"', '"mouse"\nreader_options = { a = 1 }', "reader_options: a: not an option of this reader"),
+        (
+            '"mouse"',
+            '"mouse"\nreader_options = { a = 1 }',
+            "reader_options: a: not an option of the reader nwb",
+        ),
+        (
+            '"mouse"',
+            '"mouse"\nreader_options = { table = 1 }',
+            "reader_options: table cannot be 1; the path of",
+        ),
+        ('"mouse"', '"mouse"\nreader_options = { table = "" }', 'reader_options: table cannot be "";'),
+        (
+            '"mouse"',
+            '"mouse"\nreader = "nwb-rates"\nreader_options = { table = "units" }',
+            "reader_options: table: not an option of the reader nwb-rates, which takes series",
+        ),
+        (
+            '"mouse"',
+            '"mouse"\nreader = "mat-spikes"\nreader_options = { keep_absent = "yes" }',
+            'reader_options: keep_absent cannot be "yes"; true keeps ids without a spike as silent units',
+        ),
+        (
+            '"mouse"',
+            '"mouse"\nreader = "mat-spikes"\nfetch = "stream-or-copy"',
+            'fetch: the reader mat-spikes reads whole files, so fetch can only be "copy"',
+        ),
+        (
+            '"mouse"',
+            '"mouse"\nreader = "nwb-rates"\norigin = "first-spike"',
+            "origin: the reader nwb-rates finds no spikes; its bins are the samples of the file",
+        ),
         ('"mouse"', '"mouse"\napi = "ftp://a"', 'api: "ftp://a" is not valid'),
         ('"mouse"', '"mouse"\napi = "https://[a/api"', "api: 'https://[a/api' is no address"),
         ('"mouse"', '"mouse"\napi = "https://a:99999"', "api: 'https://a:99999' is no address"),
@@ -141,6 +201,12 @@ def test_a_folder_is_relative_to_the_catalogue(path: Path) -> None:
 def test_a_mistake_names_file_source_and_key(path: Path, old: str, new: str, line: str) -> None:
     (told,) = mistakes(path, PILE + DANDI.replace(old, new))
     assert told.startswith(f'source "vcn", {line}')
+
+
+@pytest.mark.parametrize("fetch", ["stream", "stream-or-copy"])
+def test_what_lies_on_this_machine_is_not_streamed(path: Path, fetch: str) -> None:
+    (told,) = mistakes(path, PILE + FILES + f'fetch = "{fetch}"')
+    assert told.startswith(f"source \"lab\", fetch: '{fetch}' is for archives; a folder's own files are read")
 
 
 @pytest.mark.parametrize(
@@ -236,6 +302,14 @@ def test_named_sources_alone(path: Path) -> None:
         catalogue.only(["ibl", "vcn"])
 
 
+def test_a_source_that_is_none_by_default_is_taken_where_it_is_named(path: Path) -> None:
+    catalogue = load(path, PILE + DANDI + "default = false" + FILES)
+    assert [source.name for source in catalogue.only([]).sources] == ["lab"]
+    assert [source.name for source in catalogue.only(["vcn"]).sources] == ["vcn"]
+    with pytest.raises(CallError, match=r"Every source .* = false; name those to take: vcn"):
+        load(path, PILE + DANDI + "default = false").only([])
+
+
 def entry(path: Path, more: str = "") -> Source:
     return load(path, PILE + DANDI + more).sources[0]
 
@@ -248,6 +322,7 @@ def entry(path: Path, more: str = "") -> Source:
         'exclude = ["a"]',
         "has_units = true",
         'group = "ses"',
+        'subject = "sub"',
         "bin_size = 0.01",
         'origin = "first-spike"',
         "max_hours = 3",
@@ -263,11 +338,27 @@ def test_another_name_or_pin_makes_another_version(path: Path, old: str) -> None
     assert digest(other.facts()) != digest(entry(path).facts())
 
 
+SAID_OF_THE_ENTRY = [
+    'fetch = "stream"',
+    "expect = { sessions = 1 }",
+    'differs = "one more was recorded"',
+    "default = false",
+    "pin_seen = false",
+    'proven_on = "the listing of 2021-08-05"',
+    'unproven = "no listing at hand"',
+]
+
+
 @pytest.mark.parametrize(
-    "more", ["allow_draft = true", "expect = { sessions = 1 }", 'fetch = "copy"', 'include = ["**/*.nwb"]']
+    "more", [*SAID_OF_THE_ENTRY, "allow_draft = true", 'fetch = "copy"', 'include = ["**/*.nwb"]']
 )
 def test_what_decides_nothing_leaves_the_version(path: Path, more: str) -> None:
     assert digest(entry(path, more).facts()) == digest(entry(path).facts())
+
+
+@pytest.mark.parametrize("more", SAID_OF_THE_ENTRY)
+def test_what_is_said_of_an_entry_leaves_no_trace_in_a_pile(path: Path, more: str) -> None:
+    assert entry(path, more).describe() == entry(path).describe()
 
 
 def test_the_order_of_patterns_leaves_the_version(path: Path) -> None:

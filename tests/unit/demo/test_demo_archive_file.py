@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.demo.archive_file import ArchiveFile
+from services.demo.archive_file import ArchiveFile, Digests, ListedContent
 
 REAL = Path(os.environ.get("SPIKEMILL_REAL_NWB", Path(__file__).parents[4] / "shared" / "nwb"))
 JENKINS = REAL / "dandi000140_sub-Jenkins_ses-small_desc-test_ecephys.nwb"
@@ -20,6 +20,14 @@ def test_content_may_be_a_file_or_bytes(tmp_path: Path) -> None:
     assert in_memory.size == on_disk.size == 200_000
     with on_disk.open() as content:
         assert content.read() == in_memory.content
+
+
+def test_a_file_that_is_only_listed_has_a_size_and_digests_and_cannot_be_read() -> None:
+    digests = Digests("md5", "sha256", "etag-1")
+    listed = ArchiveFile("a", ListedContent(5_000_000_000, digests))
+    assert (listed.size, listed.digests) == (5_000_000_000, digests)
+    with pytest.raises(FileNotFoundError, match="a is only listed here"):
+        listed.open()
 
 
 def test_the_digests_of_a_published_asset_are_those_that_dandi_gives() -> None:

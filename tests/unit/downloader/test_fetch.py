@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,17 +16,9 @@ from services.common.errors import AssetError, DamagedDownloadError, NetworkErro
 from services.common.web import web_client
 from services.downloader.fetch import Verified, copy_name, fetch_asset
 from services.downloader.partial import open_partial
+from tests.fault_storage.faults import cut_after, raw, stall_after, status, whole, with_headers
+from tests.fault_storage.server import SIGNATURE, Fault, FaultStorage, serve_storage
 from tests.noting_pacer import NotingPacer
-from tests.unit.downloader.fault_storage import (
-    SIGNATURE,
-    Fault,
-    FaultStorage,
-    Handler,
-    cut_after,
-    serve_storage,
-    status,
-    whole,
-)
 
 DATA = bytes(range(256)) * 2000
 HALF = 300_000
@@ -130,34 +121,16 @@ def test_many_drops_still_add_up(storage: FaultStorage, tmp_path: Path) -> None:
 
 
 def test_a_body_of_unknown_length_that_ends_early_is_resumed(storage: FaultStorage, tmp_path: Path) -> None:
-    def close_early(handler: Handler) -> int:
-        handler.send_response(200)
-        handler.send_header("ETag", '"first"')
-        handler.end_headers()
-        return handler.wfile.write(DATA[:HALF])
-
-    storage.storage_script = [close_early]
+    storage.storage_script = [raw(b'HTTP/1.1 200 OK\r\nETag: "first"\r\n\r\n' + DATA[:HALF])]
     assert f"ended after {HALF} of {len(DATA)} bytes" in refused(storage, tmp_path, NetworkError)
     assert fetch(storage, tmp_path).path.read_bytes() == DATA
     assert storage.ranges == [None, f"bytes={HALF}-"]
 
 
 def test_a_silent_server_times_out_and_is_resumed(storage: FaultStorage, tmp_path: Path) -> None:
-    release = threading.Event()
-
-    def stall(handler: Handler) -> int:
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(DATA)))
-        handler.end_headers()
-        handler.wfile.write(DATA[:HALF])
-        handler.wfile.flush()
-        release.wait(60)
-        return HALF
-
-    storage.storage_script = [stall]
+    storage.storage_script = [stall_after(HALF)]
     with web_client(read=0.3) as client, pytest.raises(NetworkError, match="silent for too long"):
         fetch_asset(archive(storage), ASSET, tmp_path, client=client)
-    release.set()
     assert files(tmp_path)[PARTIAL] == HALF
     assert fetch(storage, tmp_path).path.read_bytes() == DATA
 
@@ -177,11 +150,7 @@ def test_an_object_that_changed_is_fetched_from_its_start(storage: FaultStorage,
 def test_a_part_of_a_changed_object_is_not_glued(storage: FaultStorage, tmp_path: Path) -> None:
     interrupted(storage, tmp_path)
 
-    def other_part(handler: Handler) -> int:
-        headers = {"ETag": '"second"', "Content-Range": f"bytes {HALF}-{len(DATA) - 1}/{len(DATA)}"}
-        return handler.answer(206, headers, DATA[HALF:])
-
-    storage.storage_script = [other_part]
+    storage.storage_script = [with_headers(ETag='"second"')]
     assert fetch(storage, tmp_path).path.read_bytes() == DATA
     assert storage.ranges == [None, f"bytes={HALF}-", None]
 
@@ -264,12 +233,7 @@ def test_an_object_of_another_size_is_refused_at_once(
 
 
 def test_a_body_that_goes_on_too_long_is_refused(storage: FaultStorage, tmp_path: Path) -> None:
-    def endless(handler: Handler) -> int:
-        handler.send_response(200)
-        handler.end_headers()
-        return handler.wfile.write(DATA + b"more")
-
-    storage.storage_script = [endless]
+    storage.storage_script = [raw(b"HTTP/1.1 200 OK\r\n\r\n" + DATA + b"more")]
     assert "sends more" in refused(storage, tmp_path, DamagedDownloadError)
     assert files(tmp_path) == {}
 

@@ -1,7 +1,5 @@
-"""Which sessions a listing has, on small listings and on real ones."""
+"""Which sessions a listing has."""
 
-import gzip
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,6 @@ from services.common.archives.base import Asset
 from services.common.catalogue import Source, source_from_record
 from services.common.errors import CatalogueError
 from services.downloader.selection import PlannedSession, select_sessions
-
-LISTINGS = Path(__file__).resolve().parents[3].parent / "shared" / "dandi"
 
 
 def entry(**keys: Any) -> Source:
@@ -149,40 +145,23 @@ def test_the_listings_order_does_not_matter(paths: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dandiset", "keys", "sessions", "subjects"),
-    [
-        ("000021", {"has_units": True}, 32, 32),
-        ("000021", {"include": ["sub-*/sub-*_ses-*.nwb"], "exclude": ["**/*_probe-*_ecephys.nwb"]}, 32, 32),
-        ("000022", {"has_units": True}, 26, 26),
-        ("000690", {"has_units": True, "exclude": ["**/*_image.nwb"]}, 25, 25),
-        ("000059", {"has_units": True}, 24, 5),
-        ("000248", {"has_units": True}, 12, 12),
-        ("000552", {"has_units": True}, 65, 11),
-        ("001051", {"has_units": True}, 99, 27),
-        ("000017", {}, 39, 10),
-        ("000010", {"has_units": True}, 99, 19),
-        ("000067", {"has_units": True, "include": ["**/*_behavior+ecephys.nwb"]}, 10, 3),
-        ("000409", {"include": ["**/*processed-only*.nwb"]}, 347, 115),
-    ],
+    ("subject", "name"),
+    [("spks([A-Z][a-z]+)_", "Krebs"), ("spks[A-Z]", "spksK"), (r"(k)s(?P<subject>[A-Z][a-z]+)", "Krebs")],
 )
-def test_real_listings(dandiset: str, keys: dict[str, Any], sessions: int, subjects: int) -> None:
-    path = LISTINGS / f"{dandiset}.jsonl.gz"
-    if not path.is_file():
-        pytest.skip(f"the listing {path} is not on this machine")
-    with gzip.open(path, "rt", encoding="utf-8") as stream:
-        items = [json.loads(line) for line in stream]
-    assets = [
-        Asset(
-            item["asset_id"],
-            item["path"],
-            item["size"],
-            has_units="Units" in item["metadata"]["variableMeasured"],
-        )
-        for item in items
-    ]
-    selected = select_sessions(assets, entry(identifier=dandiset, **keys))
-    assert len(selected) == sessions
-    assert len({session.subject_id for session in selected}) == subjects
+def test_a_subject_is_what_its_expression_finds(subject: str, name: str) -> None:
+    source = entry(include=["**/*.mat"], subject=subject)
+    assert names(select_sessions(listing("spks/spksKrebs_Feb18.mat"), source)) == [(name, "spksKrebs_Feb18")]
+
+
+def test_an_expression_that_finds_no_subject_names_the_asset() -> None:
+    with pytest.raises(CatalogueError, match=r"s, subject: 'spks' finds no subject in 'sub-1/b\.nwb'; widen"):
+        select_sessions(listing("sub-1/b.nwb"), entry(subject="spks"))
+
+
+def test_folders_of_one_subject_are_one_where_its_expression_says_so() -> None:
+    probes = listing("sub-1-1/ses-7_probe-0.nwb", "sub-1-2/ses-7_probe-1.nwb")
+    (session,) = select_sessions(probes, entry(group="ses-[0-9]+", subject="sub-[0-9]+"))
+    assert (session.subject_id, session.session_id, session.assets) == ("sub-1", "ses-7", tuple(probes))
 
 
 @pytest.mark.parametrize("accent", ["é", "e\u0301"])

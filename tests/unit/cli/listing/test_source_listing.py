@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,6 +14,7 @@ from services.common.settings import Settings
 from services.demo.archive import Dandiset, MadeUpArchive
 from services.demo.archive_file import ArchiveFile
 from services.demo.server import ArchiveServer, serve
+from tests.noting_pacer import NotingPacer
 
 CATALOGUE = """
 [pile]
@@ -71,9 +73,11 @@ def test_a_source_is_listed_and_compared_with_what_was_expected(
 ) -> None:
     listing = list_source(sources["visual"], Unpaced())
     assert (listing.assets, listing.selected, listing.sessions, listing.subjects) == (5, 3, 3, 2)
-    assert listing.bytes == 10 * sum(len(path) for path in PATHS[:3])
-    assert listing.expected_tokens == 77
-    assert listing.differences == ()
+    assert listing.bytes_in_archive == 10 * sum(map(len, PATHS))
+    assert listing.bytes_selected == 10 * sum(map(len, PATHS[:3]))
+    assert (listing.expected_tokens, listing.differences) == (77, ())
+    assert (listing.identifier, listing.version, listing.fetch) == ("990001", "0.240105.0900", "copy")
+    assert listing.requests == len(server.requests()) == 1
     assert not server.requests("download|/storage/")
 
 
@@ -86,7 +90,24 @@ def test_an_archive_that_is_away_for_a_moment_is_asked_again(
     server: ArchiveServer, sources: dict[str, Source]
 ) -> None:
     server.fail("assets", times=1)
-    assert list_source(sources["visual"], Unpaced()).sessions == 3
+    listing = list_source(sources["visual"], Unpaced())
+    assert (listing.sessions, listing.requests) == (3, 2)
+
+
+def test_an_archive_that_asks_for_time_gets_it(server: ArchiveServer, sources: dict[str, Source]) -> None:
+    server.fail("assets", status=429, retry_after=9, times=1)
+    pacer = NotingPacer()
+    assert list_source(sources["visual"], pacer).sessions == 3
+    host = urlsplit(server.url).netloc
+    assert (pacer.slots, pacer.deferred) == ([host, host], [(host, 9.0)])
+
+
+def test_what_is_known_of_an_entry_is_told(sources: dict[str, Source]) -> None:
+    known = {"version": "draft", "pin_seen": False, "unproven": "no listing", "differs": "one was lost"}
+    listing = list_source(sources["visual"].model_copy(update=known), Unpaced())
+    assert listing.marks == ("draft", "pin not seen", "unproven")
+    assert (listing.unproven, listing.proven_on, listing.differs) == ("no listing", None, "one was lost")
+    assert list_source(sources["visual"], Unpaced()).marks == ()
 
 
 def test_what_is_not_there_is_said(sources: dict[str, Source]) -> None:
@@ -102,4 +123,5 @@ def test_a_folder_has_nothing_to_fetch_and_its_subjects_may_be_unknown(
     (tmp_path / "recordings").mkdir()
     (tmp_path / "recordings" / "day.nwb").write_bytes(b"bytes")
     listing = list_source(sources["folder"], Unpaced())
-    assert (listing.sessions, listing.bytes, listing.subjects) == (1, 0, None)
+    assert (listing.sessions, listing.subjects, listing.requests) == (1, None, 0)
+    assert (listing.bytes_selected, listing.fetch, listing.version) == (5, "in place", None)

@@ -32,6 +32,7 @@ def test_all_that_decides_the_bytes_is_asked_for_again(pile: Path, recordings: P
     lab, vcn = request.sources
     assert vcn.entry["identifier"] == "000021"
     assert vcn.api == "https://api.dandiarchive.org/api"
+    assert (vcn.entry["fetch"], lab.entry["fetch"]) == ("stream-or-copy", "copy")
     assert (lab.entry["identifier"], lab.entry["bin_size"]) == (str(recordings), 0.01)
 
 

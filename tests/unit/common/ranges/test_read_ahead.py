@@ -1,4 +1,4 @@
-"""The window over what is expected: the right bytes, in parallel, bounded, whatever order they are read in."""
+"""The window over what is expected: the right bytes, in parallel, bounded, whatever the order of reads."""
 
 import threading
 from collections.abc import Iterator

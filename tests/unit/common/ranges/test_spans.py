@@ -40,6 +40,15 @@ def test_all_connections_have_work() -> None:
     assert max(part.length for part in parts) - min(part.length for part in parts) < SMALLEST_PART
 
 
+def test_a_last_round_of_too_few_parts_is_cut_for_all_connections() -> None:
+    mebibyte = 1 << 20
+    chunks = [ByteSpan(100 * mebibyte * number, 8 * mebibyte) for number in range(9)]
+
+    lengths = [part.length // mebibyte for part in cut_parts(chunks, 8)]
+
+    assert lengths == [4] * 16 + [1] * 8
+
+
 def _stretches(spans: list[ByteSpan]) -> list[tuple[int, int]]:
     """Return the spans joined wherever one begins at the end of the one before."""
     joined: list[tuple[int, int]] = []

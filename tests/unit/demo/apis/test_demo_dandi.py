@@ -45,6 +45,18 @@ def test_an_asset_is_described(client: httpx.Client, archive: MadeUpArchive, ser
     assert client.get(metadata["contentUrl"][1]).content == file.content
 
 
+def test_the_public_address_serves_ranges_of_the_object_that_the_digest_names(
+    client: httpx.Client, archive: MadeUpArchive, server: ArchiveServer
+) -> None:
+    file = archive.dandisets[0].versions[DRAFT][0]
+    metadata = client.get(f"/api/assets/{file.asset_id}/").json()
+    server.expire_links()
+    answer = client.get(metadata["contentUrl"][1], headers={"Range": "bytes=1000-1009"})
+    assert answer.status_code == 206
+    assert answer.content == bytes(range(10))
+    assert answer.headers["ETag"] == f'"{metadata["digest"]["dandi:dandi-etag"]}"'
+
+
 def test_without_being_asked_a_listing_has_no_metadata(client: httpx.Client) -> None:
     assert all("metadata" not in item for item in client.get(ASSETS).json()["results"])
 

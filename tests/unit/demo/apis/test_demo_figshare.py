@@ -60,6 +60,7 @@ def test_a_download_is_redirected_and_honours_ranges(client: httpx.Client) -> No
     assert answer.content == b"10"
     part = client.get(f"/v2/file/download/{number}", headers={"Range": "bytes=1-"}, follow_redirects=True)
     assert (part.status_code, part.content) == (206, b"0")
+    assert part.headers["ETag"] == f'"{hashlib.md5(b"10", usedforsecurity=False).hexdigest()}"'
 
 
 def test_the_website_challenges_who_is_no_browser(client: httpx.Client) -> None:

@@ -12,7 +12,7 @@ positions = st.integers(min_value=0, max_value=60)
 
 
 def _ask(content: bytes, asked: str) -> tuple[int, bytes]:
-    answer = content_answer(Request("GET", "/", {"range": asked}), ArchiveFile("a", content))
+    answer = content_answer(Request("GET", "/", {"range": asked}), ArchiveFile("a", content), '"a"')
     body = b"".join(answer.pieces())
     assert len(body) == answer.length
     return answer.status, body
