@@ -35,8 +35,8 @@ _JOBS = """
 
 
 @dataclass(frozen=True)
-class FrozenBin:
-    """A binner's process that was stopped in the middle of a job."""
+class FrozenJob:
+    """A worker's process that was stopped in the middle of a job."""
 
     job: int
     attempt: int
@@ -82,15 +82,15 @@ class Questions:
         """Return how the attempts ended, by kind and what the job is about."""
         return {f"{job['kind']} {job['about'] or job['id']}": job["outcomes"] for job in self.jobs(kind)}
 
-    def freeze_a_bin(self) -> FrozenBin:
-        """Stop a binner's process in the middle of a job."""
-        return eventually(self._try_to_freeze)
+    def freeze_one(self, kind: str) -> FrozenJob:
+        """Stop a worker's process in the middle of a job of a kind."""
+        return eventually(partial(self._try_to_freeze, kind))
 
-    def _try_to_freeze(self) -> FrozenBin | None:
-        for job in self.jobs("bin", "running"):
-            frozen = FrozenBin(job["id"], job["attempt"], _process_of(job))
+    def _try_to_freeze(self, kind: str) -> FrozenJob | None:
+        for job in self.jobs(kind, "running"):
+            frozen = FrozenJob(job["id"], job["attempt"], _process_of(job))
             os.kill(frozen.process, signal.SIGSTOP)
-            if any(_is_held(frozen, still) for still in self.jobs("bin", "running")):
+            if any(_is_held(frozen, still) for still in self.jobs(kind, "running")):
                 return frozen
             frozen.go_on()
         return None
@@ -101,7 +101,7 @@ def _process_of(job: dict[str, Any]) -> int:
     return int(str(job["lease_owner"]).rsplit(":", 2)[1])
 
 
-def _is_held(frozen: FrozenBin, job: dict[str, Any]) -> bool:
+def _is_held(frozen: FrozenJob, job: dict[str, Any]) -> bool:
     return (job["id"], job["attempt"]) == (frozen.job, frozen.attempt)
 
 

@@ -15,7 +15,7 @@ def test_a_killed_build_goes_on_where_it_was(varied_place: Place, undisturbed: d
     ):
         half_arrived.wait_until_reached()
         build.until(lambda: build.ledger.jobs("bin", "done"))
-        build.ledger.freeze_a_bin()
+        build.ledger.freeze_one("bin")
         build.until(lambda: len(build.ledger.jobs("fetch", "done")) == 17)
         before = build.ledger.outcomes()
         build.kill_everything()

@@ -6,10 +6,10 @@ import psycopg
 
 from tests.acceptance.builds import SMALL_SHARDS, Place, pile_of
 from tests.acceptance.processes import kill
-from tests.acceptance.questions import FrozenBin
+from tests.acceptance.questions import FrozenJob
 from tests.acceptance.running_builds import RunningBuild
 
-_BINNER = "--app=services.binner.app"
+_BINNER = "--hostname=binner@"
 _OTHERS = ("services.common.sweeper", "--app=services.downloader.app", "/postgres -D ", "broker.sock")
 
 
@@ -20,11 +20,11 @@ def test_each_process_may_die_once(varied_place: Place, undisturbed: dict[str, s
         archive.hold(r"^/storage/.*sub-f3_ses-e\.nwb") as last,
         varied_place.building(*SMALL_SHARDS, "--workers", "2") as build,
     ):
-        first = build.ledger.freeze_a_bin()
+        first = build.ledger.freeze_one("bin")
         first.kill()
         build.until(_vanished(build, first))
         for_the_second.release()
-        second = build.ledger.freeze_a_bin()
+        second = build.ledger.freeze_one("bin")
         _kill_child(build, _BINNER)
         build.until(_vanished(build, second))
         last.wait_until_reached()
@@ -43,7 +43,7 @@ def test_each_process_may_die_once(varied_place: Place, undisturbed: dict[str, s
     assert all(ended.count("done") == 1 for ended in outcomes)
 
 
-def _vanished(build: RunningBuild, frozen: FrozenBin) -> Callable[[], bool]:
+def _vanished(build: RunningBuild, frozen: FrozenJob) -> Callable[[], bool]:
     """Return the condition that the ledger knows of a killed attempt."""
     query = "SELECT outcome::text FROM attempts WHERE job_id = %(job)s AND attempt = %(attempt)s"
     return lambda: bool(build.ledger.one(query, job=frozen.job, attempt=frozen.attempt) == "vanished")

@@ -16,7 +16,7 @@ def test_three_workers_at_another_port_make_the_bytes_of_one(
     varied_place: Place, undisturbed: dict[str, str]
 ) -> None:
     with varied_place.building(*SMALL_SHARDS, "--workers", "3") as build:
-        frozen = build.ledger.freeze_a_bin()
+        frozen = build.ledger.freeze_one("bin")
         # While one bin stands still, others begin and end.
         build.until(lambda: build.ledger.jobs("bin", "done"))
         frozen.go_on()
