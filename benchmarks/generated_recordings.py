@@ -90,13 +90,14 @@ def write_ibl_like(path: Path, n_units: int) -> None:
             _replace_index(units, name, hour.ends.astype(np.uint32))
 
 
-def write_small(path: Path) -> None:
-    """Write ten minutes of a few units, 0.5 MB in all, as a lab's file of a single tetrode is."""
-    hour = make_hour(PUBLISHED_HZ, n_units=15, seconds=600)
+def write_small(path: Path, seconds: int = 600) -> None:
+    """Write a few units, as a lab's file of one tetrode is; ten minutes make 0.6 MB, half of it spikes."""
+    hour = make_hour(PUBLISHED_HZ, n_units=15, seconds=seconds)
     _write_session(path, hour.n_units, ("spike_times",))
     with h5py.File(path, "a") as file:
         _replace(file["units"], "spike_times", data=hour.spike_times)
-        _replace_index(file["units"], "spike_times", hour.ends.astype(np.uint16))
+        narrowest = np.min_scalar_type(len(hour.spike_times))
+        _replace_index(file["units"], "spike_times", hour.ends.astype(narrowest))
 
 
 def spike_bytes(path: Path) -> int:

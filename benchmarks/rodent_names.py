@@ -112,13 +112,13 @@ def grosmark() -> list[ArchiveFile]:
 
 
 def jaramillo() -> list[ArchiveFile]:
-    """15 sessions of 5 mice; the 14 of the draft had 3,672,070,640 bytes."""
+    """15 sessions of 5 mice."""
     paths = [
         f"sub-{mouse}/sub-{mouse}_ses-{session}_behavior.nwb"
         for mouse, sessions in _JARAMILLO.items()
         for session in sessions
     ]
-    return list(_files(paths, 3_672_070_640 * 15 // 14, _UNITS))
+    return list(_files(paths, 3_934_384_704, _UNITS))
 
 
 def steinmetz_2() -> list[ArchiveFile]:

@@ -149,7 +149,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source_versions")),
         sa.UniqueConstraint("digest", name=op.f("uq_source_versions_digest")),
-        comment="A source as everything that decides its bytes; its digest is its key.",
+        comment="A source with all that its bytes depend on; its digest is its key.",
     )
     op.create_table(
         "build_sources",
@@ -413,7 +413,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name=op.f("fk_rows_session_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rows")),
         sa.UniqueConstraint("session_id", "index", name=op.f("uq_rows_session_id_index")),
-        comment="One segment of one session; enough to plan shards without opening a chunk.",
+        comment="A segment of a session, with what the plan of the shards needs to know of it.",
     )
     op.create_table(
         "shards",
@@ -486,7 +486,7 @@ def upgrade() -> None:
             sa.BigInteger(),
             server_default="0",
             nullable=False,
-            comment="Raised at each claim, never reset: the fencing token.",
+            comment="Counts the claims, so that an older one is known by its number.",
         ),
         sa.Column(
             "failures",

@@ -1,8 +1,13 @@
 """The bytes that travel: counted in the ledger whatever came of them."""
 
-from services.common.database import transaction
+from functools import partial
+
+from services.common.database import patiently, transaction
 from services.common.heartbeat import Heartbeat
 from services.common.ledger.recordings import count_arrivals
+
+# As long as a result itself would wait: this comes before it, and must not be what loses it.
+_PATIENCE = 3600.0
 
 
 class Arrivals:
@@ -19,7 +24,13 @@ class Arrivals:
         self._heartbeat.check()
 
     def record(self, asset_id: int, *, requests: int = 0) -> None:
-        """Write the sum into the ledger, and how many requests for parts it took."""
+        """Write the sum into the ledger, and how many requests for parts it took.
+
+        Waits for Postgres where it is away. Where only its answer was lost, the sum is counted twice.
+        """
         if self._bytes or requests:
-            with transaction() as ledger:
-                count_arrivals(ledger, asset_id, arrived=self._bytes, requests=requests)
+            patiently(partial(self._record, asset_id, requests), seconds=_PATIENCE)
+
+    def _record(self, asset_id: int, requests: int) -> None:
+        with transaction() as ledger:
+            count_arrivals(ledger, asset_id, arrived=self._bytes, requests=requests)

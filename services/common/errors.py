@@ -1,6 +1,6 @@
 """Every error a person may read, and the table that says what is tried again.
 
-An error's text says what was wrong, in which file of which source, and what a person can do.
+A text names the file and its source, tells what is wrong with it, and what may help.
 """
 
 import re

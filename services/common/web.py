@@ -125,6 +125,12 @@ def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> fl
     return min(max(0.0, seconds), LONGEST_PAUSE)
 
 
+def strong_etag(headers: Mapping[str, str]) -> str | None:
+    """Return the ETag if it may stand in a condition: a weak one does not promise equal bytes."""
+    etag = headers.get("ETag", "")
+    return etag if etag and etag.isascii() and not etag.startswith("W/") else None
+
+
 def host_of(address: str) -> str:
     """Return the host, with its port where it has one."""
     return urlsplit(address).netloc.rpartition("@")[2]

@@ -9,7 +9,7 @@ import httpx
 from services.common.archives.base import Asset, Location
 from services.common.errors import AssetError, DamagedDownloadError, NetworkError
 from services.common.pacing import RequestPacer
-from services.common.web import host_of, refusal, unreachable, without_query
+from services.common.web import host_of, refusal, strong_etag, unreachable, without_query
 from services.downloader.partial import PartialFile
 
 Progress = Callable[[int], None]
@@ -60,7 +60,7 @@ def _begins(response: httpx.Response, asset: Asset, partial: PartialFile, pacer:
     resumed = partial.size > 0
     if response.status_code == HTTPStatus.OK:
         _check_whole(response, asset, partial)
-        partial.restart(_strong_etag(response))
+        partial.restart(strong_etag(response.headers))
         return True
     if resumed and response.status_code == HTTPStatus.PARTIAL_CONTENT:
         return _continues(response, asset, partial)
@@ -83,7 +83,7 @@ def _check_whole(response: httpx.Response, asset: Asset, partial: PartialFile) -
 def _continues(response: httpx.Response, asset: Asset, partial: PartialFile) -> bool:
     """Check that a 206 is the rest of the same object."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    etag = _strong_etag(response)
+    etag = strong_etag(response.headers)
     is_other = partial.etag is not None and etag is not None and etag != partial.etag
     if found is None or int(found[1]) != partial.size or is_other:
         partial.restart(None)
@@ -105,12 +105,6 @@ def _receive(response: httpx.Response, asset: Asset, partial: PartialFile, progr
             f"{asset.path}: the answer ended after {partial.size} of {asset.size} bytes; "
             "the next attempt goes on from there."
         )
-
-
-def _strong_etag(response: httpx.Response) -> str | None:
-    """Return the ETag if it may stand in If-Range: a weak one does not promise equal bytes."""
-    etag: str | None = response.headers.get("ETag")
-    return None if etag is None or etag.startswith("W/") else etag
 
 
 def _other_size(asset: Asset, partial: PartialFile, size: str) -> DamagedDownloadError:

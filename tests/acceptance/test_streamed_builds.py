@@ -1,10 +1,12 @@
 """Sessions that are streamed make the pile that copies make, whatever dies meanwhile and whoever refuses."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from services.demo.archive import MadeUpArchive
+from services.demo.recordings.recording import Recording
 from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place, pile_of
 from tests.acceptance.processes import kill
 from tests.acceptance.small_archives import (
@@ -89,3 +91,21 @@ def test_pruned_chunks_of_streamed_sessions_are_streamed_again(new_place: NewPla
     assert place.must_build("--seed", "1").keys() == first.keys()
     with place.ledger() as ledger:
         assert list(ledger.outcomes("stream").values()) == [["done", "done"]] * 2
+
+
+def test_a_stop_gives_back_a_stream_whose_storage_says_nothing(new_place: NewPlace, recordings: Path) -> None:
+    """Its parts are fetched by threads, and each would wait for a minute."""
+    large = asset(Recording("w0", "silent", units=200, seconds=300, amplitudes=True), recordings)
+    place = new_place(
+        MadeUpArchive([dandiset("990603", [large])]), dandi_source("maze", "990603", fetch="stream")
+    )
+    with (
+        place.archive.hold(rf"^/storage/.*{large.blob_id}", after=600_000, times=None),
+        place.building() as build,
+    ):
+        build.until(lambda: build.ledger.jobs("stream", "running"))
+        build.until(lambda: len(place.archive.requests(rf"^/storage/.*{large.blob_id}")) > 2)
+        build.process.send_signal(signal.SIGINT)
+        assert build.end() == 130
+    with place.ledger() as ledger:
+        assert list(ledger.outcomes("stream").values()) == [["released"]]

@@ -63,6 +63,26 @@ def shifted(start: int = 0, stop: int = 0, size: int = 0) -> Fault:
     return altered(shift)
 
 
+def with_body(body: bytes) -> Fault:
+    """Answer with the right headers, but for the length, and something else in place of the content."""
+    return altered(lambda reply: replace(reply, body=body))
+
+
+def unmeasured(more: bytes = b"") -> Fault:
+    """Answer rightly, but do not say how long the answer is, and add some bytes at its end."""
+
+    def answer(handler: Handler) -> None:
+        reply = right_reply(handler)
+        handler.send_response(reply.status)
+        for name, value in reply.headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.send_body(reply.body + more)
+        handler.close_connection = True
+
+    return answer
+
+
 def longer(handler: Handler) -> None:
     """Answer rightly, but with more bytes than were asked for."""
     reply = right_reply(handler)

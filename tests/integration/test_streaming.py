@@ -1,5 +1,6 @@
 """A session that the binner streams: from an archive over HTTP, through HDF5, into store and ledger."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -184,7 +185,7 @@ def test_a_stream_that_nobody_waits_for_any_more_ends_when_more_of_it_arrives(
                 with transaction() as ledger:
                     waiving.waive(ledger, "a", "noise")
                 while not is_lost(heartbeat):
-                    pass
+                    time.sleep(0.01)
                 held.release()
 
             person = Thread(target=waive)

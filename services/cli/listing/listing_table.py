@@ -49,8 +49,8 @@ def _cells(listing: SourceListing) -> tuple[str, ...]:
         size(listing.bytes_in_archive),
         size(listing.bytes_selected),
         f"{listing.sessions:,}",
-        "unknown" if listing.subjects is None else f"{listing.subjects:,}",
-        "" if listing.expected_tokens is None else f"{listing.expected_tokens:,}",
+        _sum_of_known([listing.subjects], "unknown"),
+        _sum_of_known([listing.expected_tokens], ""),
         f"{listing.requests:,}",
         listing.fetch,
         ", ".join(listing.marks),
@@ -69,9 +69,14 @@ def _total_cells(listings: Sequence[SourceListing]) -> tuple[str, ...]:
         size(sum(listing.bytes_in_archive for listing in listings)),
         size(sum(listing.bytes_selected for listing in listings)),
         f"{sum(listing.sessions for listing in listings):,}",
-        f"{sum(listing.subjects or 0 for listing in listings):,}",
-        f"{sum(listing.expected_tokens or 0 for listing in listings):,}",
+        _sum_of_known([listing.subjects for listing in listings], "unknown"),
+        _sum_of_known([listing.expected_tokens for listing in listings], ""),
         f"{sum(listing.requests for listing in listings):,}",
         "",
         "",
     )
+
+
+def _sum_of_known(figures: Sequence[int | None], otherwise: str) -> str:
+    known = [figure for figure in figures if figure is not None]
+    return f"{sum(known):,}" if known else otherwise

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date, time
 from difflib import get_close_matches
 from typing import Any
 
@@ -21,6 +22,8 @@ _PROBLEMS = {
     "literal_error": "{given} is not known; known: {expected}",
     "too_short": "at least one is needed",
     "tuple_type": "{given} was given, it must be a list in [ ]",
+    "string_type": "{given} was given, it must be a text in quotes",
+    "bool_type": "{given} was given, it must be true or false",
     "string_too_short": "this must not be empty",
     "string_pattern_mismatch": "{given} is not valid",
     "dict_type": _NOT_A_TABLE,
@@ -129,5 +132,6 @@ def _problem(details: ErrorDetails) -> str:
 
 def _shown(value: Any) -> str:
     """Return a value as a person wrote it, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    is_bare = isinstance(value, date | time)
+    text = str(value) if is_bare else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -139,11 +139,6 @@ class SourceTable(Table):
             raise ValueError(f"the reader {reader} finds no spikes; its bins are the samples of the file")
         return origin
 
-    @property
-    def estimated(self) -> bool:
-        """Whether the counts are estimates, made without spikes."""
-        return self.reader in ESTIMATING_READERS
-
     def facts(self) -> dict[str, Any]:
         """Return everything that decides this source's bytes; the order of its patterns does not.
 

@@ -19,7 +19,7 @@ _BATCH = 200
 def admit_sessions(transaction: Transaction, *, capacity: int) -> int:
     """Reserve room for waiting sessions, first in, first out; return how many were admitted.
 
-    With nothing reserved one session is always admitted, however large: a limit that is too small makes a
+    Where no room is taken the first session gets it, however large it is: a limit that is too small makes a
     build slow, never stuck.
     """
     transaction.execute(_ONE_AT_A_TIME)

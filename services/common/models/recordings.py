@@ -10,10 +10,10 @@ from services.common.models.base import Model
 
 
 class SourceVersion(Model):
-    """A source as everything that decides its bytes."""
+    """A source with all that its bytes depend on."""
 
     __tablename__ = "source_versions"
-    __table_args__ = ({"comment": "A source as everything that decides its bytes; its digest is its key."},)
+    __table_args__ = ({"comment": "A source with all that its bytes depend on; its digest is its key."},)
 
     id: Mapped[int] = mapped_column(primary_key=True, comment="Its number in this ledger.")
     digest: Mapped[str] = mapped_column(unique=True, comment="sha256 of what decides the source's bytes.")
@@ -136,7 +136,7 @@ class Row(Model):
     __tablename__ = "rows"
     __table_args__ = (
         UniqueConstraint("session_id", "index"),
-        {"comment": "One segment of one session; enough to plan shards without opening a chunk."},
+        {"comment": "A segment of a session, with what the plan of the shards needs to know of it."},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, comment="Its number in this ledger.")

@@ -29,12 +29,12 @@ COUNTING = frozenset({JobKind.BIN, JobKind.STREAM})
 class JobState(StrEnum):
     """Where a job stands, in the words of docs/ledger.md."""
 
-    BLOCKED = "blocked"  # waits for the jobs that it depends on, or for room in the spool
-    READY = "ready"  # may run, from not_before on
-    RUNNING = "running"  # claimed: an owner, an attempt, a lease
-    DONE = "done"  # its output is recorded
-    DEAD = "dead"  # it failed for good, or too often
-    WAIVED = "waived"  # a person said that the build goes on without it
+    BLOCKED = "blocked"  # other jobs come first, or the spool is full
+    READY = "ready"  # free to be claimed from not_before on
+    RUNNING = "running"  # a worker has it
+    DONE = "done"  # what it made is in the ledger
+    DEAD = "dead"  # given up
+    WAIVED = "waived"  # somebody decided that builds do without it
 
 
 _SUBJECT_OF_KIND = """
@@ -87,7 +87,7 @@ class Job(Model):
     shard_id: Mapped[int | None] = mapped_column(ForeignKey("shards.id"), comment="What is written.")
     format_id: Mapped[str | None] = mapped_column(comment="Only a worker of this format may claim it.")
     attempt: Mapped[int] = mapped_column(
-        server_default="0", comment="Raised at each claim, never reset: the fencing token."
+        server_default="0", comment="Counts the claims, so that an older one is known by its number."
     )
     failures: Mapped[int] = mapped_column(server_default="0", comment="Failures of the same kind in a row.")
     crashes: Mapped[int] = mapped_column(

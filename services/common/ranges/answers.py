@@ -8,7 +8,7 @@ import httpx
 from services.common.archives.base import Asset
 from services.common.errors import DamagedDownloadError, NetworkError, NoRangesError
 from services.common.ranges.spans import ByteSpan
-from services.common.web import without_query
+from services.common.web import strong_etag, without_query
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
@@ -18,7 +18,7 @@ def identify(response: httpx.Response, asset: Asset) -> str:
 
     Raises `NoRangesError` where there is none to rely on: parts of different objects could be mixed.
     """
-    etag = _strong_etag(response)
+    etag = strong_etag(response.headers)
     if etag is None:
         raise _no_ranges(response, asset.path, "does not say by an ETag which object a part is of")
     return etag
@@ -38,13 +38,14 @@ def require_part(response: httpx.Response, asked: ByteSpan, asset: Asset, etag: 
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise NetworkError(f"{place} packed the part in a way that was not asked for.")
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if found is None or (int(found[1]), int(found[2]) + 1) != (asked.offset, asked.end):
-        raise NetworkError(f"{place} answered with another part than the one that was asked for.")
-    if found[3] not in ("*", str(asset.size)):
+    if found is not None and found[3] not in ("*", str(asset.size)):
         raise DamagedDownloadError(
             f"{asset.path}: the archive lists {asset.size} bytes and has {found[3]}; nothing was kept."
         )
-    if etag is not None and _strong_etag(response) != etag:
+    length = int(response.headers.get("Content-Length", asked.length))
+    if found is None or (int(found[1]), int(found[2]) + 1, length) != (asked.offset, asked.end, asked.length):
+        raise NetworkError(f"{place} answered with another part than the one that was asked for.")
+    if etag is not None and strong_etag(response.headers) != etag:
         raise changed(asset)
 
 
@@ -54,12 +55,6 @@ def changed(asset: Asset) -> DamagedDownloadError:
         f"{asset.path} was changed in its archive while it was being read; nothing was kept, "
         "and it is read anew."
     )
-
-
-def _strong_etag(response: httpx.Response) -> str | None:
-    """Return the ETag if it may stand in a condition: a weak one does not promise equal bytes."""
-    etag: str | None = response.headers.get("ETag")
-    return None if etag is None or etag.startswith("W/") else etag
 
 
 def _no_ranges(response: httpx.Response, path: str, what: str) -> NoRangesError:

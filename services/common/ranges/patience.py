@@ -25,12 +25,15 @@ class Patience:
         self._filled = part.filled
         self._failures = 0
 
-    def is_over(self, state: RetryCallState) -> bool:
-        """Tell whether it failed often enough without progress, or the server asked for a long pause."""
+    def count_failure(self, _state: RetryCallState) -> None:
+        """Count a try that failed; after progress it is the first one again."""
         if self._part.filled - self._filled >= _PROGRESS:
             self._filled = self._part.filled
             self._failures = 0
         self._failures += 1
+
+    def is_over(self, state: RetryCallState) -> bool:
+        """Tell whether it failed often enough without progress, or the server asked for a long pause."""
         return self._failures >= _TRIES or _asked_pause(state) > _LONGEST_PAUSE
 
     def pause(self, state: RetryCallState) -> float:
@@ -39,7 +42,7 @@ class Patience:
             return asked
         if self._failures == 1 and isinstance(_error_of(state), ExpiredLinkError):
             return 0.0
-        return _FIRST_PAUSE * 2.0**self._failures
+        return _FIRST_PAUSE * 2.0 ** (self._failures - 1)
 
 
 def _asked_pause(state: RetryCallState) -> float:

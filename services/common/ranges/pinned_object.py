@@ -13,6 +13,7 @@ from services.common.archives.links import Links
 from services.common.errors import DamagedDownloadError, NetworkError
 from services.common.pacing import RequestPacer
 from services.common.ranges.answers import changed, identify, require_part
+from services.common.ranges.connections import Connections
 from services.common.ranges.part import Part
 from services.common.ranges.patience import ExpiredLinkError, Patience
 from services.common.ranges.spans import ByteSpan
@@ -43,7 +44,10 @@ class PinnedObject:
         self._pacer = pacer
         self._progress = progress
         self._lock = threading.Lock()
+        # Apart from the other one: while the archive is asked for a link, bytes go on arriving.
+        self._locating = threading.Lock()
         self._location: Location | None = None
+        self._connections = Connections()
         self._closed = threading.Event()
 
     @property
@@ -55,6 +59,7 @@ class PinnedObject:
     def close(self) -> None:
         """Have every thread that still fetches or waits stop soon, with `CancelledError`."""
         self._closed.set()
+        self._connections.break_all()
 
     def fill(self, offset: int, view: memoryview) -> None:
         """Fill the view with the bytes from `offset` on; a connection that breaks is resumed where it broke.
@@ -67,6 +72,7 @@ class PinnedObject:
         patience = Patience(part)
         retrying = Retrying(
             retry=retry_if_exception_type(NetworkError),
+            after=patience.count_failure,
             stop=patience.is_over,
             wait=patience.pause,
             sleep=self._sleep,
@@ -77,7 +83,11 @@ class PinnedObject:
 
     def _sleep(self, seconds: float) -> None:
         """Wait, unless the object is closed meanwhile."""
-        if self._closed.wait(seconds):
+        self._closed.wait(seconds)
+        self._require_open()
+
+    def _require_open(self) -> None:
+        if self._closed.is_set():
             raise CancelledError
 
     def _fetch_rest(self, part: Part) -> None:
@@ -86,7 +96,10 @@ class PinnedObject:
         asked = part.rest
         try:
             with self._client.stream(
-                "GET", location.address, headers=self._headers(location, asked)
+                "GET",
+                location.address,
+                headers=self._headers(location, asked),
+                extensions=self._connections.extensions,
             ) as response:
                 self._require(response, location, asked)
                 self._receive(response, part)
@@ -104,14 +117,15 @@ class PinnedObject:
 
     def _current_location(self) -> Location:
         """Return where the object lies; one thread asks the archive for all."""
-        with self._lock:
+        with self._locating:
+            self._require_open()
             if self._location is None:
                 self._location = self._links.resolve(self.asset)
             return self._location
 
     def _forget(self, location: Location) -> None:
         """Have the next request ask the archive for another link, unless somebody did already."""
-        with self._lock:
+        with self._locating:
             if self._location is location:
                 self._location = None
 
@@ -143,8 +157,7 @@ class PinnedObject:
 
     def _receive(self, response: httpx.Response, part: Part) -> None:
         for block in response.iter_raw():
-            if self._closed.is_set():
-                raise CancelledError
+            self._require_open()
             if len(block) > part.rest.length:
                 part.restart()
                 raise NetworkError(

@@ -37,8 +37,10 @@ class ReadAhead:
         self._window: deque[_Fetch] = deque()
 
     def close(self) -> None:
-        """Start nothing more, and return when nothing is under way."""
+        """Start nothing more, and return when nothing is under way; what has come is let go."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._expected.clear()
+        self._window.clear()
 
     def expect(self, spans: Sequence[ByteSpan]) -> None:
         """Begin to fetch these spans after those that are expected already."""

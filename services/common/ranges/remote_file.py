@@ -18,8 +18,8 @@ from services.common.ranges.read_ahead import ReadAhead
 from services.common.ranges.spans import ByteSpan
 from services.common.web import web_client
 
-# HDF5 reads its own structures a few bytes at a time, from all over the file, but much of it at the beginning.
-# In blocks they cost a few requests, one after the other, and less than a megabyte that nobody needs.
+# HDF5 reads its own structures a few bytes at a time, from all over the file, but mostly at its beginning. In
+# blocks they cost a few requests, one after the other, and less than a megabyte that nobody needs.
 _BLOCK = 64 << 10
 _BLOCKS = 1024
 _HEAD = 512 << 10
@@ -43,8 +43,8 @@ class RemoteFile(io.RawIOBase):
         self._position = 0
         self._blocks = BlockCache(_BLOCK, self._fetched, self.size, _BLOCKS)
         self._ahead = ReadAhead(pinned.fill, connections)
-        self._head = b""
-        self._head = self._fetched(0, self.size if self.size <= _WHOLE else _HEAD)
+        # No range holds the bytes of an empty file.
+        self._head = self._fetched(0, self.size if self.size <= _WHOLE else _HEAD) if self.size else b""
 
     @property
     def etag(self) -> str | None:
@@ -72,7 +72,7 @@ class RemoteFile(io.RawIOBase):
 
     def expect(self, spans: Sequence[ByteSpan]) -> None:
         """Begin to fetch what will be read next, in this order."""
-        self._ahead.expect([span for span in spans if span.end > len(self._head)])
+        self._ahead.expect([span.behind(len(self._head)) for span in spans])
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -121,23 +121,23 @@ class RemoteFile(io.RawIOBase):
             filled += self._read_some(self._position + filled, view[filled:])
 
     def _read_some(self, offset: int, view: memoryview) -> int:
-        """Read what was expected, else what is small, else announce it first; return how much that was."""
+        """Read the beginning, else what was expected, else what is small; what is large is announced first.
+
+        Returns how much that was.
+        """
+        stop = offset + len(view)
+        if offset < len(self._head):
+            return _copy(self._head[offset:stop], view)
         if count := self._ahead.read(offset, view):
             return count
-        is_large = len(view) > _BLOCK and offset + len(view) > len(self._head)
-        if is_large:
+        if len(view) > _BLOCK:
             self._ahead.expect([ByteSpan(offset, len(view))])
             return self._ahead.read(offset, view)
-        content = self._blocks._fetch(offset, offset + len(view))  # noqa: SLF001 - how fsspec's files ask it
-        view[: len(content)] = content
-        return len(content)
+        return _copy(self._blocks._fetch(offset, stop), view)  # noqa: SLF001 - how fsspec's files ask it
 
     def _fetched(self, start: int, stop: int) -> bytes:
-        """Return these bytes, from the beginning that is here already or from the archive."""
-        stop = min(stop, self.size)
-        if stop <= len(self._head):
-            return self._head[start:stop]
-        content = bytearray(stop - start)
+        """Fetch these bytes, as far as the file has them."""
+        content = bytearray(min(stop, self.size) - start)
         self._pinned.fill(start, memoryview(content))
         return bytes(content)
 
@@ -162,6 +162,12 @@ def open_remote(
         pinned = PinnedObject(links, asset, opened, pacer=pacer, progress=progress or _ignore)
         with RemoteFile(pinned, connections) as file:
             yield file
+
+
+def _copy(content: bytes, view: memoryview) -> int:
+    """Fill the view's beginning, and return how much that was."""
+    view[: len(content)] = content
+    return len(content)
 
 
 def _ignore(_arrived: int) -> None:

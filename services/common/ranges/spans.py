@@ -18,6 +18,11 @@ class ByteSpan(NamedTuple):
         """The offset of the first byte behind it."""
         return self.offset + self.length
 
+    def behind(self, offset: int) -> "ByteSpan":
+        """Return what of it lies at the offset or behind it, which may be nothing."""
+        start = min(max(self.offset, offset), self.end)
+        return ByteSpan(start, self.end - start)
+
 
 def cut_parts(spans: Sequence[ByteSpan], connections: int) -> list[ByteSpan]:
     """Return the spans as parts to fetch, in their order.

@@ -93,18 +93,17 @@ expect = { sessions = 32, subjects = 32, tokens = 36_681_686_005 }
 
 
 @pytest.mark.parametrize(
-    ("reader", "options", "estimated"),
+    ("reader", "options"),
     [
-        ("nwb-units", '{ table = "processing/ecephys/units" }', False),
-        ("nwb-rates", '{ series = "acquisition/rates" }', True),
-        ("mat-spikes", "{ keep_absent = true }", False),
+        ("nwb-units", '{ table = "processing/ecephys/units" }'),
+        ("nwb-rates", '{ series = "acquisition/rates" }'),
+        ("mat-spikes", "{ keep_absent = true }"),
     ],
 )
-def test_each_reader_takes_its_options(path: Path, reader: str, options: str, estimated: bool) -> None:  # noqa: FBT001
+def test_each_reader_takes_its_options(path: Path, reader: str, options: str) -> None:
     text = f'{PILE}{DANDI}reader = "{reader}"\nreader_options = {options}\n'
     (source,) = load(path, text).sources
     assert make_reader(source.reader, source.reader_options)
-    assert source.estimated is estimated
 
 
 def test_a_folder_is_relative_to_the_catalogue(path: Path) -> None:
@@ -123,7 +122,7 @@ def test_a_folder_is_relative_to_the_catalogue(path: Path) -> None:
         ('version = "0.210813.1807"', "", "version: missing"),
         ('version = "0.210813.1807"', 'version = "newest"', "version: 'newest' is no version"),
         ('"000021"', '"21"', 'identifier: "21" is not valid'),
-        ('"000021"', "21", "identifier: 21 was given, it must be a valid string"),
+        ('"000021"', "21", "identifier: 21 was given, it must be a text in quotes"),
         ("redistributable = true", "", "redistributable: missing"),
         ("redistributable = true", 'redistributable = "yes"', 'redistributable: "yes" was given'),
         ('species = "mouse"', 'species = ""', "species: this must not be empty"),
@@ -145,8 +144,13 @@ def test_a_folder_is_relative_to_the_catalogue(path: Path) -> None:
             "subject: 'x*' also matches nothing at all, so it cannot tell",
         ),
         ('"mouse"', '"mouse"\nsubject = "(a)(b)"', "subject: '(a)(b)' has several parentheses; mark the sub"),
-        ('"mouse"', '"mouse"\ndefault = "no"', 'default: "no" was given, it must be a valid boolean'),
+        ('"mouse"', '"mouse"\ndefault = "no"', 'default: "no" was given, it must be true or false'),
         ('"mouse"', '"mouse"\nproven_on = ""', "proven_on: this must not be empty (on which listing"),
+        (
+            '"mouse"',
+            '"mouse"\nproven_on = 2021-08-05',
+            "proven_on: 2021-08-05 was given, it must be a text in quotes (on which listing",
+        ),
         (
             '"mouse"',
             '"mouse"\nproven_on = "a listing"\nunproven = "none"',

@@ -11,6 +11,7 @@ from services.common.web import (
     CONNECT_SECONDS,
     refusal,
     retry_after_seconds,
+    strong_etag,
     unreachable,
     web_client,
     without_query,
@@ -82,7 +83,23 @@ def test_an_address_loses_query_and_credentials() -> None:
     assert without_query("https://user:word@host:81/a/b?X-Amz-Signature=c#d") == "https://host:81/a/b"
 
 
+@pytest.mark.parametrize(
+    ("headers", "etag"),
+    [
+        ({"ETag": '"0a1-2"'}, '"0a1-2"'),
+        ({"ETag": 'W/"0a1-2"'}, None),
+        ({"ETag": '"café"'}, None),
+        ({"ETag": ""}, None),
+        ({}, None),
+    ],
+)
+def test_only_an_etag_that_promises_equal_bytes_is_a_condition(
+    headers: dict[str, str], etag: str | None
+) -> None:
+    assert strong_etag(headers) == etag
+
+
 def test_the_client_waits_only_so_long() -> None:
     with web_client(read=2.0) as client:
-        assert client.timeout == httpx.Timeout(2.0, connect=CONNECT_SECONDS)
+        assert client.timeout == httpx.Timeout(2.0, connect=CONNECT_SECONDS, pool=None)
         assert client.follow_redirects

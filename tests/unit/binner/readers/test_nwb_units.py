@@ -277,6 +277,28 @@ def test_what_is_linked_inside_the_file_is_read(write_units: WriteFile) -> None:
     assert read(path).spike_times.tolist() == TIMES
 
 
+@pytest.mark.parametrize("place", ["units", "units/spike_times", "units/spike_times_index"])
+def test_a_link_inside_the_file_that_leads_out_of_it_is_refused(write_units: WriteFile, place: str) -> None:
+    path = write_units(TIMES, [4])
+    write_units(TIMES, [4], "other.nwb")
+    with h5py.File(path, "a") as file:
+        del file[place]
+        file["other"] = h5py.ExternalLink("other.nwb", "/")
+        file[place] = h5py.SoftLink(f"/other/{place}")
+    assert f"{place.removeprefix('units/')} lies in another file" in refusal(path)
+
+
+@pytest.mark.parametrize("source", ["elsewhere", "gone"])
+def test_values_that_are_put_together_from_others_are_refused(write_units: WriteFile, source: str) -> None:
+    path = write_units(TIMES, [4])
+    with h5py.File(path, "a") as file:
+        file.move("units/spike_times", "elsewhere")
+        layout = h5py.VirtualLayout((4,), "f8")
+        layout[:] = h5py.VirtualSource(".", source, (4,))
+        file["units"].create_virtual_dataset("spike_times", layout)
+    assert "spike_times is put together from other datasets" in refusal(path)
+
+
 def test_values_that_are_kept_in_another_file_are_refused(write_units: WriteFile) -> None:
     path = write_units(TIMES, [4])
     with h5py.File(path, "a") as file:

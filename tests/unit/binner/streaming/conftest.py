@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import h5py
 import pytest
 
 from benchmarks.generated_recordings import write_vcn_like
@@ -12,9 +13,13 @@ from tests.unit.binner.streaming.streamed import Stored, stored
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Stored:
-    """A recording of so many spikes that they come in several parts."""
+    """A recording whose units lie far behind its beginning, and come in several parts."""
     path = tmp_path_factory.mktemp("recordings") / "contiguous.nwb"
     write_vcn_like(path, 20)
+    with h5py.File(path, "a") as file:
+        file.copy("units", "last")
+        del file["units"]
+        file.move("last", "units")
     return stored(path)
 
 

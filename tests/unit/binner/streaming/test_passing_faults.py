@@ -14,6 +14,8 @@ from tests.fault_storage.faults import (
     silent,
     stall_after,
     status,
+    unmeasured,
+    with_body,
     with_headers,
 )
 from tests.fault_storage.server import Fault, FaultStorage
@@ -45,7 +47,9 @@ WRONG: dict[str, Fault] = {
     "no Content-Range": with_headers(Content_Range=None),
     "no sense": with_headers(Content_Range="bytes=0-1/2"),
     "packed": with_headers(Content_Encoding="gzip"),
+    "error in place of the part": with_body(b"<Error><Code>InternalError</Code></Error>"),
     "too long": longer,
+    "too long, and no length said": unmeasured(b"more"),
 }
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -69,10 +73,9 @@ def test_a_silent_connection_is_given_up_and_resumed(
     storage: FaultStorage, recording: Stored, tmp_path: Path, place: str, where: str
 ) -> None:
     storage.places = [(recording.places[place], SILENT[where])]
-    with web_client(read=0.3, connections=CONNECTIONS) as client:
+    with web_client(read=2, connections=CONNECTIONS) as client:
         assert bin_streamed(storage, tmp_path / "chunk", client=client) == recording.binned
     assert storage.places == []
-    assert storage.bytes_sent == recording.needed
 
 
 @at_every_place
@@ -91,6 +94,14 @@ def test_a_short_pause_is_kept(storage: FaultStorage, recording: Stored, tmp_pat
     pacer = NotingPacer()
     assert bin_streamed(storage, tmp_path / "chunk", pacer=pacer) == recording.binned
     assert pacer.deferred == [(f"localhost:{storage.port}", 1)]
+
+
+def test_answers_that_do_not_say_how_long_they_are(
+    storage: FaultStorage, recording: Stored, tmp_path: Path
+) -> None:
+    storage.always = unmeasured()
+    assert bin_streamed(storage, tmp_path / "chunk") == recording.binned
+    assert storage.bytes_sent == recording.needed
 
 
 def test_several_faults_in_a_row(storage: FaultStorage, recording: Stored, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "contiguous": partial(write_vcn_like, n_units=100),
     "deflated": partial(write_ibl_like, n_units=200),
     "small": write_small,
+    "hardly anything but spikes": partial(write_small, seconds=7200),
 }
 
 

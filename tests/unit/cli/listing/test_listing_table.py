@@ -55,6 +55,12 @@ def test_the_markdown_says_everything_and_the_sum_what_is_known() -> None:
     assert total == "| total | 2,000 | 24 | 10.0 TB | 3.0 MB | 20 | 7 | 1,000,000 | 4 |  |  |  |  |"
 
 
+def test_the_sum_of_what_nobody_knows_is_not_zero() -> None:
+    *_, lab, total = listing_markdown([LISTINGS[1], LISTINGS[1]]).splitlines()
+    assert "| 10 | unknown |  | 2 |" in lab
+    assert "| 20 | unknown |  | 4 |" in total
+
+
 def test_one_source_needs_no_sum() -> None:
     assert len(listing_markdown(LISTINGS[:1]).splitlines()) == 3
     assert listing_table(LISTINGS[:1]).row_count == 1

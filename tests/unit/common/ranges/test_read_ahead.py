@@ -1,11 +1,12 @@
 """The window over what is expected: the right bytes, in parallel, bounded, whatever the order of reads."""
 
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.errors import NetworkError
@@ -62,6 +63,7 @@ def expected(offset: int, length: int) -> bytes:
     return bytes((offset + place) % 256 for place in range(length))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 500), st.integers(1, 3000)), min_size=1, max_size=8),
     st.integers(1, 700),
@@ -106,6 +108,18 @@ def test_no_more_is_held_than_the_window_and_no_more_threads_fetch_than_connecti
 
         assert len(source.asked) <= CONNECTIONS + 2
     assert source.most_at_once <= CONNECTIONS
+
+
+def test_nothing_is_held_when_it_is_closed() -> None:
+    tracemalloc.start()
+    try:
+        with reading(Source()) as ahead:
+            ahead.expect([ByteSpan(0, 2 * CONNECTIONS * LARGEST_PART)])
+            ahead.read(0, memoryview(bytearray(1)))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < LARGEST_PART
 
 
 def test_an_error_of_a_fetch_is_the_readers() -> None:

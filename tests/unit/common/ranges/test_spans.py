@@ -21,6 +21,14 @@ def test_no_part_is_empty_or_larger_than_a_window_may_hold(spans: list[ByteSpan]
     assert all(0 < part.length <= LARGEST_PART for part in cut_parts(spans, connections))
 
 
+def test_a_place_may_lie_before_a_span_in_it_or_behind_it() -> None:
+    span = ByteSpan(10, 5)
+
+    behind = [span.behind(offset) for offset in (0, 12, 15, 20)]
+
+    assert behind == [span, ByteSpan(12, 3), ByteSpan(15, 0), ByteSpan(15, 0)]
+
+
 def test_small_neighbours_are_one_request() -> None:
     chunks = [ByteSpan(1000 + 4096 * number, 4096) for number in range(50)]
 
