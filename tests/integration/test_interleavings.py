@@ -202,7 +202,6 @@ def bring_to_an_end(build: int, capacity: int) -> None:
 
 @settings(
     max_examples=5,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     database=None,
     phases=[Phase.generate],  # a shorter run of other events explains nothing

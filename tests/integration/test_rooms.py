@@ -164,9 +164,7 @@ def test_two_that_admit_at_once_do_not_give_out_more_than_there_is() -> None:
     assert ledgers.reserved() == 90
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None)
 @given(
     sizes=st.lists(st.lists(st.integers(0, 100), min_size=1, max_size=3), min_size=1, max_size=6),
     capacity=st.integers(1, 150),

@@ -105,6 +105,9 @@ def _read_ends(index: h5py.Dataset, n_spikes: int) -> NDArray[np.int64]:
 def _read_seconds(spike_times: h5py.Dataset) -> NDArray[np.float64]:
     """Read all spike times into one float64 array; HDF5 converts other numbers in small pieces."""
     seconds = np.empty(len(spike_times), dtype=np.float64)
+    # A signal that comes while HDF5 reads raises its error in the next Python code that runs. After
+    # `read_direct` that is a callback for a type that h5py made and forgot, and its errors are dropped.
+    in_memory = h5py.h5t.py_create(seconds.dtype)
     if seconds.size:
-        spike_times.read_direct(seconds)
+        spike_times.id.read(h5py.h5s.ALL, h5py.h5s.ALL, seconds, in_memory)
     return seconds

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from weakref import WeakSet
 
 _OPENED = ("connect_tcp.complete", "start_tls.complete")
 
@@ -20,7 +19,7 @@ class Connections:
         """Know of none yet."""
         self.extensions: Mapping[str, Any] = {"trace": self._note}
         self._lock = threading.Lock()
-        self._streams: WeakSet[Any] = WeakSet()
+        self._streams: list[Any] = []
         self._are_broken = False
 
     def break_all(self) -> None:
@@ -36,7 +35,7 @@ class Connections:
             return
         stream = details["return_value"]
         with self._lock:
-            self._streams.add(stream)
+            self._streams.append(stream)
             if self._are_broken:
                 _break(stream)
 

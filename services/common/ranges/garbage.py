@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def collected_later() -> Iterator[None]:
-    """Let no garbage be collected within the body, but at its end.
+    """Let no garbage be collected within the body.
 
     h5py holds its one lock while HDF5 waits for a file object's bytes, and takes it to forget an object. A
     thread that fetches those bytes and happens to collect one would wait for the reader, and the reader for
@@ -20,5 +20,3 @@ def collected_later() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-            # Every request leaves some, and Python counts objects, not their bytes.
-            gc.collect()

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -69,7 +69,6 @@ def is_countable(units: Units, origin: Origin) -> bool:
     return len(original_edges(units, origin)) > 1
 
 
-@settings(deadline=None)
 @given(sessions, st.sampled_from(["zero", "first-spike"]), cuts)
 @example([[0.26]], "zero", [])
 @example([[0.02 * 13, 0.02 * 12, 0.1]], "zero", [0.5])
@@ -93,7 +92,6 @@ def test_counts_equal_numpy_histogram(units: Units, origin: Origin, fractions: l
     assert len(part.crowded_bins) == (expected > 255).sum()
 
 
-@settings(deadline=None)
 @given(sessions, sessions, cuts)
 def test_recordings_of_one_session_are_stacked_on_one_clock(
     upper: Units, lower: Units, fractions: list[float]

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.binner.edges import Origin, lay_edges
 from services.common.errors import RecordingError
 
 
-@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(0, 200), st.sampled_from([0.02, 0.05, 0.001, 1 / 60, 0.3]))
 def test_edges_from_the_first_spike_equal_arange(first: float, length: float, bin_size: float) -> None:
     expected = np.arange(first, first + length + bin_size, bin_size)
@@ -21,7 +20,6 @@ def test_edges_from_the_first_spike_equal_arange(first: float, length: float, bi
     assert edges.last == expected[-1]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 8_640_000))
 def test_a_last_spike_on_an_edge_makes_as_many_bins_as_arange(index: int) -> None:
     latest = index * 0.02

@@ -2,13 +2,12 @@
 
 import itertools
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.binner.segments import Segment, cut_segments
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5000), st.integers(1, 3000), st.integers(1, 200_000))
 def test_segments_cover_every_bin_once(n_units: int, n_bins: int, limit: int) -> None:
     segments = list(cut_segments(n_units, n_bins, limit))

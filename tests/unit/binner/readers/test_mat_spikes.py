@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.io import savemat
@@ -99,7 +99,6 @@ spike = st.tuples(st.floats(0, 900), st.integers(1, 9))
 recordings = st.lists(st.lists(spike, max_size=40), min_size=1, max_size=4)
 
 
-@settings(deadline=None)
 @given(probes=recordings, keep_absent=st.booleans(), compressed=st.booleans())
 def test_spikes_go_to_their_clusters(
     *, probes: list[list[tuple[float, int]]], keep_absent: bool, compressed: bool

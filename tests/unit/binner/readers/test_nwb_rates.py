@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import ArrayLike, NDArray
@@ -91,7 +91,6 @@ def rate_matrices(draw: st.DrawFn) -> NDArray[Any]:
     return draw(hnp.arrays(kind, draw(shapes)))
 
 
-@settings(deadline=None)
 @given(rate_matrices(), st.none() | st.tuples(st.integers(1, 12), st.integers(1, 12)))
 @example(np.array([[25.0, 75.0, math.nan]]), (1, 2))
 def test_every_cell_is_rounded_by_itself(rates: NDArray[Any], chunks: tuple[int, int] | None) -> None:

@@ -1,5 +1,6 @@
 """The reader of NWB units tables: every index type, and every refusal with its reason."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,38 @@ def test_spike_times_of_any_number_type_become_float64(write_units: WriteFile, d
     times = read(write_units(stored, np.array([3]))).spike_times
     assert times.dtype == np.float64
     assert times.tolist() == [1.0, 2.0, 5.0]
+
+
+def test_a_stop_that_comes_while_hdf5_reads_is_not_lost(write_units: WriteFile) -> None:
+    class StopError(BaseException):
+        """What a signal raises."""
+
+    came = []
+
+    def stop(*_: object) -> None:
+        came.append(1)
+        raise StopError
+
+    def read_until_it_came() -> None:
+        # After so much work of this process, which HDF5 does.
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.05)
+        read(path)
+        while not came:
+            pass
+
+    path = write_units([], [0])
+    with h5py.File(path, "a") as file:
+        del file["units"]
+        times = np.random.default_rng(0).random(5_000_000)
+        file.create_dataset("units/spike_times", data=times, chunks=times.shape, compression=1, shuffle=True)
+        file["units/spike_times_index"] = [times.size]
+    before = signal.signal(signal.SIGVTALRM, stop)
+    try:
+        with pytest.raises(StopError):
+            read_until_it_came()
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def test_compressed_columns_are_read(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import NetworkError
@@ -63,7 +63,6 @@ def expected(offset: int, length: int) -> bytes:
     return bytes((offset + place) % 256 for place in range(length))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 500), st.integers(1, 3000)), min_size=1, max_size=8),
     st.integers(1, 700),
