@@ -12,6 +12,7 @@ from services.cli.watching.pace import Pace
 from services.cli.watching.progress_table import progress_table
 from services.cli.watching.sentences import merge_state, sentences, source_line, speed, waits
 from services.cli.watching.snapshot import Snapshot
+from services.common.models.builds import BuildState
 
 _PAUSE = 3.0
 _SILENCE = 30.0
@@ -60,9 +61,10 @@ class LineView:
         self._next_change = self._next_sign = time.monotonic()
 
     def show(self, snapshot: Snapshot) -> None:
-        """Write what is new, at most every few seconds."""
+        """Write what is new, at most every few seconds, and at the end in any case."""
         self._pace.note(snapshot)
-        if snapshot.taken_at < self._next_change:
+        is_open = snapshot.status.state == BuildState.OPEN
+        if is_open and snapshot.taken_at < self._next_change:
             return
         lines = _changes(snapshot)
         new = [line for line in lines if line not in self._told]

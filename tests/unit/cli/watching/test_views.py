@@ -45,6 +45,17 @@ def test_many_changes_are_no_flood(take_snapshot: TakeSnapshot) -> None:
     assert 1 < len(lines_of(*changes)) <= 5
 
 
+def test_how_a_build_ended_is_told_however_soon_that_is(take_snapshot: TakeSnapshot) -> None:
+    ended = {"queued": 0, "done": 10}
+    assert lines_of(
+        take_snapshot(LATER),
+        take_snapshot(LATER + 0.5, source=ended, tokens=1234, status={"state": "released"}),
+    ) == [
+        "vcn: 0 of 10 sessions done, 10 queued; 0 tokens",
+        "vcn: 10 of 10 sessions done; 1,234 tokens",
+    ]
+
+
 def test_silence_is_broken_now_and_then(take_snapshot: TakeSnapshot) -> None:
     written = lines_of(*[take_snapshot(LATER + second) for second in range(100)])
     assert written[1:] == ["0 tokens"] * 3
