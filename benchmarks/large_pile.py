@@ -22,6 +22,7 @@ from benchmarks.generated_chunks import Counts, generated_session
 from services.binner.chunks import RowNames
 from services.binner.segments import Segment
 from services.common.schema import FORMAT_ID
+from services.common.storage import FolderStore
 from services.merger.card import render_card
 from services.merger.chunks import ChunkStore
 from services.merger.parameters import MergeParameters
@@ -57,7 +58,7 @@ def merge(store: Path, rows: list[PlannedRow], pile: Path) -> None:
     """Write shards, provenance and card, as a build does."""
     (pile / "data").mkdir(parents=True)
     plan = plan_pile(rows, PARAMETERS)
-    chunks = ChunkStore(store)
+    chunks = ChunkStore(FolderStore(store))
     shards = [write_recorded(shard, chunks, pile) for shard in plan.shards]
     write_papers(pile, Provenance(pile_record(rows, plan, shards), ()))
 

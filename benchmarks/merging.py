@@ -20,6 +20,7 @@ from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.tables import print_table
 from services.binner.chunks import RowNames
 from services.binner.segments import Segment
+from services.common.storage import FolderStore
 from services.merger.audit import audit_shard
 from services.merger.chunks import ChunkStore
 from services.merger.parameters import MergeParameters
@@ -56,7 +57,7 @@ def copy_pages(
     store: Path, rows: Sequence[PlannedRow], pile: Path
 ) -> list[tuple[PlannedShard, WrittenShard]]:
     """Plan and write all shards; every chunk's sha256 is checked on the way."""
-    chunks = ChunkStore(store)
+    chunks = ChunkStore(FolderStore(store))
     (pile / "data").mkdir(parents=True)
     plan = plan_pile(rows, MergeParameters(test_fraction=0.1))
     return [(shard, write_shard(shard, chunks, pile / shard.name)) for shard in plan.shards]

@@ -22,7 +22,7 @@ from services.cli.local.home import Home
 from services.common.archives.base import Asset
 from services.common.database import engine, transaction
 from services.common.identity import digest
-from services.common.ledger import build_status, claims, figures, listings, messages, planning, rooms
+from services.common.ledger import build_status, claims, figures, gauges, listings, messages, planning, rooms
 from services.common.migrate import migrate
 from services.common.queues import Queue, kinds_of
 from services.common.schema import FORMAT_ID
@@ -125,6 +125,7 @@ def main() -> None:
             _timed("claim", _claim_one)
             _timed("progress", partial(figures.progress_of, build=build))
             _timed("status", partial(build_status.status_of, build=build))
+            _timed("metrics", gauges.read_gauges)
 
 
 if __name__ == "__main__":

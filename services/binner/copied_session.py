@@ -8,24 +8,25 @@ from pathlib import Path
 from services.binner.readers import CopiedFile
 from services.binner.session_chunk import make_chunk
 from services.common.database import transaction
-from services.common.errors import AssetError, DamagedOutputError
+from services.common.errors import AssetError
 from services.common.ledger import recordings
 from services.common.ledger.claims import Claim
 from services.common.ledger.endings import Result
 from services.common.models import Asset, SourceVersion
-from services.common.spool import drop_copies
+from services.common.spool import Copy, drop_copies, open_spool
 
 
 def bin_copied_session(claim: Claim) -> Result:
     """Bin a session whose assets were fetched; afterwards its copies go."""
     with transaction() as ledger:
         session = recordings.read_session(ledger, claim.subject)
-    chunk = make_chunk(
-        claim,
-        session,
-        [_copy(asset) for asset in session.assets],
-        check=partial(_require_unchanged, session.source_version, session.assets),
-    )
+    with open_spool().opened([_copy(asset) for asset in session.assets]) as paths:
+        chunk = make_chunk(
+            claim,
+            session,
+            [CopiedFile(path, asset.path) for path, asset in zip(paths, session.assets, strict=True)],
+            check=partial(_require_unchanged, session.source_version, session.assets),
+        )
     return Result(
         output=chunk.output,
         record=partial(recordings.record_counts, session_id=session.id, facts=chunk.facts),
@@ -33,11 +34,8 @@ def bin_copied_session(claim: Claim) -> Result:
     )
 
 
-def _copy(asset: Asset) -> CopiedFile:
-    copy = Path(asset.local_path or "")
-    if not copy.is_file():
-        raise DamagedOutputError(f"{asset.path} was there and is gone; retry fetches it again.")
-    return CopiedFile(copy, asset.path)
+def _copy(asset: Asset) -> Copy:
+    return Copy(asset.path, asset.local_path or "", asset.sha256 or "")
 
 
 def _require_unchanged(source: SourceVersion, assets: Sequence[Asset]) -> None:

@@ -14,15 +14,15 @@ from services.common.work import NETWORK_RETRIES, perform
 
 
 @app.task(name=task_name(JobKind.BIN), **NETWORK_RETRIES)
-def count(task: Task, job_id: int) -> None:
+def count(task: Task, job_id: int) -> str:
     """Bin one session that was copied."""
-    perform(task, job_id, _bin_session)
+    return perform(task, job_id, _bin_session)
 
 
 @app.task(name=task_name(JobKind.STREAM), **NETWORK_RETRIES)
-def stream(task: Task, job_id: int) -> None:
+def stream(task: Task, job_id: int) -> str:
     """Bin one session while it is streamed."""
-    perform(task, job_id, _bin_session)
+    return perform(task, job_id, _bin_session)
 
 
 def _bin_session(claim: Claim, heartbeat: Heartbeat) -> Result:

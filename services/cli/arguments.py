@@ -55,4 +55,10 @@ GiveUpAfter = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="How long an archive may be away: 30m, 6h; 2d if not given."),
 ]
-Pile = Annotated[Path, typer.Argument(metavar="PILE", help="The folder that holds provenance.jsonl.")]
+Pile = Annotated[
+    str,
+    typer.Argument(
+        metavar="PILE",
+        help="The folder that holds provenance.jsonl; a store or a pile at s3://bucket/prefix.",
+    ),
+]

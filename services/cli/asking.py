@@ -27,11 +27,16 @@ class BuildOptions:
 
 
 def named_catalogue(name: str | None, sources: Collection[str] | None) -> Catalogue:
-    """Return the catalogue that a person named, or the settings do, with the named sources alone."""
-    chosen = name or settings().catalog
-    if chosen is None:
+    """Return the catalogue that a person named, or the settings do, with the named sources alone.
+
+    The sources that the settings name are those of the catalogue that the settings name.
+    """
+    if name is not None:
+        return load_catalogue(name).only(sources or ())
+    usual = settings().catalog
+    if usual is None:
         raise CallError("Name a catalogue: --catalog FILE.toml, or SPIKEMILL_CATALOG.")
-    return load_catalogue(chosen).only(sources or ())
+    return load_catalogue(usual).only(sources or settings().sources.split())
 
 
 def merge_parameters(**given: Any) -> MergeParameters:

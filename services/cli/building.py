@@ -13,12 +13,13 @@ from services.cli.local.home import Home
 from services.cli.local.keeper import Death
 from services.cli.local.workers import build_children
 from services.common.database import transaction
+from services.common.ends import end_of
 from services.common.ledger import build_status, files, messages, planning, sweep
 from services.common.ledger.planning import BuildRequest, OpenedBuild
 from services.common.migrate import migrate
 from services.common.models.builds import BuildState
 from services.common.settings import settings
-from services.common.storage import Store
+from services.common.storage import FolderStore, Store
 
 
 def _always() -> bool:
@@ -57,7 +58,7 @@ class RunningBuild:
 
     def open(self) -> bool:
         """Ask for the build, and tell whether there is anything to do."""
-        self.build = ask(Store(self.home.path), self.request).build
+        self.build = ask(FolderStore(self.home.path), self.request).build
         with transaction() as ledger:
             return build_status.status_of(ledger, self.build).state == BuildState.OPEN
 
@@ -88,7 +89,7 @@ def _prepare(home: Home, address: Address, *, owns_ledger: bool) -> None:
     use_ledger(address.database_url)
     migrate()
     with transaction() as ledger:
-        Store(home.path).claim_for(files.ledger_id(ledger))
+        FolderStore(home.path).claim_for(files.ledger_id(ledger))
         if owns_ledger:
             sweep.reclaim_older_boots(ledger, address.boot)
             messages.forget_messages(ledger)
@@ -98,4 +99,4 @@ def _prepare(home: Home, address: Address, *, owns_ledger: bool) -> None:
 def _tell_of_death(_address: Address, death: Death) -> None:
     """Give back at once what a dead worker held: its leases would take minutes to end."""
     with transaction() as ledger:
-        sweep.expire_worker(ledger, death.worker)
+        sweep.expire_worker(ledger, death.worker, end_of(death.status))

@@ -18,9 +18,10 @@ def heal(store: Store, opened: OpenedBuild) -> None:
 
 
 def _heal_chunks(store: Store, build_id: int) -> None:
+    standing = store.files("chunks")
     with transaction() as ledger:
         for chunk in contents.chunks_of(ledger, build_id):
-            if store.size(chunk.name) != chunk.bytes:
+            if standing.get(chunk.name) != chunk.bytes:
                 reopening.reopen_session(ledger, chunk.session, f"Chunk {chunk.name} is gone.")
 
 
@@ -29,9 +30,10 @@ def _heal_release(store: Store, release_id: int) -> None:
     with transaction() as ledger:
         release, _ = contents.release_of(ledger, release_id)
         digest = release.digest or ""
+        standing = store.files(f"piles/{digest}")
         shards = contents.shards_of(ledger, release_id)
-        lost = [shard.id for shard in shards if store.size(pile_file(digest, shard.name)) != shard.bytes]
-        if lost or any(store.size(pile_file(digest, paper)) is None for paper in _PAPERS):
+        lost = [shard.id for shard in shards if standing.get(pile_file(digest, shard.name)) != shard.bytes]
+        if lost or any(pile_file(digest, paper) not in standing for paper in _PAPERS):
             reopening.reopen_release(ledger, release_id, lost)
         elif store.pile() != digest:
             store.switch_pile(digest)

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from services.common.database import transaction
 from services.common.identity import FILE_NAME_DIGITS
@@ -15,13 +15,17 @@ _DRAFT = re.compile(r"(?P<job>\d+)\.(?P<attempt>\d+)\.")
 _CHUNK = re.compile(rf"\.?(?P<identity>[0-9a-f]{{{FILE_NAME_DIGITS}}})\.[0-9a-f]+\.parquet")
 
 
-def clean_up() -> None:
-    """Sweep the spool and the store; safe at any time, beside any work."""
+def clean_up() -> float:
+    """Sweep the spool and the store; safe at any time, beside any work.
+
+    Returns how many seconds may pass before the next time: it costs an object store many requests.
+    """
     sweep_spool()
     store = open_store()
     sweep_drafts(store)
     sweep_chunks(store)
     sweep_releases(store)
+    return store.sweep_seconds
 
 
 def sweep_drafts(store: Store) -> None:
@@ -39,9 +43,8 @@ def sweep_chunks(store: Store) -> None:
     """Remove chunks that no session names, and what a killed worker left of one."""
     with transaction() as ledger:
         named = files.chunk_names(ledger)
-    for path in sorted(store.path("chunks").glob("*/*")):
-        name = path.relative_to(store.root).as_posix()
-        chunk = _CHUNK.match(path.name)
+    for name in sorted(store.files("chunks")):
+        chunk = _CHUNK.match(PurePosixPath(name).name)
         if chunk is None or name in named:
             continue
         with transaction() as ledger:
@@ -51,11 +54,7 @@ def sweep_chunks(store: Store) -> None:
 
 def sweep_releases(store: Store) -> None:
     """Remove folders of releases that took no place in the ledger, but never the one that `pile` leads to."""
-    for folder in _folders(store.path("piles")):
+    for release in store.folders("piles"):
         with transaction() as ledger:
-            if files.is_spare_release(ledger, folder.name) and store.pile() != folder.name:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+            if files.is_spare_release(ledger, release) and store.pile() != release:
+                store.remove_folder(f"piles/{release}")

@@ -23,7 +23,7 @@ _LONGEST_SUFFIX = 16
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A file that is what its archive listed.
+    """A file that is what its archive listed; `is_copy` where it was made, not found.
 
     `digests` always holds `sha256`; `how` names the listed digest that agreed, or `size` where the archive
     lists none, as a folder does.
@@ -33,6 +33,7 @@ class Verified:
     size: int
     digests: Mapping[str, str]
     how: str
+    is_copy: bool = True
 
 
 def fetch_asset(
@@ -118,7 +119,7 @@ def _checked_in_place(path: Path, asset: Asset) -> Verified:
         )
     if how is not None and digests[how] != asset.digests[how]:
         raise AssetError(f"{path}: its {how} is {digests[how]} and was listed as {asset.digests[how]}.")
-    return Verified(path, asset.size, digests, how or "size")
+    return Verified(path, asset.size, digests, how or "size", is_copy=False)
 
 
 @contextmanager

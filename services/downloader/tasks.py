@@ -16,23 +16,23 @@ from services.common.ledger_pacer import LedgerPacer
 from services.common.models import SourceVersion
 from services.common.models.work import JobKind
 from services.common.queues import task_name
-from services.common.spool import session_folder
+from services.common.spool import Spool, open_spool, sweep_arrivals
 from services.common.work import NETWORK_RETRIES, perform
 from services.downloader.app import app
-from services.downloader.fetch import fetch_asset
+from services.downloader.fetch import Verified, fetch_asset
 from services.downloader.selection import PlannedSession, select_sessions
 
 
 @app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)
-def plan(task: Task, job_id: int) -> None:
+def plan(task: Task, job_id: int) -> str:
     """List a source and seal it."""
-    perform(task, job_id, _plan_source)
+    return perform(task, job_id, _plan_source)
 
 
 @app.task(name=task_name(JobKind.FETCH), **NETWORK_RETRIES)
-def fetch(task: Task, job_id: int) -> None:
+def fetch(task: Task, job_id: int) -> str:
     """Copy one asset and verify it."""
-    perform(task, job_id, _fetch_asset)
+    return perform(task, job_id, _fetch_asset)
 
 
 def _plan_source(claim: Claim, _heartbeat: Heartbeat) -> Result:
@@ -54,12 +54,14 @@ def _session_plan(planned: PlannedSession) -> listings.SessionPlan:
 def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
         asset = recordings.read_asset(ledger, claim.subject)
+    sweep_arrivals()
+    spool, identity = open_spool(), asset.session.identity
     arrivals = Arrivals(heartbeat)
     try:
         verified = fetch_asset(
             open_archive(_entry_of(asset.session.source_version), LedgerPacer()),
             listings.as_listed(asset),
-            session_folder(asset.session.identity),
+            spool.arrivals(identity),
             pacer=LedgerPacer(),
             progress=arrivals.note,
         )
@@ -70,11 +72,24 @@ def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
         record=partial(
             recordings.record_copy,
             asset_id=asset.id,
-            local_path=str(verified.path),
+            local_path=_handed_over(spool, identity, verified),
             sha256=verified.digests["sha256"],
             verified_by=verified.how,
         ),
+        afterwards=partial(_settle, spool, verified),
     )
+
+
+def _handed_over(spool: Spool, identity: str, verified: Verified) -> str:
+    """Return where binners find the file; one that is no copy is read where it lies."""
+    if not verified.is_copy:
+        return str(verified.path)
+    return spool.hand_over(identity, verified.path, sha256=verified.digests["sha256"], size=verified.size)
+
+
+def _settle(spool: Spool, verified: Verified) -> None:
+    if verified.is_copy:
+        spool.settle(verified.path)
 
 
 def _entry_of(source: SourceVersion) -> Source:

@@ -45,8 +45,7 @@ def audit_release(
     n_units = {key: session.n_units or 0 for key, session in by_key.items()}
     counts: Counter[SessionKey] = Counter()
     for shard, planned in shards:
-        path = store.path(pile_file(release_digest, shard.name))
-        with _blaming(shard):
+        with _blaming(shard), store.local(pile_file(release_digest, shard.name)) as path:
             counts.update(audit_shard(planned, path, shard.sha256 or "", n_units))
         yield shard.name
     _check_counts(by_key, counts)

@@ -1,21 +1,15 @@
 """The chunks that a pile is copied from: opened in one place, and believed only when every byte was seen."""
 
-import errno
-import hashlib
-import io
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from services.common.errors import DamagedOutputError, StoreError
-from services.merger.footer import FooterError, read_footer
+from services.common.errors import DamagedOutputError
+from services.common.storage import Store, UnreadableFileError
+from services.merger.footer import FooterError, footer_at_end
 from services.merger.page_format import check_footer
 from services.merger.rows import PlannedRow
-
-_BLOCK = 1024 * 1024
-_GONE_OR_BROKEN = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO}
 
 
 class DamagedChunkError(DamagedOutputError):
@@ -28,24 +22,30 @@ class DamagedChunkError(DamagedOutputError):
 
 
 class ChunkStore:
-    """The folder that holds the chunks of a ledger.
+    """The chunks in the store of a ledger.
 
     A chunk's sha256 is taken when it is first asked for, and again only after the file has changed: every
-    shard holds rows of many chunks, and every chunk has rows in many shards. So keep one store per process.
+    shard holds rows of many chunks, and every chunk has rows in many shards. So keep one per process. It may
+    be asked in several threads.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Remember the folder that chunk names are relative to."""
-        self._folder = folder
-        self._verified: dict[tuple[str, str], tuple[int, ...]] = {}
+    def __init__(self, store: Store) -> None:
+        """Remember the store that chunk names are of."""
+        self._store = store
+        self._verified: dict[tuple[str, str], Hashable] = {}
+
+    @property
+    def connections(self) -> int:
+        """How many chunks are best read at once."""
+        return self._store.connections
 
     def verify(self, chunk: str, sha256: str) -> None:
         """Raise `DamagedChunkError` unless the chunk has this sha256."""
-        with self._opened(chunk) as file:
-            state = _state(file)
+        with _blaming(chunk):
+            state = self._store.state(chunk)
             if self._verified.get((chunk, sha256)) == state:
                 return
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = self._store.digest(chunk)
         if found != sha256:
             raise DamagedChunkError(chunk, f"was changed (its sha256 is {found}, not {sha256})")
         self._verified[chunk, sha256] = state
@@ -55,46 +55,34 @@ class ChunkStore:
 
         Raises `DamagedChunkError` where the chunk is of another format, or holds other rows than these.
         """
-        with self._opened(chunk) as file:
-            try:
-                footer = read_footer(file)
-                check_footer(footer)
-            except FooterError as error:
-                raise DamagedChunkError(chunk, f"has another format: {error}") from error
+        try:
+            with _blaming(chunk):
+                footer = footer_at_end(partial(self._store.tail, chunk))
+            check_footer(footer)
+        except FooterError as error:
+            raise DamagedChunkError(chunk, f"has another format: {error}") from error
         for row in rows:
             problem = _difference(row, footer.row_groups)
             if problem:
                 raise DamagedChunkError(chunk, f"does not hold {row.segment} as planned: {problem}")
         return {row.row_group: footer.row_groups[row.row_group] for row in rows}
 
-    def pages(self, chunk: str, start: int, size: int) -> Iterator[bytes]:
-        """Yield `size` bytes from byte `start` on, in blocks."""
-        with self._opened(chunk) as file:
-            file.seek(start)
-            while size:
-                block = file.read(min(size, _BLOCK))
-                if not block:
-                    raise DamagedChunkError(chunk, f"ends {size} bytes too early")
-                size -= len(block)
-                yield block
-
-    @contextmanager
-    def _opened(self, chunk: str) -> Iterator[io.BufferedReader]:
-        try:
-            with (self._folder / chunk).open("rb") as file:
-                yield file
-        except OSError as error:
-            if error.errno in _GONE_OR_BROKEN:
-                raise DamagedChunkError(chunk, f"cannot be read ({error.strerror})") from error
-            raise StoreError(
-                f"Chunk {chunk} cannot be read: {error.strerror}. Is the store in order?"
-            ) from error
+    def pages(self, chunk: str, start: int, size: int) -> bytes:
+        """Return `size` bytes from byte `start` on."""
+        with _blaming(chunk):
+            content = self._store.read(chunk, start, size)
+        if len(content) != size:
+            raise DamagedChunkError(chunk, f"ends {size - len(content)} bytes too early")
+        return content
 
 
-def _state(file: io.BufferedReader) -> tuple[int, ...]:
-    """Return what changes when a file is replaced or written to."""
-    status = os.fstat(file.fileno())
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+@contextmanager
+def _blaming(chunk: str) -> Iterator[None]:
+    """Call a file that cannot be read by what it is: a chunk."""
+    try:
+        yield
+    except UnreadableFileError as error:
+        raise DamagedChunkError(chunk, error.problem) from error
 
 
 def _difference(row: PlannedRow, row_groups: Sequence[Any]) -> str | None:

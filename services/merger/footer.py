@@ -12,6 +12,8 @@ from thriftpy2.transport import TMemoryBuffer
 
 MAGIC = b"PAR1"
 _TAIL = struct.Struct("<I4s")
+# More than a footer of a hundred row groups takes.
+_LIKELY_SIZE = 128 * 1024
 
 _memory: Callable[..., Any] = TMemoryBuffer  # thriftpy2 has no types
 
@@ -40,16 +42,29 @@ _protocol: Callable[[Any], Any] = _KnownFieldsOnly
 
 def read_footer(file: BinaryIO) -> Any:
     """Return the `FileMetaData` of an open Parquet file; raises `FooterError`."""
-    size = file.seek(0, 2)
-    if size < len(MAGIC) + _TAIL.size:
-        raise FooterError(f"{size} bytes are too few for a Parquet file")
-    file.seek(size - _TAIL.size)
-    length, magic = _TAIL.unpack(file.read(_TAIL.size))
-    start = size - _TAIL.size - length
-    if magic != MAGIC or start < len(MAGIC):
+
+    def tail(size: int) -> bytes:
+        file.seek(max(0, file.seek(0, 2) - size))
+        return file.read()
+
+    return footer_at_end(tail)
+
+
+def footer_at_end(tail: Callable[[int], bytes]) -> Any:
+    """Return the `FileMetaData` of a Parquet file whose last bytes, so many, are to be had of `tail`.
+
+    They are asked for once, or twice where the footer is long. Raises `FooterError`.
+    """
+    end = tail(_LIKELY_SIZE)
+    if len(end) < len(MAGIC) + _TAIL.size:
+        raise FooterError(f"{len(end)} bytes are too few for a Parquet file")
+    length, magic = _TAIL.unpack(end[-_TAIL.size :])
+    whole = len(MAGIC) + length + _TAIL.size
+    if magic == MAGIC and len(end) == _LIKELY_SIZE < whole:
+        end = tail(whole)
+    if magic != MAGIC or len(end) < whole:
         raise FooterError("it does not end as a Parquet file does")
-    file.seek(start)
-    return parse_footer(file.read(length))
+    return parse_footer(end[-length - _TAIL.size : -_TAIL.size])
 
 
 def parse_footer(data: bytes) -> Any:

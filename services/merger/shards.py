@@ -4,8 +4,10 @@ import errno
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +17,7 @@ from services.merger.chunks import ChunkStore
 from services.merger.footer import MAGIC, footer_bytes, structures
 from services.merger.joining import join_row_groups
 from services.merger.page_format import expected_footer
-from services.merger.plan import PlannedShard, RowGroup
+from services.merger.plan import PlannedShard
 from services.merger.rows import PlannedRow
 
 _FULL = DISK_FULL | {errno.EFBIG}
@@ -39,7 +41,7 @@ class _DigestingFile:
         self._digest = hashlib.sha256()
         self.position = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         self._file.write(data)
         self._digest.update(data)
         self.position += len(data)
@@ -54,53 +56,69 @@ def write_shard(shard: PlannedShard, chunks: ChunkStore, path: Path) -> WrittenS
     Raises `DamagedChunkError` where a chunk is missing, changed or of another format, `StoreError` where
     the file cannot be written.
     """
-    sources = _source_row_groups(shard.rows, chunks)
-    try:
-        with path.open("wb") as file:
-            target = _DigestingFile(file)
-            _write(shard, sources, chunks, target)
-    except OSError as error:
-        _remove(path)
-        raise StoreError(_cannot_write(shard, path, error)) from error
-    except BaseException:
-        _remove(path)
-        raise
+    with ThreadPoolExecutor(chunks.connections, thread_name_prefix="chunk") as threads:
+        sources = _source_row_groups(shard.rows, chunks, threads)
+        try:
+            with path.open("wb") as file:
+                target = _DigestingFile(file)
+                _write(shard, sources, chunks, target, threads)
+        except OSError as error:
+            _remove(path)
+            raise StoreError(_cannot_write(shard, path, error)) from error
+        except BaseException:
+            _remove(path)
+            raise
     return WrittenShard(target.position, target.hexdigest(), len(shard.rows), shard.tokens)
 
 
-def _source_row_groups(rows: Sequence[PlannedRow], chunks: ChunkStore) -> Mapping[PlannedRow, Any]:
+def _source_row_groups(
+    rows: Sequence[PlannedRow], chunks: ChunkStore, threads: Executor
+) -> Mapping[PlannedRow, Any]:
     """Verify every chunk that the rows stand in, and return the `RowGroup` of each row."""
     by_chunk: dict[tuple[str, str], list[PlannedRow]] = defaultdict(list)
     for row in rows:
         by_chunk[row.chunk, row.chunk_sha256].append(row)
-    sources = {}
-    for (chunk, sha256), members in by_chunk.items():
-        chunks.verify(chunk, sha256)
-        row_groups = chunks.row_groups(chunk, members)
-        sources.update({row: row_groups[row.row_group] for row in members})
+    sources: dict[PlannedRow, Any] = {}
+    for found in threads.map(partial(_verified_row_groups, chunks), by_chunk.values()):
+        sources.update(found)
     return sources
 
 
+def _verified_row_groups(chunks: ChunkStore, rows: Sequence[PlannedRow]) -> Mapping[PlannedRow, Any]:
+    """Verify the chunk that all these rows stand in, and return the `RowGroup` of each."""
+    chunk = rows[0].chunk
+    chunks.verify(chunk, rows[0].chunk_sha256)
+    row_groups = chunks.row_groups(chunk, rows)
+    return {row: row_groups[row.row_group] for row in rows}
+
+
 def _write(
-    shard: PlannedShard, sources: Mapping[PlannedRow, Any], chunks: ChunkStore, target: _DigestingFile
+    shard: PlannedShard,
+    sources: Mapping[PlannedRow, Any],
+    chunks: ChunkStore,
+    target: _DigestingFile,
+    threads: Executor,
 ) -> None:
     target.write(MAGIC)
     row_groups = []
     for rows in shard.row_groups:
-        row_groups.append(join_row_groups([sources[row] for row in rows], target.position))
-        _copy_pages(rows, sources, chunks, target)
+        parts = [sources[row] for row in rows]
+        row_groups.append(join_row_groups(parts, target.position))
+        pages = list(threads.map(partial(_column_pages, chunks), rows, parts))
+        # Column by column, and in each column row by row.
+        for column in zip(*pages, strict=True):
+            for block in column:
+                target.write(block)
     target.write(footer_bytes(_footer(row_groups, len(shard.rows))))
 
 
-def _copy_pages(
-    rows: RowGroup, sources: Mapping[PlannedRow, Any], chunks: ChunkStore, target: _DigestingFile
-) -> None:
-    """Copy column by column, and in each column row by row."""
-    for column in range(len(sources[rows[0]].columns)):
-        for row in rows:
-            pages = sources[row].columns[column].meta_data
-            for block in chunks.pages(row.chunk, pages.data_page_offset, pages.total_compressed_size):
-                target.write(block)
+def _column_pages(chunks: ChunkStore, row: PlannedRow, source: Any) -> list[memoryview]:
+    """Return the pages of each column of a row: they stand together, so they are read at once."""
+    columns = [column.meta_data for column in source.columns]
+    start = min(column.data_page_offset for column in columns)
+    end = max(column.data_page_offset + column.total_compressed_size for column in columns)
+    content = memoryview(chunks.pages(row.chunk, start, end - start))
+    return [content[column.data_page_offset - start :][: column.total_compressed_size] for column in columns]
 
 
 def _footer(row_groups: Sequence[Any], n_rows: int) -> Any:

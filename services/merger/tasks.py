@@ -22,21 +22,21 @@ from services.merger.shards import write_shard
 
 
 @app.task(name=task_name(JobKind.FREEZE), **NETWORK_RETRIES)
-def freeze(task: Task, job_id: int) -> None:
+def freeze(task: Task, job_id: int) -> str:
     """Order, split and plan the rows of a release."""
-    perform(task, job_id, _freeze_release)
+    return perform(task, job_id, _freeze_release)
 
 
 @app.task(name=task_name(JobKind.SHARD), **NETWORK_RETRIES)
-def shard(task: Task, job_id: int) -> None:
+def shard(task: Task, job_id: int) -> str:
     """Write one shard."""
-    perform(task, job_id, _write_shard)
+    return perform(task, job_id, _write_shard)
 
 
 @app.task(name=task_name(JobKind.ASSEMBLE), **NETWORK_RETRIES)
-def assemble(task: Task, job_id: int) -> None:
+def assemble(task: Task, job_id: int) -> str:
     """Audit a release, write its papers, and switch the pile to it."""
-    perform(task, job_id, _assemble_release)
+    return perform(task, job_id, _assemble_release)
 
 
 def _freeze_release(claim: Claim, _heartbeat: Heartbeat) -> Result:
@@ -107,7 +107,7 @@ def _switch(store: Store, release_id: int, release_digest: str) -> None:
 @lru_cache(maxsize=1)
 def _chunks(store: Store) -> ChunkStore:
     """Keep one view of the chunks per process: it remembers which of them it has verified."""
-    return ChunkStore(store.root)
+    return ChunkStore(store)
 
 
 def _reopened_session(error: DamagedChunkError) -> SupersededError:

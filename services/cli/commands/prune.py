@@ -33,6 +33,7 @@ def _drop_chunks(store: Store) -> tuple[int, int]:
     with transaction() as ledger:
         store.claim_for(files.ledger_id(ledger))
         names = operations.prune_chunks(ledger)
-        freed = sum(store.size(name) or 0 for name in names)
+        standing = store.files("chunks")
+        freed = sum(standing.get(name, 0) for name in names)
     sweep_chunks(store)
     return len(names), freed

@@ -12,7 +12,7 @@ from services.cli.store_of_home import store_of
 from services.cli.wording import count
 from services.common.database import transaction
 from services.common.errors import CallError
-from services.common.ledger import build_status, planning
+from services.common.ledger import build_status, files, planning
 from services.common.ledger.planning import OpenedBuild
 from services.common.models.builds import BuildState
 from services.common.settings import settings
@@ -44,6 +44,8 @@ def queue(
     store = store_of(folder)
     _use_running_ledger(folder)
     with transaction() as ledger:
+        if store is not None:
+            store.claim_for(files.ledger_id(ledger))
         opened = planning.open_build(ledger, request)
     if store is not None:
         heal(store, opened)

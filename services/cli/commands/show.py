@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from services.cli import arguments
+from services.cli.pile_here import pile_here
 
 
 def show(
@@ -21,5 +22,6 @@ def show(
     # Only this command draws, and what draws takes a second to load.
     from services.merger.show import show_pile  # noqa: PLC0415
 
-    show_pile(pile, out, rows_per_source=rows, seed=seed)
+    with pile_here(pile) as folder:
+        show_pile(folder, out, rows_per_source=rows, seed=seed)
     typer.echo(f"Drawn: {out}")

@@ -15,6 +15,8 @@ from services.common.queues import Queue
 _STOP_WORKER = (StopStep(signal.SIGTERM, 2.0), StopStep(signal.SIGQUIT, 10.0))
 # A row takes Arrow hundreds of megabytes for a moment; this pool returns them to the system.
 _ARROW_GIVES_BACK = {"ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
+# Enough to tell one start from another, where people see the worker's name.
+_SHORT = 8
 _STOP_SWEEPER = (StopStep(signal.SIGTERM, 5.0),)
 
 
@@ -57,7 +59,7 @@ def celery_worker(home: Home, address: Address, kind: WorkerKind) -> Child:
         "celery",
         f"--app=services.{kind.service}.app",
         "worker",
-        f"--hostname={kind.name}@{address.boot}",
+        f"--hostname={kind.name}@{address.boot[:_SHORT]}",
         f"--queues={','.join(kind.queues)}",
         f"--concurrency={kind.processes}",
         "--without-gossip",

@@ -88,3 +88,27 @@ def test_a_wrong_value_names_its_option() -> None:
 def test_a_source_that_is_not_taken_by_default_is_asked_for_by_its_name_alone() -> None:
     assert "ibl-2023" not in {source.name for source in named_catalogue("rodent", None).sources}
     assert [source.name for source in named_catalogue("rodent", ["ibl-2023"]).sources] == ["ibl-2023"]
+
+
+def test_the_settings_name_sources_of_the_catalogue_that_they_name_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue(tmp_path)
+    two = tmp_path / "two.toml"
+    two.write_text(
+        (tmp_path / "lab.toml").read_text()
+        + '[[source]]\nname = "there"\narchive = "files"\nidentifier = "recordings"\n'
+    )
+    monkeypatch.setenv("SPIKEMILL_CATALOG", str(two))
+    monkeypatch.setenv("SPIKEMILL_SOURCES", "there")
+    settings.cache_clear()
+
+    def names(name: str | None, *sources: str) -> list[str]:
+        return [source.name for source in named_catalogue(name, sources).sources]
+
+    try:
+        assert names(None) == ["there"]
+        assert names(None, "here") == ["here"]
+        assert names(str(tmp_path / "lab.toml")) == ["here"]
+    finally:
+        settings.cache_clear()

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.common.schema import FORMAT_ID, SCHEMA, WRITER_OPTIONS
+from services.common.storage import FolderStore
 from services.merger.card import render_card
 from services.merger.chunks import ChunkStore
 from services.merger.parameters import MergeParameters
@@ -158,7 +159,7 @@ def write_planned(
     pile: Path, sessions: Sequence[GeneratedSession], parameters: MergeParameters, plan: MergePlan
 ) -> Provenance:
     """Write the shards of a plan, then card and provenance."""
-    chunks = ChunkStore(sessions[0].store)
+    chunks = ChunkStore(FolderStore(sessions[0].store))
     (pile / "data").mkdir(parents=True)
     shards = [
         ShardRecord(

@@ -11,6 +11,7 @@ import pytest
 
 from services.common.errors import DamagedOutputError
 from services.common.schema import SCHEMA, WRITER_OPTIONS
+from services.common.storage import FolderStore
 from services.merger.audit import audit_shard
 from services.merger.chunks import ChunkStore
 from services.merger.parameters import MergeParameters
@@ -28,7 +29,7 @@ def shard(sessions: list[GeneratedSession]) -> PlannedShard:
 
 @pytest.fixture
 def path(shard: PlannedShard, tmp_path: Path) -> Path:
-    write_shard(shard, ChunkStore(tmp_path / "store"), tmp_path / "s.parquet")
+    write_shard(shard, ChunkStore(FolderStore(tmp_path / "store")), tmp_path / "s.parquet")
     return tmp_path / "s.parquet"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import StoreError
+from services.common.storage import FolderStore
 from services.merger.chunks import ChunkStore, DamagedChunkError
 from services.merger.rows import SessionKey
 from tests.unit.merger.generated_piles import GeneratedSession, make_session
@@ -17,7 +18,7 @@ def session(tmp_path: Path) -> GeneratedSession:
 
 
 def test_a_verified_chunk_is_read_again_only_after_it_changed(session: GeneratedSession) -> None:
-    chunks = ChunkStore(session.store)
+    chunks = ChunkStore(FolderStore(session.store))
     sha256 = session.rows[0].chunk_sha256
     chunks.verify(session.chunk, sha256)
     status = session.path.stat()
@@ -32,7 +33,7 @@ def test_a_verified_chunk_is_read_again_only_after_it_changed(session: Generated
 
 
 def test_another_digest_is_never_believed(session: GeneratedSession) -> None:
-    chunks = ChunkStore(session.store)
+    chunks = ChunkStore(FolderStore(session.store))
     chunks.verify(session.chunk, session.rows[0].chunk_sha256)
     with pytest.raises(DamagedChunkError, match="was changed"):
         chunks.verify(session.chunk, "0" * 64)
@@ -41,16 +42,16 @@ def test_another_digest_is_never_believed(session: GeneratedSession) -> None:
 def test_pages_that_end_too_early_are_refused(session: GeneratedSession) -> None:
     size = session.path.stat().st_size
     with pytest.raises(DamagedChunkError, match="ends 1 bytes too early"):
-        list(ChunkStore(session.store).pages(session.chunk, 4, size - 3))
+        ChunkStore(FolderStore(session.store)).pages(session.chunk, 4, size - 3)
 
 
 def test_a_folder_in_place_of_a_chunk_is_refused(tmp_path: Path) -> None:
     (tmp_path / "chunk").mkdir()
     with pytest.raises(DamagedChunkError, match="Is a directory"):
-        ChunkStore(tmp_path).verify("chunk", "0")
+        ChunkStore(FolderStore(tmp_path)).verify("chunk", "0")
 
 
 def test_a_store_that_cannot_be_read_is_not_taken_for_damage(tmp_path: Path) -> None:
     (tmp_path / "chunk").symlink_to("chunk")
     with pytest.raises(StoreError, match="Is the store in order"):
-        ChunkStore(tmp_path).verify("chunk", "0")
+        ChunkStore(FolderStore(tmp_path)).verify("chunk", "0")

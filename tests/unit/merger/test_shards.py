@@ -17,6 +17,7 @@ from services.binner.chunks import write_chunk as write_binned
 from services.binner.segments import cut_segments
 from services.common.errors import DamagedOutputError, StoreError
 from services.common.schema import SCHEMA
+from services.common.storage import FolderStore
 from services.merger.chunks import ChunkStore, DamagedChunkError
 from services.merger.parameters import MergeParameters
 from services.merger.plan import PlannedShard, plan_pile
@@ -33,7 +34,7 @@ from tests.unit.merger.generated_piles import (
 
 @pytest.fixture
 def chunks(tmp_path: Path) -> ChunkStore:
-    return ChunkStore(tmp_path / "store")
+    return ChunkStore(FolderStore(tmp_path / "store"))
 
 
 def one_shard(sessions: list[GeneratedSession]) -> PlannedShard:
@@ -111,7 +112,9 @@ def test_the_same_plan_makes_the_same_bytes(
     sessions: list[GeneratedSession], chunks: ChunkStore, tmp_path: Path
 ) -> None:
     first = write_shard(one_shard(sessions), chunks, tmp_path / "a.parquet")
-    again = write_shard(one_shard(sessions), ChunkStore(tmp_path / "store"), tmp_path / "b.parquet")
+    again = write_shard(
+        one_shard(sessions), ChunkStore(FolderStore(tmp_path / "store")), tmp_path / "b.parquet"
+    )
     assert first == again
 
 
@@ -138,7 +141,7 @@ def test_a_chunk_of_the_binner_is_merged(tmp_path: Path) -> None:
         for segment, row in zip(segments, facts.rows, strict=True)
     ]
     (shard,) = plan_pile(rows, MergeParameters()).shards
-    write_shard(shard, ChunkStore(tmp_path), tmp_path / "s.parquet")
+    write_shard(shard, ChunkStore(FolderStore(tmp_path)), tmp_path / "s.parquet")
     by_segment = {row["segment_id"]: row for row in pq.read_table(tmp_path / "s.parquet").to_pylist()}
     merged = np.hstack([by_segment[segment.segment_id]["spike_counts"] for segment in segments])
     assert np.array_equal(merged, counts)
@@ -149,7 +152,7 @@ def test_pages_longer_than_a_block_are_copied_whole(tmp_path: Path) -> None:
     session = GeneratedSession(make_sessions(tmp_path)[0].key, [counts, counts[:, ::-1].copy()], tmp_path)
     write_chunk(session.path, session.key, session.matrices)
     (shard,) = plan_pile(session.rows, MergeParameters()).shards
-    write_shard(shard, ChunkStore(tmp_path), tmp_path / "s.parquet")
+    write_shard(shard, ChunkStore(FolderStore(tmp_path)), tmp_path / "s.parquet")
     assert pq.read_table(tmp_path / "s.parquet").equals(tables([session], shard.rows))
 
 

@@ -1,31 +1,42 @@
-"""The store, where chunks and piles stand: one way in, `publish`, and nothing above it knows a rename."""
+"""A store that is a folder: a file is written aside, checked, renamed."""
 
+import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
+from typing import ClassVar
 from uuid import UUID, uuid4
 
-from services.common.errors import CallError, StoreError
-from services.common.folders import DISK_FULL, sync_folder
-from services.common.settings import settings
+from services.common.errors import StoreError
+from services.common.folders import sync_folder
+from services.common.storage.base import MARK, UnreadableFileError
+from services.common.storage.publishing import require_whole, store_error, store_errors
 
-_MARK = "ledger-id"
 _DRAFTS = ".drafts"
+_GONE_OR_BROKEN = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO}
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
-    """A folder that holds what the ledger names; a file counts only when the ledger names it."""
+class FolderStore:
+    """A folder that holds what the ledger names."""
 
     root: Path
+    connections: ClassVar[int] = 1
+    sweep_seconds: ClassVar[float] = 10.0
+
+    @property
+    def place(self) -> str:
+        """Where it is, as people call it."""
+        return str(self.root)
 
     def claim_for(self, ledger: UUID) -> None:
         """Mark an empty store as this ledger's; raise StoreError when it is another's."""
-        mark = self.root / _MARK
+        mark = self.root / MARK
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             _write_new(mark, f"{ledger}\n")
@@ -37,18 +48,11 @@ class Store:
                     f"name another folder, or remove it if its ledger is gone."
                 ) from None
         except OSError as error:
-            raise _store_error(error, mark) from error
+            raise store_error(error, mark) from error
 
     def path(self, name: str) -> Path:
         """Return where a published file can be read."""
         return self.root / name
-
-    def size(self, name: str) -> int | None:
-        """Return the size of a published file, or None where there is none."""
-        try:
-            return self.path(name).stat().st_size
-        except FileNotFoundError:
-            return None
 
     @contextmanager
     def draft(self, owner: str) -> Iterator[Path]:
@@ -75,9 +79,61 @@ class Store:
         with store_errors(final):
             final.parent.mkdir(parents=True, exist_ok=True)
             with _in_same_place(local, final) as aside:
-                _require(aside, final, sha256=sha256, size=size)
+                require_whole(aside, final, sha256=sha256, size=size)
                 aside.replace(final)
             sync_folder(final.parent)
+
+    def files(self, folder: str) -> Mapping[str, int]:
+        """Return the size of every file below a folder, by its name; those on their way in have a dot."""
+        found = {}
+        for parent, _, names in os.walk(self.path(folder)):
+            for name in names:
+                path = Path(parent, name)
+                # What is listed may be gone a moment later.
+                with suppress(FileNotFoundError):
+                    found[path.relative_to(self.root).as_posix()] = path.stat().st_size
+        return found
+
+    def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders in a folder."""
+        parent = self.path(folder)
+        return sorted(path.name for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+
+    def state(self, name: str) -> Hashable:
+        """Return what changes when a file is replaced or written to."""
+        with _reading(name):
+            status = self.path(name).stat()
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+    def digest(self, name: str) -> str:
+        """Return the sha256 of a file, of which every byte is read."""
+        with self._opened(name) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def read(self, name: str, start: int, size: int) -> bytes:
+        """Return the bytes of a file from `start` on: so many, or what there is."""
+        with self._opened(name) as file:
+            file.seek(start)
+            return file.read(size)
+
+    def tail(self, name: str, size: int) -> bytes:
+        """Return the last bytes of a file: so many, or what there is."""
+        with self._opened(name) as file:
+            file.seek(max(0, file.seek(0, 2) - size))
+            return file.read()
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """Give the file itself."""
+        yield self.path(name)
+
+    def remove(self, name: str) -> None:
+        """Remove a file; what is gone already is no error."""
+        self.path(name).unlink(missing_ok=True)
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder with all that it holds; what is gone already is no error."""
+        shutil.rmtree(self.path(folder), ignore_errors=True)
 
     def switch_pile(self, release_digest: str) -> None:
         """Let `pile` be this release: the link is swapped by one rename.
@@ -99,17 +155,10 @@ class Store:
         link = self.root / "pile"
         return link.readlink().name if link.is_symlink() else None
 
-    def remove(self, name: str) -> None:
-        """Remove a file; what is gone already is no error."""
-        self.path(name).unlink(missing_ok=True)
-
-
-def open_store() -> Store:
-    """Return the store of this process's settings."""
-    folder = settings().store
-    if folder is None:
-        raise CallError("There is no store: set SPIKEMILL_STORE to a folder that all workers share.")
-    return Store(Path(folder))
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[BufferedReader]:
+        with _reading(name), self.path(name).open("rb") as file:
+            yield file
 
 
 def _write_new(path: Path, text: str) -> None:
@@ -135,27 +184,12 @@ def _in_same_place(local: Path, final: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
-def _require(path: Path, final: Path, *, sha256: str, size: int) -> None:
-    """See that the whole file is on the disk, before it bears its name."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        found = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
-    if found != (size, sha256):
-        raise StoreError(f"{final} did not reach the store whole; check the disk, then retry.")
-
-
 @contextmanager
-def store_errors(path: Path) -> Iterator[None]:
-    """Tell what the disk refuses as a StoreError that says what to do."""
+def _reading(name: str) -> Iterator[None]:
+    """Tell a file that is gone or broken from a disk that is in trouble."""
     try:
         yield
     except OSError as error:
-        raise _store_error(error, path) from error
-
-
-def _store_error(error: OSError, path: Path) -> StoreError:
-    if error.errno in DISK_FULL:
-        return StoreError(f"The disk of the store is full ({path.parent}); make room, then retry.")
-    return StoreError(
-        f"The store could not take {path}: {error.strerror}; see that its folder can be written, then retry."
-    )
+        if error.errno in _GONE_OR_BROKEN:
+            raise UnreadableFileError(name, f"cannot be read ({error.strerror})") from error
+        raise StoreError(f"{name} cannot be read: {error.strerror}. Is the store in order?") from error

@@ -1,0 +1,44 @@
+"""Runs an engine whose services share no folder, as on hosts of their own, until it is interrupted.
+
+Its arguments are the home, which holds only the ledger, and the folder with a part for each host. The store
+is that of the environment.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from services.cli.building import use_ledger
+from services.cli.local.address import Address
+from services.cli.local.children import Child
+from services.cli.local.engine import running_engine
+from services.cli.local.home import Home
+from services.cli.local.workers import build_children
+from services.common.migrate import migrate
+
+_HOME, _HOSTS = (Path(argument) for argument in sys.argv[1:])
+
+
+def _prepare(address: Address) -> None:
+    use_ledger(address.database_url)
+    migrate()
+
+
+def _children(home: Home, address: Address) -> Sequence[Child]:
+    return [_on_a_host_of_its_own(child) for child in build_children(home, address, binners=2)]
+
+
+def _on_a_host_of_its_own(child: Child) -> Child:
+    places = {
+        "SPIKEMILL_STORE": os.environ["SPIKEMILL_STORE"],
+        "SPIKEMILL_SPOOL": "",
+        "SPIKEMILL_SCRATCH": str(_HOSTS / child.name),
+    }
+    return replace(child, environment={**child.environment, **places})
+
+
+with running_engine(Home(_HOME), prepare=_prepare, children=_children, on_death=lambda *_: None):
+    signal.pause()
