@@ -17,6 +17,7 @@ from services.cli.local.home import Home
 from services.common.database import engine
 from services.common.migrate import migrate
 from services.common.settings import settings
+from tests.s3_server.server import S3Server, serve_s3
 
 # A busy machine fails no test.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -50,6 +51,26 @@ def servers(open_folder: Path) -> Iterator[Address]:
     home = Home(open_folder / "servers")
     with running_engine(home, prepare=nothing, children=lambda *_: (), on_death=nothing) as running:
         yield running.address
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """Run a server that speaks S3 for the whole session."""
+    with serve_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_prefix(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Give an empty part of the server's bucket to a test, and let the settings name it as the store."""
+    prefix = f"tests/{uuid4().hex}"
+    for name, value in s3.environment(prefix).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SPIKEMILL_SCRATCH", str(tmp_path / "scratch"))
+    settings.cache_clear()
+    yield prefix
+    s3.fail()
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

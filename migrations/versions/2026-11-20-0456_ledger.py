@@ -355,7 +355,7 @@ def upgrade() -> None:
             "local_path",
             sa.Text(),
             nullable=True,
-            comment="Where the verified copy lies; empty when there is none.",
+            comment="Where the verified copy lies: a path, or its name in an object store; else empty.",
         ),
         sa.Column(
             "sha256",
@@ -520,7 +520,7 @@ def upgrade() -> None:
             sa.DateTime(timezone=True),
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
-            comment="It may not run earlier.",
+            comment="It may not run earlier; what is ready waits since then.",
         ),
         sa.Column(
             "retry_until",

@@ -4,10 +4,12 @@ The ledger is the truth; a message only says "look at this job". So messages are
 nothing is prefetched, and no result is kept.
 """
 
+from ssl import CERT_REQUIRED
 from typing import Any
 
 from celery import Celery
 from kombu.entity import Queue as Route
+from kombu.utils.url import parse_url
 
 from services.common.errors import CallError
 from services.common.queues import Queue
@@ -33,6 +35,7 @@ def _configuration() -> dict[str, Any]:
     return {
         "broker_url": url,
         "broker_transport_options": _transport_options(url),
+        "broker_use_ssl": _verification(url),
         # Workers may start before the broker, and never give up on it.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
@@ -66,6 +69,16 @@ def _configuration() -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
     }
+
+
+def _verification(url: str) -> dict[str, Any] | None:
+    """Return how an encrypted broker is verified: by the address, and strictly unless that says otherwise.
+
+    Without this kombu verifies nobody where the address says nothing, and Flower never reads the address.
+    """
+    if not url.startswith("rediss://"):
+        return None
+    return {"ssl_cert_reqs": CERT_REQUIRED, **parse_url(url).get("ssl", {})}
 
 
 def _transport_options(url: str) -> dict[str, Any]:

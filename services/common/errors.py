@@ -3,10 +3,11 @@
 A text names the file and its source, tells what is wrong with it, and what may help.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+
+from services.common.masking import masked
 
 
 class SpikemillError(Exception):
@@ -50,6 +51,14 @@ class StoreError(SpikemillError):
     """The store is full, missing, or belongs to another ledger."""
 
 
+class StoreAwayError(StoreError):
+    """The server of the store could not be reached, or asked to wait."""
+
+
+class StoreSettingsError(StoreError, CallError):
+    """The store's address, bucket or credentials are wrong."""
+
+
 class DamagedOutputError(SpikemillError):
     """A file that the ledger names is missing or not what the ledger says."""
 
@@ -67,13 +76,14 @@ class RetryPolicy:
 
 
 PERMANENT = RetryPolicy(tries=1, waits=(timedelta(0),))
+# Archives are away for minutes to hours (dandi-cli #1556): the waits grow to an hour. Mostly
+# SPIKEMILL_GIVE_UP_AFTER ends them, and these tries only where it is longer than a week.
+PATIENT = RetryPolicy(
+    tries=180, waits=tuple(timedelta(seconds=s) for s in (5, 10, 30, 60, 120, 300, 900, 1800, 3600))
+)
 RETRY_TABLE: dict[type[BaseException], RetryPolicy] = {
-    # Archives are away for minutes to hours (dandi-cli #1556): the waits grow to an hour. Mostly
-    # SPIKEMILL_GIVE_UP_AFTER ends them, and these tries only where it is longer than a week.
-    NetworkError: RetryPolicy(
-        tries=180,
-        waits=tuple(timedelta(seconds=s) for s in (5, 10, 30, 60, 120, 300, 900, 1800, 3600)),
-    ),
+    NetworkError: PATIENT,
+    StoreAwayError: PATIENT,
     DamagedDownloadError: RetryPolicy(tries=3, waits=(timedelta(seconds=5), timedelta(seconds=60))),
     # A neighbour may have held the memory or the disk; twice more is enough to know.
     MemoryError: RetryPolicy(tries=3, waits=(timedelta(seconds=5), timedelta(seconds=60))),
@@ -94,8 +104,7 @@ def retry_policy(error: BaseException) -> RetryPolicy:
 
 
 _TEXT_LIMIT = 4_000
-_QUERY = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]*")
-_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]*@")
+_MORE_MEMORY = " Give the workers more memory, or let fewer of them run on this machine; then retry."
 
 
 def readable(error: BaseException) -> str:
@@ -103,5 +112,6 @@ def readable(error: BaseException) -> str:
     text = str(error) or type(error).__name__
     if not isinstance(error, SpikemillError):
         text = f"{type(error).__name__}: {text}"
-    text = _PASSWORD.sub("://", _QUERY.sub(r"\1", text))
-    return text.replace("\x00", "")[:_TEXT_LIMIT]
+    if isinstance(error, MemoryError):
+        text = f"{text.removesuffix('.')}.{_MORE_MEMORY}"
+    return masked(text).replace("\x00", "")[:_TEXT_LIMIT]

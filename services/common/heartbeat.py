@@ -1,6 +1,7 @@
 """Keeps a job's lease alive while its worker computes."""
 
 import logging
+from contextvars import copy_context
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
@@ -20,7 +21,9 @@ class Heartbeat:
         self._claim = claim
         self._stop = Event()
         self._lost = Event()
-        self._thread = Thread(target=self._beat, name=f"heartbeat-{claim.job}", daemon=True)
+        # What it logs is about the same job.
+        run = copy_context().run
+        self._thread = Thread(target=run, args=(self._beat,), name=f"heartbeat-{claim.job}", daemon=True)
 
     def __enter__(self) -> Self:
         """Start to beat."""
@@ -50,7 +53,7 @@ class Heartbeat:
             except Exception as error:
                 # A database that cannot be reached is not a lost lease.
                 if not is_connection_lost(error):
-                    _log.exception("heartbeat of job %d", self._claim.job)
+                    _log.exception("the lease could not be renewed")
                 continue
             if not is_ours:
                 self._lost.set()

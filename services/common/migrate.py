@@ -3,6 +3,7 @@
 from alembic import command
 from alembic.config import Config
 
+from services.common.log import configure_logging
 from services.common.resources import resource_folder
 
 
@@ -19,4 +20,5 @@ def migrate() -> None:
 
 
 if __name__ == "__main__":
+    configure_logging()
     migrate()

@@ -1,18 +1,29 @@
 """Every setting, once: read from the environment, or from files under /run/secrets."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.common.errors import CallError
+from services.common.masking import hide
 
 _PREFIX = "SPIKEMILL_"
 _NONE = timedelta(0)
 _SECRETS = Path("/run/secrets")
+
+
+class LogFormat(StrEnum):
+    """How a process writes what happens."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class Settings(BaseSettings):
@@ -27,9 +38,25 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = Field(None, description="Postgres, as postgresql://user@host/name.")
     broker_url: SecretStr | None = Field(None, description="Redis or Valkey, as redis://host/0.")
-    store: str | None = Field(None, description="The folder that holds chunks and piles.")
+    store: str | None = Field(
+        None, description="What holds chunks and piles: a folder, or s3://bucket/prefix."
+    )
+    store_endpoint: str | None = Field(
+        None, description="The server of an s3:// store, as https://host:port; AWS where none is named."
+    )
+    store_access_key_id: SecretStr | None = Field(
+        None, description="The key to an s3:// store; without it AWS's own variables and files are used."
+    )
+    store_secret_access_key: SecretStr | None = Field(None, description="The secret of that key.")
+    scratch: Path | None = Field(
+        None, description="This machine's folder for files on their way from and to an s3:// store."
+    )
     spool: Path | None = Field(None, description="The folder for copies of assets until they are binned.")
     catalog: str | None = Field(None, description="The catalogue to build, a path or a name in catalog/.")
+
+    sources: str = Field(
+        "", description="The sources of that catalogue to build; absent, those it takes by default."
+    )
 
     dandi_api: str = Field(
         "https://api.dandiarchive.org/api", description="What `api` means where a dandi source names none."
@@ -56,6 +83,11 @@ class Settings(BaseSettings):
     heartbeat: timedelta = Field(
         timedelta(seconds=30), gt=_NONE, description="How often a worker renews its lease."
     )
+    stop_patience: timedelta = Field(
+        timedelta(seconds=100),
+        gt=_NONE,
+        description="How long a worker that is told to stop goes on with its jobs before it gives them back.",
+    )
     sweep: timedelta = Field(
         timedelta(seconds=1), gt=_NONE, description="The pause between two rounds of the sweeper."
     )
@@ -74,6 +106,24 @@ class Settings(BaseSettings):
     postgres_bin: Path | None = Field(None, description="The folder that holds postgres and initdb.")
     broker_bin: Path | None = Field(None, description="The program valkey-server or redis-server.")
 
+    log_format: LogFormat = Field(LogFormat.TEXT, description="Lines for people, or one JSON object each.")
+    pulse: Path | None = Field(
+        None, description="The file in which a worker or the sweeper notes that it makes progress."
+    )
+    health_grace: timedelta = Field(
+        timedelta(minutes=2), gt=_NONE, description="How long nothing may move before that is ill health."
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="The port on which the sweeper tells Prometheus of the ledger."
+    )
+    metrics_address: str = Field("127.0.0.1", description="The address of this machine that it listens at.")
+    reader_password: SecretStr | None = Field(
+        None, description="The password of the database user `reader`, who may only look."
+    )
+    flower_password: SecretStr | None = Field(None, description="The password of Flower's user `spikemill`.")
+    flower_port: int = Field(5555, ge=0, le=65535, description="The port that Flower listens at.")
+    flower_address: str = Field("127.0.0.1", description="The address of this machine that it listens at.")
+
     worker: str | None = Field(None, description="The name that a supervisor gives to one life of a worker.")
     boot: str | None = Field(None, description="The name of that supervisor's own life.")
 
@@ -85,10 +135,32 @@ def settings() -> Settings:
     Raises `CallError` with a line for each that is wrong.
     """
     try:
-        return Settings()
+        found = Settings()
     except ValidationError as error:
         lines = [_mistake(details) for details in error.errors(include_url=False)]
         raise CallError("\n".join(lines)) from error
+    hide(_secrets(found))
+    return found
+
+
+def _secrets(found: Settings) -> Iterator[str]:
+    """Yield the secrets themselves; of an address that is its password."""
+    for _, value in found:
+        if not isinstance(value, SecretStr):
+            continue
+        text = value.get_secret_value()
+        yield from _passwords(text) if "://" in text else [text]
+
+
+def _passwords(address: str) -> Iterator[str]:
+    """Yield the password of an address as it stands there, and as it is meant."""
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        return
+    if password:
+        yield password
+        yield unquote(password)
 
 
 def _mistake(details: ErrorDetails) -> str:

@@ -21,14 +21,20 @@ from sqlalchemy.orm import Session as Transaction
 
 from services.common.celery import create_app
 from services.common.database import engine, is_connection_lost, transaction
+from services.common.errors import SpikemillError, readable
 from services.common.housekeeping import clean_up
 from services.common.ledger import locks, messages, releases, restarting, rooms, sweep
+from services.common.ledger.job_names import names_of
 from services.common.log import configure_logging
+from services.common.metrics import serve_metrics
+from services.common.pulse import PulseFile
 from services.common.queues import Queue, kinds_of, task_name
 from services.common.settings import settings
+from services.common.storage.claiming import require_store
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("services.common.sweeper")
 _EPOCH_KEY = "spikemill:epoch"
+# Where housekeeping fails; else the store says when it comes again.
 _HOUSEKEEPING = 10.0
 STEPS: Sequence[Callable[[Transaction], object]] = (
     sweep.note_pulse,
@@ -50,6 +56,7 @@ class Sweeper:
         self._options = {**app.conf.broker_transport_options, "max_retries": 1, "interval_start": 0.1}
         self._stop = Event()
         self._next_housekeeping = 0.0
+        self._pulse = PulseFile(path) if (path := settings().pulse) else None
 
     def stop(self) -> None:
         """End after the round that is under way."""
@@ -58,6 +65,7 @@ class Sweeper:
     def run(self) -> None:
         """Take turns until stopped; Postgres and the broker may go away and come back."""
         while not self._stop.is_set():
+            self._beat()
             try:
                 with engine().connect() as connection:
                     self._run_alone(connection)
@@ -70,10 +78,15 @@ class Sweeper:
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         while not self._stop.is_set() and locks.take_sweeper_lock(connection):
             self.round()
+            self._beat()
             self._stop.wait(settings().sweep.total_seconds())
         # A build that ends leaves nothing in the spool that no session holds room for.
         if self._stop.is_set():
             clean_up()
+
+    def _beat(self) -> None:
+        if self._pulse is not None:
+            self._pulse.beat()
 
     def round(self) -> None:
         """Do everything once; each step stands in a transaction of its own and may be repeated."""
@@ -85,7 +98,7 @@ class Sweeper:
         self._send()
         if time.monotonic() >= self._next_housekeeping:
             self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
-            clean_up()
+            self._next_housekeeping = time.monotonic() + clean_up()
 
     def _send(self) -> None:
         """Send what is ready; a broker that is away gets its messages in a later round."""
@@ -103,9 +116,15 @@ class Sweeper:
             sent = messages.mark_sent(
                 ledger, kinds_of(queue), epoch=epoch, idle=_length(connection, queue) == 0
             )
+            names = names_of(ledger, [message.job for message in sent])
         for message in sent:
             self._app.send_task(
-                task_name(message.kind), args=[message.job], queue=queue.value, connection=connection
+                task_name(message.kind),
+                args=[message.job],
+                # Flower and Celery's own log show this in place of a bare number.
+                argsrepr=f"{names[message.job]} · job {message.job}",
+                queue=queue.value,
+                connection=connection,
             )
 
 
@@ -132,6 +151,8 @@ def _length(connection: BrokerConnection, queue: Queue) -> int:
 def _log_trouble(error: Exception) -> None:
     if is_connection_lost(error):
         _log.warning("Postgres is away: %s", error)
+    elif isinstance(error, SpikemillError):
+        _log.warning("%s", readable(error))
     else:
         _log.error("a round failed", exc_info=error)
 
@@ -139,7 +160,10 @@ def _log_trouble(error: Exception) -> None:
 def main() -> None:
     """Sweep until SIGTERM or SIGINT."""
     configure_logging()
+    require_store()
     sweeper = Sweeper(create_app())
+    if (port := settings().metrics_port) is not None:
+        serve_metrics(settings().metrics_address, port)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         sweeper.stop()

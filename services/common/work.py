@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -11,11 +12,13 @@ from sqlalchemy.orm import Session as Transaction
 
 from services.common.celery import TIME_LIMIT
 from services.common.database import patiently, transaction
-from services.common.errors import NetworkError, readable
+from services.common.errors import NetworkError, SpikemillError, readable
 from services.common.heartbeat import Heartbeat
 from services.common.ledger import claims, endings
 from services.common.ledger.claims import Claim, SupersededError
 from services.common.ledger.endings import Result
+from services.common.ledger.job_names import JobNames, names_of
+from services.common.log_context import log_about
 from services.common.models.work import JobState
 
 _log = logging.getLogger(__name__)
@@ -27,7 +30,18 @@ _BACKOFF = 2
 _LONGEST_BACKOFF = 60
 _MARGIN = 5.0
 
+
+class JobTask(Task):  # type: ignore[misc]  # Celery has no types
+    """A task whose message says what its job is about; a message that Celery sends again says it too."""
+
+    def signature_from_request(self, request: Any = None, *args: Any, **options: Any) -> Any:
+        """Return the message of a retry."""
+        about = getattr(request or self.request, "argsrepr", None)
+        return super().signature_from_request(request, *args, **options, argsrepr=about)
+
+
 NETWORK_RETRIES: dict[str, Any] = {
+    "base": JobTask,
     "bind": True,
     "autoretry_for": (NetworkError,),
     "max_retries": _SHORT_TRIES,
@@ -40,33 +54,48 @@ NETWORK_RETRIES: dict[str, Any] = {
 Handler = Callable[[Claim, Heartbeat], Result]
 
 
-def perform(task: Task, job_id: int, handler: Handler) -> None:
-    """Do one job, if it is still to be done.
+def perform(task: Task, job_id: int, handler: Handler) -> str:
+    """Do one job, if it is still to be done; return how it ended, for whoever watches Celery.
 
     Raises NetworkError, and nothing else, so that Celery sends the message again after its short backoff.
     """
-    claim = _claim(job_id)
-    if claim is None:
-        return
+    claimed = _claim(job_id)
+    if claimed is None:
+        return "not to be done now"
+    claim, names = claimed
+    with log_about({**asdict(names), **_facts(claim)}):
+        return _do(task, claim, handler)
+
+
+def _facts(claim: Claim) -> Mapping[str, object]:
+    """Return what every line of the log says of a job while it is done, beside its names."""
+    return {"job": claim.job, "kind": claim.kind.value, "attempt": claim.attempt}
+
+
+def _do(task: Task, claim: Claim, handler: Handler) -> str:
+    """Do a claimed job, and tell the ledger and the caller how it ended."""
     started = time.monotonic()
     try:
         with Heartbeat(claim) as heartbeat:
             result = handler(claim, heartbeat)
             _insist(partial(endings.finish, claim=claim, result=result))
+        _log.info("done in %.1f s", time.monotonic() - started)
         result.afterwards()
     except SupersededError as superseded:
         _log.info("%s", superseded)
         _record(partial(endings.step_back, claim=claim, error=superseded))
+        return f"superseded: {readable(superseded)}"
     except NetworkError as error:
-        _after_network_failure(task, claim, error)
+        return _after_network_failure(task, claim, error)
     except (SystemExit, KeyboardInterrupt):
         _after_stop(claim, time.monotonic() - started)
         raise
     except Exception as error:
-        _fail(claim, error)
+        return _fail(claim, error)
+    return "done"
 
 
-def _claim(job_id: int) -> Claim | None:
+def _claim(job_id: int) -> tuple[Claim, JobNames] | None:
     """Claim the job, or drop the message: the sweeper sends another one while the job is to be done.
 
     A claim whose answer was lost ends with its lease.
@@ -74,12 +103,13 @@ def _claim(job_id: int) -> Claim | None:
     try:
         with transaction() as ledger:
             claim = claims.claim(ledger, job_id)
+            if claim is not None:
+                return claim, names_of(ledger, [job_id])[job_id]
     except Exception as error:
         _log.warning("job %d could not be claimed: %s", job_id, readable(error))
         return None
-    if claim is None:
-        _log.info("job %d is not to be done now", job_id)
-    return claim
+    _log.info("job %d is not to be done now", job_id)
+    return None
 
 
 def _insist(change: Callable[[Transaction], JobState | None]) -> JobState | None:
@@ -103,24 +133,27 @@ def _record(change: Callable[[Transaction], JobState | None]) -> JobState | None
     return None
 
 
-def _after_network_failure(task: Task, claim: Claim, error: NetworkError) -> None:
+def _after_network_failure(task: Task, claim: Claim, error: NetworkError) -> str:
     """Let Celery retry soon, while the job's short tries last; then the ledger says when."""
     backoff = min(_LONGEST_BACKOFF, _BACKOFF * 2**task.request.retries)
     # By the ledger's count too: a message that comes after a long wait brings no new short tries.
     tries = max(task.request.retries, claim.failures)
     is_short = tries < _SHORT_TRIES and (error.retry_after or 0) <= 0
     if not is_short:
-        _fail(claim, error)
-        return
+        return _fail(claim, error)
     state = _record(partial(endings.retry_soon, claim=claim, error=error, within=backoff + _MARGIN))
     if state is JobState.READY:
-        _log.warning("%s %d: %s", claim.kind, claim.job, readable(error))
+        _log.warning("%s", readable(error))
         raise error
+    return f"failed: {readable(error)}"
 
 
-def _fail(claim: Claim, error: Exception) -> None:
-    _log.warning("%s %d: %s", claim.kind, claim.job, readable(error), exc_info=error)
+def _fail(claim: Claim, error: Exception) -> str:
+    # What we say ourselves says all; of a defect the place is worth knowing.
+    trace = None if isinstance(error, SpikemillError) else error
+    _log.warning("%s", readable(error), exc_info=trace)
     _record(partial(endings.fail, claim=claim, error=error))
+    return f"failed: {readable(error)}"
 
 
 def _after_stop(claim: Claim, seconds: float) -> None:

@@ -47,7 +47,9 @@ class Hearing(threading.Thread):
         return {
             event["uuid"]
             for event in self.events
-            if event["type"] == "task-received" and event["name"] == name and event["args"] == f"[{job}]"
+            if event["type"] == "task-received"
+            and event["name"] == name
+            and event["args"].endswith(f" · job {job}")
         }
 
     def _note(self, event: dict[str, Any]) -> None:

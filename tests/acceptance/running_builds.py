@@ -28,6 +28,10 @@ class RunningBuild:
         """Prepare to ask the ledger, which may only be there later."""
         self.ledger = Questions(lambda: self._address()["database_url"])
 
+    def database_url(self) -> str:
+        """Return the address of the ledger."""
+        return self._address()["database_url"]
+
     def broker_url(self) -> str:
         """Return the address of the broker, in Celery's form."""
         return self._address()["broker_url"]

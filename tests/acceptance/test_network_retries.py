@@ -46,6 +46,8 @@ def test_two_failures_are_two_retries_and_none_before_its_time(new_place: NewPla
     # The sweeper sent no message of its own in the meantime: one task, retried twice.
     assert hearing.tasks(task_name(JobKind.FETCH), fetch["id"]) == {task}
     assert [event["state"] for event in retries] == [states.RETRY] * 2
+    # What it is about is told of a retry as well.
+    assert {event["args"] for event in due} == {f"single · {fetch['about']} · job {fetch['id']}"}
     with place.ledger() as ledger:
         [fetch] = ledger.jobs("fetch")
         attempts = ledger.rows(_ATTEMPTS, job=fetch["id"])

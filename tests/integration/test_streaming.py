@@ -81,8 +81,8 @@ def stream(claimed: Claim) -> Result:
         return bin_streamed_session(claimed, heartbeat)
 
 
-def chunks() -> list[Path]:
-    return list(open_store().path("chunks").rglob("*.parquet"))
+def chunks() -> list[str]:
+    return list(open_store().files("chunks"))
 
 
 def sent(server: ArchiveServer, pattern: str = _STORAGE) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def test_a_streamed_session_has_the_chunk_that_its_copy_would_have(
         tmp_path / "copied.parquet",
     )
     assert session.chunk_sha256 == copied.sha256
-    assert open_store().size(session.chunk or "") == copied.bytes
+    assert open_store().files("chunks") == {session.chunk: copied.bytes}
     (found,) = ledgers.assets()
     assert (found.verified_by, found.sha256, found.local_path) == ("etag", None, None)
     assert (found.bytes_fetched, found.requests) == (travelled, requests)

@@ -2,15 +2,11 @@
 
 import base64
 import json
-import os
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -25,35 +21,9 @@ from services.common.queues import Queue
 from services.common.settings import settings
 from services.common.sweeper import Sweeper
 from tests.integration import ledgers
+from tests.integration.celery_workers import broker, until, worker
 
 _LOCK = text("SELECT pg_advisory_lock(hashtext('spikemill.sweeper'))")
-
-
-@pytest.fixture(autouse=True)
-def _places(ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the test a store, a spool, and a quick sweeper."""
-    assert ledger
-    monkeypatch.setenv("SPIKEMILL_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("SPIKEMILL_SPOOL", str(tmp_path / "spool"))
-    monkeypatch.setenv("SPIKEMILL_SWEEP", "PT0.05S")
-    settings.cache_clear()
-
-
-@pytest.fixture
-def app() -> Iterator[Celery]:
-    """Give the application, with a broker that remembers nothing."""
-    app = create_app()
-    broker(app, "flushdb")
-    yield app
-    broker(app, "flushdb")
-    app.close()
-
-
-def broker(app: Celery, command: str, *arguments: Any) -> Any:
-    """Ask the broker itself."""
-    with app.connection_for_write() as connection:
-        channel: Any = connection.default_channel
-        return getattr(channel.client, command)(*arguments)
 
 
 def messages(app: Celery) -> dict[str, list[str]]:
@@ -74,14 +44,6 @@ def _text_of(message: dict[str, Any]) -> str:
 
 def names(kind: JobKind) -> list[str]:
     return [f"{kind.value} {job.id}" for job in ledgers.ready(kind)]
-
-
-def until(happens: Callable[[], object]) -> None:
-    """Wait for something that is bound to happen."""
-    deadline = monotonic() + 90
-    while not happens():
-        assert monotonic() < deadline, "it did not happen"
-        sleep(0.05)
 
 
 def test_messages_arrive_in_the_queues_of_their_kinds(app: Celery) -> None:
@@ -193,38 +155,6 @@ def test_a_sweeper_that_loses_postgres_goes_on(app: Celery) -> None:
             )
         before = swept()
         until(lambda: swept() != before)
-
-
-@contextmanager
-def worker(log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a real worker with two processes."""
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "--app=worker_program",
-        "worker",
-        "--queues=plan",
-        "--concurrency=2",
-    ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--without-gossip", "--without-mingle", "--loglevel=INFO"],
-            cwd=Path(__file__).parent,
-            env=_environment(),
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _environment() -> dict[str, str]:
-    checkout = str(Path(__file__).parents[2])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([checkout, os.environ.get("PYTHONPATH", "")])}
 
 
 def test_a_worker_survives_its_jobs_and_the_ledger_knows_what_became_of_them(

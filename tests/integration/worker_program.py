@@ -20,12 +20,14 @@ from services.common.worker_process import worker_app
 from tests.integration import ledgers
 
 app = worker_app("worker_program")
+_SECRETS = """postgresql://me:{password}@host/name does not know {password}
+https://storage/blob?X-Amz-Signature=0a1b2c asked for with {{'Authorization': 'Bearer hf_abcdefghijkl'}}"""
 
 
 @app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)
-def plan(task: Task, job_id: int) -> None:
+def plan(task: Task, job_id: int) -> str:
     """Seal a source, or fail as its name says, as often as its version says."""
-    perform(task, job_id, _plan)
+    return perform(task, job_id, _plan)
 
 
 def _plan(claim: Claim, _heartbeat: Heartbeat) -> Result:
@@ -45,5 +47,13 @@ def _fail(how: str) -> None:
             raise MemoryError("Unable to allocate 3 GiB.")
         case "defect":
             raise ZeroDivisionError
+        case "hungry":
+            bytearray(2**40)
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "broken":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "held":
+            signal.pause()
+        case "indiscreet":
+            raise LookupError(_SECRETS.format(password=os.environ["SPIKEMILL_READER_PASSWORD"]))

@@ -76,7 +76,11 @@ def _admit(transaction: Transaction, sizes: Mapping[int, int]) -> None:
     transaction.execute(
         update(Job)
         .where(Job.state == JobState.BLOCKED, Job.asset_id.in_(assets))
-        .values(state=JobState.READY, sent_at=None)
+        .values(
+            state=JobState.READY,
+            sent_at=None,
+            not_before=func.greatest(Job.not_before, func.clock_timestamp()),
+        )
     )
 
 

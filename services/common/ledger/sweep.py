@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
+from services.common.ends import UNKNOWN, End
 from services.common.ledger.attempts import end_attempt, hand_back, let_go
 from services.common.ledger.claims import is_gone
 from services.common.ledger.endings import bury
@@ -15,8 +16,8 @@ from services.common.models.work import JobKind, JobState, Outcome
 from services.common.settings import settings
 
 _BATCH = 500
-_VANISHED = "Attempt {attempt} of {owner} vanished: its process was killed, perhaps for lack of memory."
-_TOO_OFTEN = " It happened {crashes} times; give the workers more memory, then retry."
+_VANISHED = "Attempt {attempt} of {owner} vanished: {how}."
+_TOO_OFTEN = " It happened {crashes} times; {remedy}, then retry."
 _WORN_OUT = " It was the last of {attempt} attempts; see the attempts of job {job} in the ledger, then retry."
 
 
@@ -43,12 +44,12 @@ def expire_leases(transaction: Transaction) -> int:
     return _count_crashes(transaction, (Job.lease_expires < func.clock_timestamp()) & ~in_grace)
 
 
-def expire_worker(transaction: Transaction, worker: str) -> int:
+def expire_worker(transaction: Transaction, worker: str, end: End = UNKNOWN) -> int:
     """Take the jobs of a worker process that is known to be dead; return how many."""
-    return _count_crashes(transaction, Job.lease_worker == worker)
+    return _count_crashes(transaction, Job.lease_worker == worker, end)
 
 
-def expire_owner(transaction: Transaction, job_id: int) -> int:
+def expire_owner(transaction: Transaction, job_id: int, end: End = UNKNOWN) -> int:
     """Take a job from a process of this machine that died with it; return 1 if it held the job.
 
     Another process may hold the job by now, here or elsewhere: that one keeps it.
@@ -56,10 +57,10 @@ def expire_owner(transaction: Transaction, job_id: int) -> int:
     owner = transaction.scalar(select(Job.lease_owner).where(Job.id == job_id))
     if owner is None or not is_gone(owner):
         return 0
-    return _count_crashes(transaction, (Job.id == job_id) & (Job.lease_owner == owner))
+    return _count_crashes(transaction, (Job.id == job_id) & (Job.lease_owner == owner), end)
 
 
-def _count_crashes(transaction: Transaction, condition: ColumnElement[bool]) -> int:
+def _count_crashes(transaction: Transaction, condition: ColumnElement[bool], end: End = UNKNOWN) -> int:
     running = select(Job).where(Job.state == JobState.RUNNING, condition).order_by(Job.id)
     suspects = transaction.scalars(running.with_only_columns(Job.id).limit(_BATCH)).all()
     if not suspects:
@@ -67,18 +68,18 @@ def _count_crashes(transaction: Transaction, condition: ColumnElement[bool]) -> 
     lock_sessions_of_jobs(transaction, suspects)
     vanished = transaction.scalars(running.where(Job.id.in_(suspects)).with_for_update()).all()
     for job in vanished:
-        _count_crash(transaction, job)
+        _count_crash(transaction, job, end)
     return len(vanished)
 
 
-def _count_crash(transaction: Transaction, job: Job) -> None:
+def _count_crash(transaction: Transaction, job: Job, end: End) -> None:
     """A job that vanished with its worker: it runs again, unless it has done so too often."""
     job.crashes += 1
     job.error_class = "Vanished"
-    job.error = _VANISHED.format(attempt=job.attempt, owner=job.lease_owner)
+    job.error = _VANISHED.format(attempt=job.attempt, owner=job.lease_owner, how=end.how)
     end_attempt(transaction, job.id, job.attempt, Outcome.VANISHED, job.error)
     if job.crashes >= settings().max_crashes:
-        job.error += _TOO_OFTEN.format(crashes=job.crashes)
+        job.error += _TOO_OFTEN.format(crashes=job.crashes, remedy=end.remedy)
         bury(transaction, job)
     elif job.attempt >= settings().attempt_cap:
         job.error += _WORN_OUT.format(attempt=job.attempt, job=job.id)
@@ -117,6 +118,10 @@ def promote_unblocked(transaction: Transaction) -> None:
     transaction.execute(
         update(Job)
         .where(Job.id.in_(locked), unblocked)
-        .values(state=JobState.READY, sent_at=None)
+        .values(
+            state=JobState.READY,
+            sent_at=None,
+            not_before=func.greatest(Job.not_before, func.clock_timestamp()),
+        )
         .execution_options(synchronize_session=False)
     )

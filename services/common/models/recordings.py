@@ -108,7 +108,7 @@ class Asset(Model):
     size: Mapped[int] = mapped_column(comment="Bytes, by the archive's listing.")
     digests: Mapped[dict[str, Any]] = mapped_column(comment="Digests that the archive published.")
     local_path: Mapped[str | None] = mapped_column(
-        comment="Where the verified copy lies; empty when there is none."
+        comment="Where the verified copy lies: a path, or its name in an object store; else empty."
     )
     sha256: Mapped[str | None] = mapped_column(
         comment="sha256 of the copy; empty where only parts were streamed."

@@ -98,7 +98,8 @@ class Job(Model):
     )
     first_failed_at: Mapped[datetime | None] = mapped_column(comment="The first failure in a row.")
     not_before: Mapped[datetime] = mapped_column(
-        server_default=func.clock_timestamp(), comment="It may not run earlier."
+        server_default=func.clock_timestamp(),
+        comment="It may not run earlier; what is ready waits since then.",
     )
     retry_until: Mapped[datetime | None] = mapped_column(
         comment="Until then Celery's own retry message is under way."

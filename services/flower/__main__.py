@@ -1,0 +1,68 @@
+"""`python -m services.flower`: shows the workers, the queues and the newest tasks."""
+
+import logging
+import os
+import signal
+
+from flower.options import options
+from flower.urls import settings as flower_settings
+from tornado.options import OptionParser
+
+from services.common.celery import create_app
+from services.common.errors import CallError
+from services.common.log import configure_logging
+from services.common.settings import settings
+from services.flower.credentials import credentials
+from services.flower.locked import LockedFlower
+
+_log = logging.getLogger("services.flower")
+# What a task is about stands in its arguments, and how its job ended in its result: for Celery a job that
+# failed is a success, since the ledger decides what follows.
+_COLUMNS = "name,args,state,result,worker,runtime,received"
+# Some kilobytes each; the ledger knows the rest.
+_NEWEST_TASKS = 20_000
+# After this long a worker that was scaled away is forgotten.
+_ONE_HOUR = 3600
+
+
+def main() -> None:
+    """Answer until SIGTERM or SIGINT."""
+    configure_logging()
+    flower = LockedFlower(capp=create_app(), options=_options(), **flower_settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: flower.io_loop.add_callback_from_signal(flower.stop))
+    _log.info("Flower at http://%s:%d", settings().flower_address, _listen(flower))
+    flower.start()
+    # It holds nothing; a thread of it that asks a broker which is away would keep the process for long.
+    logging.shutdown()
+    os._exit(os.EX_OK)
+
+
+def _options() -> OptionParser:
+    """Return Flower's options: nothing of a build can be changed with it."""
+    options.basic_auth = [credentials()]
+    options.read_only = True
+    options.address = settings().flower_address
+    options.port = settings().flower_port
+    options.tasks_columns = _COLUMNS
+    options.max_tasks = _NEWEST_TASKS
+    options.purge_offline_workers = _ONE_HOUR
+    chosen: OptionParser = options
+    return chosen
+
+
+def _listen(flower: LockedFlower) -> int:
+    """Begin to listen, and return the port."""
+    try:
+        port: int = flower.start_http_server()
+    except OSError as error:
+        raise CallError(
+            f"Flower cannot listen at {settings().flower_address}:{settings().flower_port}: "
+            f"{error.strerror or error}; set SPIKEMILL_FLOWER_ADDRESS and SPIKEMILL_FLOWER_PORT "
+            "to what is free on this machine."
+        ) from error
+    return port
+
+
+if __name__ == "__main__":
+    main()
