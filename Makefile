@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # A place of its own for what writes the lock, so that a new lock never needs the old one installed.
 LOCKER := var/locker
 PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-input
-SERVICES := downloader binner merger sweeper
+SERVICES := common migrate sweeper downloader binner merger flower tools archive
 # `make lock UPGRADE=--upgrade` takes the newest versions; without it those in the lock are kept.
 UPGRADE :=
 COMPILE = $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -386,7 +386,7 @@ def test_a_local_file_is_checked_where_it_lies(tmp_path: Path) -> None:
     archive_here, asset = local(tmp_path)
     spool = tmp_path / "spool"
     verified = fetch_asset(archive_here, asset, spool)
-    assert verified == Verified(tmp_path / "a.nwb", len(DATA), {"sha256": SHA256}, "size")
+    assert verified == Verified(tmp_path / "a.nwb", len(DATA), {"sha256": SHA256}, "size", is_copy=False)
     assert not spool.exists()
 
 

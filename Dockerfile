@@ -1,0 +1,158 @@
+# An image for each service, named by its target: docker build --target binner .
+# Packages come before the code, and those that many services need before those of one.
+
+FROM ghcr.io/astral-sh/uv:0.13 AS uv
+
+FROM python:3.13-slim AS python
+ENV HOME=/tmp \
+    PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPATH=/spikemill \
+    PYTHONUNBUFFERED=1 \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt \
+    VIRTUAL_ENV=/opt/venv
+# For the instructions below, in no image: an index of packages may be one's own.
+ARG UV_CACHE_DIR=/var/cache/uv \
+    UV_COMPILE_BYTECODE=1 \
+    UV_DEFAULT_INDEX \
+    UV_LINK_MODE=copy \
+    UV_PYTHON_DOWNLOADS=never \
+    UV_REQUIRE_HASHES=1
+WORKDIR /spikemill
+# Where a proxy reads along, its certificate is believed as those of Debian are.
+RUN --mount=type=secret,id=certificate,target=/usr/local/share/ca-certificates/proxy.crt \
+    --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    update-ca-certificates && uv venv /opt/venv
+
+# The code, compiled: what all services share, and what each has for itself.
+FROM python AS code
+WORKDIR /code
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=target=/checkout \
+    uv build --wheel --build-constraints /checkout/requirements/development.txt --out-dir /wheel /checkout \
+    && UV_REQUIRE_HASHES=0 uv pip install --no-deps --target /code /wheel/*.whl \
+    && mv spikemill-*.dist-info spikemill.dist-info \
+    && mkdir -p shared/services \
+    && mv spikemill.dist-info shared/ \
+    && mv services/__init__.py services/__pycache__ services/common shared/services/
+
+# What the workers and the sweeper have in common.
+FROM python AS packages
+# A user of a container may have no name there, and Celery takes such a one for root. Nothing here multiplies
+# matrices: a thread for each processor would only take memory.
+ENV OPENBLAS_NUM_THREADS=1 \
+    PYTHONWARNINGS=ignore:::celery.platforms,ignore:::celery.apps.worker
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=source=requirements/common.txt,target=/requirements.txt \
+    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+
+FROM packages AS sweeper
+LABEL org.opencontainers.image.title="spikemill sweeper" \
+      org.opencontainers.image.description="Looks after the ledger of a build, and sends its jobs to the workers."
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=source=requirements/sweeper.txt,target=/requirements.txt \
+    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+COPY --from=code /code/shared ./
+USER 1000:1000
+CMD ["python", "-m", "services.common.sweeper"]
+
+FROM packages AS downloader
+LABEL org.opencontainers.image.title="spikemill downloader" \
+      org.opencontainers.image.description="Lists archives of neural recordings, and makes verified copies."
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=source=requirements/downloader.txt,target=/requirements.txt \
+    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+COPY --from=code /code/shared ./
+COPY --from=code /code/services/downloader services/downloader
+USER 1000:1000
+CMD ["celery", "--app=services.downloader.app", "worker", "--hostname=downloader@%h", "--queues=plan,fetch", \
+     "--concurrency=4", "--without-gossip", "--without-mingle", "--task-events", "--loglevel=INFO"]
+
+FROM packages AS binner
+LABEL org.opencontainers.image.title="spikemill binner" \
+      org.opencontainers.image.description="Turns the spike times of a recording into rows of counts."
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=source=requirements/binner.txt,target=/requirements.txt \
+    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+COPY --from=code /code/shared ./
+COPY --from=code /code/services/binner services/binner
+# A row takes Arrow hundreds of megabytes for a moment; this pool returns them to the system.
+ENV ARROW_DEFAULT_MEMORY_POOL=jemalloc
+USER 1000:1000
+CMD ["celery", "--app=services.binner.app", "worker", "--hostname=binner@%h", "--queues=bin", \
+     "--concurrency=1", "--without-gossip", "--without-mingle", "--task-events", "--loglevel=INFO"]
+
+FROM packages AS merger
+LABEL org.opencontainers.image.title="spikemill merger" \
+      org.opencontainers.image.description="Shuffles the rows of all sources into one dataset, and checks it."
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=source=requirements/merger.txt,target=/requirements.txt \
+    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+COPY --from=code /code/shared ./
+COPY --from=code /code/services/merger services/merger
+USER 1000:1000
+CMD ["celery", "--app=services.merger.app", "worker", "--hostname=merger@%h", "--queues=merge", \
+     "--concurrency=1", "--without-gossip", "--without-mingle", "--task-events", "--loglevel=INFO"]
+
+FROM packages AS tools
+LABEL org.opencontainers.image.title="spikemill tools" \
+      org.opencontainers.image.description="The spikemill command, for a deployment that runs."
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=source=requirements/tools.txt,target=/requirements.txt \
+    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+COPY --from=code /code/shared ./
+COPY --from=code /code/services services
+COPY --from=code /code/bin/spikemill /usr/local/bin/
+USER 1000:1000
+CMD ["spikemill", "--help"]
+
+FROM python AS migrate
+LABEL org.opencontainers.image.title="spikemill migrate" \
+      org.opencontainers.image.description="Brings the ledger's schema up to date, once."
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=source=requirements/migrate.txt,target=/requirements.txt \
+    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+COPY --from=code /code/shared ./
+COPY --from=code /code/services/migrations services/migrations
+USER 1000:1000
+CMD ["python", "-m", "services.common.migrate"]
+
+FROM python AS flower
+LABEL org.opencontainers.image.title="spikemill flower" \
+      org.opencontainers.image.description="Shows the workers, queues and tasks of a build in a browser."
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=source=requirements/flower.txt,target=/requirements.txt \
+    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+COPY --from=code /code/shared ./
+COPY --from=code /code/services/flower services/flower
+USER 1000:1000
+CMD ["python", "-m", "services.flower"]
+
+FROM python AS archive
+LABEL org.opencontainers.image.title="spikemill archive" \
+      org.opencontainers.image.description="A made-up archive of neural recordings, for the demo."
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=source=requirements/archive.txt,target=/requirements.txt \
+    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+COPY --from=code /code/shared ./
+COPY --from=code /code/services/demo services/demo
+USER 1000:1000
+CMD ["python", "-m", "services.demo", "--folder", "/archive", "--host", "0.0.0.0", "--port", "8000"]
+
+FROM python AS secrets
+LABEL org.opencontainers.image.title="spikemill secrets" \
+      org.opencontainers.image.description="Draws the passwords of a deployment, and shares them out, once."
+COPY --from=code /code/shared/services/__init__.py services/
+COPY --from=code /code/services/secrets services/secrets
+CMD ["python", "-m", "services.secrets"]

@@ -1,0 +1,1 @@
+"""What a deployment needs before its services start: passwords, the files that hold them, folders."""

@@ -1,0 +1,31 @@
+"""Which service is told what: the files that each finds under /run/secrets, and no other."""
+
+from collections.abc import Mapping
+
+from services.secrets.addresses import Servers
+from services.secrets.passwords import Passwords
+
+Files = Mapping[str, str]
+"""The text of each file, by its name."""
+
+_ROLES = """\
+CREATE ROLE spikemill LOGIN CREATEROLE PASSWORD '{password}';
+ALTER DATABASE spikemill OWNER TO spikemill;
+"""
+
+
+def shares(passwords: Passwords, servers: Servers) -> Mapping[str, Files]:
+    """Return the files of each share: a volume that services of one kind mount."""
+    ledger = {"spikemill_database_url": servers.database_url(passwords.ledger)}
+    broker = {"spikemill_broker_url": servers.broker_url(passwords.redis)}
+    return {
+        "postgres": {
+            "postgres_password": passwords.postgres,
+            "roles.sql": _ROLES.format(password=passwords.ledger),
+        },
+        "redis": {"redis_password": passwords.redis, "redis.conf": f"requirepass {passwords.redis}\n"},
+        "migrate": {**ledger, "spikemill_reader_password": passwords.reader},
+        "ledger": ledger,
+        "worker": {**ledger, **broker},
+        "flower": {**broker, "spikemill_flower_password": passwords.flower},
+    }

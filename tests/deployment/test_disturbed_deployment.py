@@ -1,0 +1,94 @@
+"""Each server and worker dies once in one build, binners come and go, everything stops: the same bytes."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from services.merger.pile_digest import pile_digest
+from tests.deployment.deployments import (
+    ask,
+    by_service,
+    demo,
+    fresh_deployment,
+    kill_all_in,
+    leftovers,
+    networks,
+    slow_down,
+    until,
+)
+from tests.deployment.projects import DEMO, Project, why_no_engine
+
+pytestmark = [
+    pytest.mark.skipif(why_no_engine() is not None, reason=str(why_no_engine())),
+    pytest.mark.timeout(1800),
+]
+
+KILLED = ("binner", "downloader", "redis", "postgres")
+# What is killed begins again soon, and the archive is asked so slowly that there is time to kill.
+HASTE = {"SPIKEMILL_LEASE": "PT20S", "SPIKEMILL_HEARTBEAT": "PT4S", "SPIKEMILL_REQUESTS_PER_MINUTE": "20"}
+SMALL = {"SPIKEMILL_BINNER_MEMORY": "768m", "SPIKEMILL_WORKER_MEMORY_BYTES": str(2**32)}
+PATIENCE = {"SPIKEMILL_MAX_CRASHES": "20"}
+RUNNING = "SELECT count(*) > 0 FROM jobs WHERE kind = '{kind}' AND state = 'running'"
+VANISHED = """
+    SELECT string_agg(DISTINCT kind::text, ' ') FROM attempts JOIN jobs ON jobs.id = job_id
+    WHERE outcome = 'vanished'
+"""
+OUT_OF_MEMORY = """
+    SELECT count(*) > 0 FROM attempts JOIN jobs ON jobs.id = job_id
+    WHERE kind = 'stream' AND outcome = 'vanished' AND attempts.error LIKE '%memory of its container%'
+"""
+GOES_ON = "SELECT count(*) > 0 FROM jobs WHERE kind = 'stream' AND state = 'done'"
+RELEASES = "SELECT count(*) FROM releases WHERE state = 'published'"
+# Takes memory until the kernel kills somebody for it; that is not who takes it.
+HOG = """
+from pathlib import Path
+
+counts = [Path("/sys/fs/cgroup") / name for name in ("memory.events", "memory/memory.oom_control")]
+count = next(path for path in counts if path.exists())
+
+def kills() -> int:
+    return int(count.read_text().split("oom_kill ")[1].split()[0])
+
+before, taken = kills(), []
+while kills() == before:
+    taken.append(bytes([1]) * 2**24)
+"""
+
+
+def test_a_build_survives_everything_with_the_same_bytes(open_folder: Path) -> None:
+    with fresh_deployment(open_folder / "disturbed", **HASTE, **SMALL, **PATIENCE) as project:
+        true = partial(_is_true, project)
+        demo(project, "up", "--build", "--detach")
+        slow_down(project, "binner")
+        for service, kind in (("downloader", "fetch"), ("binner", "bin")):
+            until(partial(true, RUNNING.format(kind=kind)))
+            kill_all_in(project, service)
+        until(partial(_has_run_out_of_memory, project))
+        project.run("up", "--detach", "--no-deps", "--scale", "binner=4", "binner")
+        kill_all_in(project, "redis")
+        kill_all_in(project, "postgres")
+        until(partial(true, GOES_ON))
+        assert ask(project, RELEASES) == "0"
+        restarts = {name: each["RestartCount"] for name, each in by_service(project).items()}
+        assert {name: restarts[name] for name in KILLED} == dict.fromkeys(KILLED, 1)
+
+        demo(project, "down")
+        assert networks(project) == {}
+        demo(project, "up", "--wait")
+        assert pile_digest(open_folder / "disturbed" / "var" / "pile") == DEMO
+        assert ask(project, VANISHED) == "bin fetch stream"
+
+        demo(project, "down", "--volumes")
+        assert leftovers(project) == []
+
+
+def _has_run_out_of_memory(project: Project) -> bool:
+    """Tell whether somebody who streamed was killed for memory, and see to it."""
+    if _is_true(project, RUNNING.format(kind="stream")):
+        project.attempt("exec", "-T", "streamer", "python", "-c", HOG)
+    return _is_true(project, OUT_OF_MEMORY)
+
+
+def _is_true(project: Project, query: str) -> bool:
+    return ask(project, query) == "t"
