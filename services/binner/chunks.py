@@ -1,6 +1,5 @@
 """A session's Parquet file: one row after the other, each a row group of its own."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from services.binner.segments import Segment
+from services.common.checksums import sha256_of
 from services.common.errors import StoreError
 from services.common.folders import DISK_FULL
 from services.common.schema import SCHEMA, WRITER_OPTIONS
@@ -93,9 +93,7 @@ def _read_back(path: Path, written: list[tuple[Segment, int]]) -> WrittenChunk:
         )
         for group, (segment, tokens) in enumerate(written)
     )
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return WrittenChunk(rows, path.stat().st_size, sha256)
+    return WrittenChunk(rows, path.stat().st_size, sha256_of(path))
 
 
 def _compressed_bytes(metadata: pq.FileMetaData, group: int) -> int:

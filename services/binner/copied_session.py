@@ -1,12 +1,12 @@
 """A session that was copied first: from its verified copies to its chunk."""
 
-import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from services.binner.readers import CopiedFile
 from services.binner.session_chunk import make_chunk
+from services.common.checksums import sha256_of
 from services.common.database import transaction
 from services.common.errors import AssetError
 from services.common.ledger import recordings
@@ -43,9 +43,7 @@ def _require_unchanged(source: SourceVersion, assets: Sequence[Asset]) -> None:
     if source.archive != "files":
         return
     for asset in assets:
-        with Path(asset.local_path or "").open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != asset.sha256:
+        if sha256_of(Path(asset.local_path or "")) != asset.sha256:
             raise AssetError(
                 f"{asset.path} was changed while it was being read; build again when it is whole."
             )

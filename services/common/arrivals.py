@@ -2,12 +2,9 @@
 
 from functools import partial
 
-from services.common.database import patiently, transaction
+from services.common.database import PATIENCE_FOR_RESULTS, patiently, transaction
 from services.common.heartbeat import Heartbeat
 from services.common.ledger.recordings import count_arrivals
-
-# As long as a result itself would wait: this comes before it, and must not be what loses it.
-_PATIENCE = 3600.0
 
 
 class Arrivals:
@@ -28,8 +25,9 @@ class Arrivals:
 
         Waits for Postgres where it is away. Where only its answer was lost, the sum is counted twice.
         """
+        # It comes before the result, and must not be what loses it.
         if self._bytes or requests:
-            patiently(partial(self._record, asset_id, requests), seconds=_PATIENCE)
+            patiently(partial(self._record, asset_id, requests), seconds=PATIENCE_FOR_RESULTS)
 
     def _record(self, asset_id: int, requests: int) -> None:
         with transaction() as ledger:

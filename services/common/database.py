@@ -14,6 +14,9 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from services.common.errors import CallError
 from services.common.settings import settings
 
+PATIENCE_FOR_RESULTS = 3600.0
+"""The seconds that Postgres is waited for when hours of work are at stake."""
+
 _Result = TypeVar("_Result")
 
 

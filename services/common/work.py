@@ -11,7 +11,7 @@ from celery import Task
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.celery import TIME_LIMIT
-from services.common.database import patiently, transaction
+from services.common.database import PATIENCE_FOR_RESULTS, patiently, transaction
 from services.common.errors import NetworkError, SpikemillError, readable
 from services.common.heartbeat import Heartbeat
 from services.common.ledger import claims, endings
@@ -23,8 +23,6 @@ from services.common.models.work import JobState
 
 _log = logging.getLogger(__name__)
 
-# Hours of work are at stake when a result is recorded.
-_PATIENCE = 3600.0
 _SHORT_TRIES = 3
 _BACKOFF = 2
 _LONGEST_BACKOFF = 60
@@ -119,7 +117,7 @@ def _insist(change: Callable[[Transaction], JobState | None]) -> JobState | None
         with transaction() as ledger:
             return change(ledger)
 
-    return patiently(once, seconds=_PATIENCE)
+    return patiently(once, seconds=PATIENCE_FOR_RESULTS)
 
 
 def _record(change: Callable[[Transaction], JobState | None]) -> JobState | None:

@@ -1,11 +1,11 @@
 """The last look at a shard before it counts: read as its users read it, row by row, against its plan."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
+from services.common.checksums import sha256_of
 from services.common.errors import DamagedOutputError
 from services.merger.plan import PlannedShard
 from services.merger.reading import DecodedRow, decoded_rows
@@ -37,8 +37,7 @@ def audit_shard(
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file; raises `DamagedOutputError` where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise DamagedOutputError(f"{path} cannot be read: {error.strerror}") from error
 

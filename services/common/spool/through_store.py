@@ -1,12 +1,12 @@
 """A spool in an object store: copies go up where they were fetched, and down where they are binned."""
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.common.checksums import sha256_of
 from services.common.errors import DamagedDownloadError
 from services.common.spool.base import Copy, gone
 from services.common.storage import Scratch, Store, UnreadableFileError
@@ -74,8 +74,7 @@ class ThroughStore:
 
 
 def _require_same(path: Path, copy: Copy) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != copy.sha256:
         raise DamagedDownloadError(
             f"{copy.path}: its copy came out of the store with the sha256 {found}, not {copy.sha256}; "

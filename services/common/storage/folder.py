@@ -1,7 +1,6 @@
 """A store that is a folder: a file is written aside, checked, renamed."""
 
 import errno
-import hashlib
 import os
 import shutil
 from collections.abc import Hashable, Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 from uuid import UUID, uuid4
 
+from services.common.checksums import sha256_of
 from services.common.errors import StoreError
 from services.common.folders import sync_folder
 from services.common.storage.base import MARK, UnreadableFileError
@@ -107,8 +107,8 @@ class FolderStore:
 
     def digest(self, name: str) -> str:
         """Return the sha256 of a file, of which every byte is read."""
-        with self._opened(name) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with _reading(name):
+            return sha256_of(self.path(name))
 
     def read(self, name: str, start: int, size: int) -> bytes:
         """Return the bytes of a file from `start` on: so many, or what there is."""

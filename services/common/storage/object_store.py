@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 from uuid import UUID
 
+from services.common.checksums import sha256_of
 from services.common.errors import StoreError
 from services.common.storage.address import ObjectAddress
 from services.common.storage.base import MARK, UnreadableFileError
@@ -113,8 +114,8 @@ class ObjectStore:
         found = self._found(name)
         if found.sha256 is not None:
             return found.sha256
-        with self.local(name) as copy, copy.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with self.local(name) as copy:
+            return sha256_of(copy)
 
     def read(self, name: str, start: int, size: int) -> bytes:
         """Return the bytes of an object from `start` on: so many, or what there is."""
