@@ -1,9 +1,9 @@
 # An image for each service, named by its target: docker build --target binner .
 # Packages come before the code, and those that many services need before those of one.
 
-FROM ghcr.io/astral-sh/uv:0.13 AS uv
+FROM ghcr.io/astral-sh/uv:0.13.8 AS uv
 
-FROM python:3.13-slim AS python
+FROM python:3.13-slim-trixie AS python
 ENV HOME=/tmp \
     PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
