@@ -70,8 +70,7 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
 COPY --from=code /code/shared ./
 COPY --from=code /code/services/downloader services/downloader
 USER 1000:1000
-CMD ["celery", "--app=services.downloader.app", "worker", "--hostname=downloader@%h", "--queues=plan,fetch", \
-     "--concurrency=4", "--without-gossip", "--without-mingle", "--task-events", "--loglevel=INFO"]
+CMD ["python", "-m", "services.common.worker", "downloader"]
 
 FROM packages AS binner
 LABEL org.opencontainers.image.title="spikemill binner" \
@@ -82,11 +81,8 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
 COPY --from=code /code/services/binner services/binner
-# A row takes Arrow hundreds of megabytes for a moment; this pool returns them to the system.
-ENV ARROW_DEFAULT_MEMORY_POOL=jemalloc
 USER 1000:1000
-CMD ["celery", "--app=services.binner.app", "worker", "--hostname=binner@%h", "--queues=bin", \
-     "--concurrency=1", "--without-gossip", "--without-mingle", "--task-events", "--loglevel=INFO"]
+CMD ["python", "-m", "services.common.worker", "binner"]
 
 FROM packages AS merger
 LABEL org.opencontainers.image.title="spikemill merger" \
@@ -98,8 +94,7 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
 COPY --from=code /code/shared ./
 COPY --from=code /code/services/merger services/merger
 USER 1000:1000
-CMD ["celery", "--app=services.merger.app", "worker", "--hostname=merger@%h", "--queues=merge", \
-     "--concurrency=1", "--without-gossip", "--without-mingle", "--task-events", "--loglevel=INFO"]
+CMD ["python", "-m", "services.common.worker", "merger"]
 
 FROM packages AS tools
 LABEL org.opencontainers.image.title="spikemill tools" \

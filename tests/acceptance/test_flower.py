@@ -114,12 +114,12 @@ def test_a_person_logs_in_and_sees_workers_and_a_finished_task(
 ) -> None:
     with page_of(browser, watched.address, _PASSWORD) as page:
         page.goto("/")
-        for service in ("downloader@", "binner@", "binner-stream@", "merger@"):
+        for service in ("downloader@", "binner@", "streamer@", "merger@"):
             expect(page.get_by_role("link", name=f"Worker {service}")).to_be_visible()
         page.goto("/tasks")
         [done, *_] = watched.build.ledger.jobs("stream", "done")
         row = page.get_by_role("row").filter(has_text=f"· job {done['id']}")
-        for text in ("spikemill.stream", "maze · sub-s", "_ses-day", "SUCCESS", "'done'", "binner-stream@"):
+        for text in ("spikemill.stream", "maze · sub-s", "_ses-day", "SUCCESS", "'done'", "streamer@"):
             expect(row).to_contain_text(text)
         failed = page.get_by_role("row").filter(has_text="maze · sub-s/sub-s_ses-odd")
         expect(failed).to_contain_text("failed: sub-s/sub-s_ses-odd.nwb")

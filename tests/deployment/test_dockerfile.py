@@ -63,4 +63,4 @@ def test_the_code_comes_after_the_packages(stages: Mapping[str, str], targets: s
 def test_what_it_starts_from_is_named_by_its_minor_version(stages: Mapping[str, str]) -> None:
     bases = {text.split()[1] for text in stages.values()} - stages.keys()
     assert len(bases) == 2
-    assert all(re.search(r":\d+\.\d+(-slim)?$", base) for base in bases)
+    assert all(re.search(r":\d+\.\d+(\.\d+|-slim-[a-z]+)$", base) for base in bases)

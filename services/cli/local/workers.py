@@ -3,70 +3,41 @@
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from services.cli.local.address import Address
 from services.cli.local.children import Child, StopStep
 from services.cli.local.home import Home
-from services.common.queues import Queue
+from services.common.worker import BINNER, DOWNLOADER, MERGER, STREAMER, WorkerKind
 
 # A short job may end by itself; then QUIT has the workers give their leases back.
 _STOP_WORKER = (StopStep(signal.SIGTERM, 2.0), StopStep(signal.SIGQUIT, 10.0))
-# A row takes Arrow hundreds of megabytes for a moment; this pool returns them to the system.
-_ARROW_GIVES_BACK = {"ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
 # Enough to tell one start from another, where people see the worker's name.
 _SHORT = 8
 _STOP_SWEEPER = (StopStep(signal.SIGTERM, 5.0),)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerKind:
-    """Workers of one service under a name of their own: which queues they serve, with how many processes."""
+def build_children(home: Home, address: Address, *, binners: int) -> list[Child]:
+    """Return the children of a build: the sweeper and the workers of every service.
 
-    name: str
-    service: str
-    queues: Sequence[Queue]
-    processes: int
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-
-def worker_kinds(binners: int) -> list[WorkerKind]:
-    """Return the workers of a build with this many binners; fetching mostly waits for the network.
-
-    As many again stream: they wait for the network too, and then count. Without binners nothing is counted.
+    As many stream as bin: they wait for the network, and then count. Without binners nothing is counted.
     """
     counting = [
-        WorkerKind("binner", "binner", (Queue.BIN,), binners, _ARROW_GIVES_BACK),
-        WorkerKind("binner-stream", "binner", (Queue.BIN_STREAM,), binners, _ARROW_GIVES_BACK),
+        celery_worker(home, address, BINNER, processes=binners),
+        celery_worker(home, address, STREAMER, processes=binners),
     ]
     return [
-        WorkerKind("downloader", "downloader", (Queue.PLAN, Queue.FETCH), 4),
+        python_child("sweeper", ["services.common.sweeper"], home, address, _STOP_SWEEPER),
+        celery_worker(home, address, DOWNLOADER),
         *(counting if binners else ()),
-        WorkerKind("merger", "merger", (Queue.MERGE,), 1),
+        celery_worker(home, address, MERGER),
     ]
 
 
-def build_children(home: Home, address: Address, *, binners: int) -> list[Child]:
-    """Return the children of a build: the sweeper and the workers of every service."""
-    workers = [celery_worker(home, address, kind) for kind in worker_kinds(binners)]
-    return [python_child("sweeper", ["services.common.sweeper"], home, address, _STOP_SWEEPER), *workers]
-
-
-def celery_worker(home: Home, address: Address, kind: WorkerKind) -> Child:
-    """Return the worker of one kind."""
-    arguments = [
-        "celery",
-        f"--app=services.{kind.service}.app",
-        "worker",
-        f"--hostname={kind.name}@{address.boot[:_SHORT]}",
-        f"--queues={','.join(kind.queues)}",
-        f"--concurrency={kind.processes}",
-        "--without-gossip",
-        "--without-mingle",
-        "--task-events",
-        "--loglevel=INFO",
-    ]
+def celery_worker(home: Home, address: Address, kind: WorkerKind, processes: int | None = None) -> Child:
+    """Return the worker of one kind, under a name that tells one start from another."""
+    arguments = kind.arguments(host=address.boot[:_SHORT], processes=processes)
     child = python_child(kind.name, arguments, home, address, _STOP_WORKER)
     return replace(child, environment={**child.environment, **kind.environment})
 

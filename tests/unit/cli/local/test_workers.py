@@ -27,7 +27,7 @@ app.conf.update(accept_content=["json"], worker_soft_shutdown_timeout=0)
 def test_a_build_has_a_sweeper_and_a_worker_for_every_queue(home: Home) -> None:
     address = Address("postgresql://host/name", "redis://host/0", pid=1, boot="b1")
     children = {child.name: child for child in build_children(home, address, binners=3)}
-    assert list(children) == ["sweeper", "downloader", "binner", "binner-stream", "merger"]
+    assert list(children) == ["sweeper", "downloader", "binner", "streamer", "merger"]
     assert children["sweeper"].command[1:] == ["-m", "services.common.sweeper"]
     queues = {
         option.partition("=")[2]
@@ -37,7 +37,7 @@ def test_a_build_has_a_sweeper_and_a_worker_for_every_queue(home: Home) -> None:
     }
     assert queues == {"plan,fetch", "bin", "bin-stream", "merge"}
     assert set(",".join(queues).split(",")) == set(Queue)
-    for name in ("binner", "binner-stream"):
+    for name in ("binner", "streamer"):
         assert "--app=services.binner.app" in children[name].command
         assert "--concurrency=3" in children[name].command
         assert children[name].environment["ARROW_DEFAULT_MEMORY_POOL"] == "jemalloc"
