@@ -14,6 +14,13 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from services.common.errors import CallError
 from services.common.settings import settings
 
+# A server that vanished without a word is noticed within a minute or so, not after the system's two hours.
+_KEEPALIVE = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 PATIENCE_FOR_RESULTS = 3600.0
 """The seconds that Postgres is waited for when hours of work are at stake."""
 
@@ -40,7 +47,7 @@ def _engine_of(process: int, address: str) -> Engine:
         address,
         pool_size=2,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "spikemill"},
+        connect_args={"connect_timeout": 10, "application_name": "spikemill", **_KEEPALIVE},
     )
 
 

@@ -14,6 +14,8 @@ _hidden: set[str] = set()
 _PATTERNS = (
     # A presigned link is its query.
     (re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]*"), r"\1"),
+    # Where only its path is told, the rest of a signature.
+    (re.compile(r"(?i)\b((?:X-Amz-)?(?:Signature|Credential)=)[^\s&'\"]+"), rf"\1{_MASK}"),
     # Credentials in an address; a colon may also stand before a port.
     (re.compile(r"://[^\s/:@'\"]*:(?!\d+[/?\s])[^\s@'\"]*@"), "://"),
     # A header, as in a request or in a dictionary that is shown.

@@ -22,8 +22,10 @@ class Passwords:
     """One for each account, and a file for each in the folder of passwords.
 
     `postgres` is the superuser of the database, `ledger` owns the ledger in it, `reader` may look at it.
+    `first` is the superuser's until Postgres first runs: its image puts that one into the environment.
     """
 
+    first: str
     postgres: str
     ledger: str
     reader: str

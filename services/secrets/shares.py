@@ -8,9 +8,21 @@ from services.secrets.passwords import Passwords
 Files = Mapping[str, str]
 """The text of each file, by its name."""
 
+# The ledger's own locks are advisory: nobody else shall hold one.
 _ROLES = """\
-CREATE ROLE spikemill LOGIN CREATEROLE PASSWORD '{password}';
+CREATE ROLE spikemill LOGIN CREATEROLE PASSWORD '{ledger}';
 ALTER DATABASE spikemill OWNER TO spikemill;
+REVOKE TEMPORARY ON DATABASE spikemill FROM PUBLIC;
+DO $$
+DECLARE
+    lock regprocedure;
+BEGIN
+    FOR lock IN SELECT oid FROM pg_proc WHERE proname ~ '^pg_(try_)?advisory_' LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO spikemill', lock);
+    END LOOP;
+END $$;
+ALTER ROLE postgres PASSWORD '{superuser}';
 """
 
 
@@ -20,8 +32,9 @@ def shares(passwords: Passwords, servers: Servers) -> Mapping[str, Files]:
     broker = {"spikemill_broker_url": servers.broker_url(passwords.redis)}
     return {
         "postgres": {
+            "first_password": passwords.first,
             "postgres_password": passwords.postgres,
-            "roles.sql": _ROLES.format(password=passwords.ledger),
+            "roles.sql": _ROLES.format(ledger=passwords.ledger, superuser=passwords.postgres),
         },
         "redis": {"redis_password": passwords.redis, "redis.conf": f"requirepass {passwords.redis}\n"},
         "migrate": {**ledger, "spikemill_reader_password": passwords.reader},

@@ -117,6 +117,14 @@ def test_a_process_runs_out_of_memory_before_its_container_does(
         assert 0 < limit - own <= 2**29, name
 
 
+def test_each_of_our_services_logs_in_the_form_that_is_asked_for(
+    services: Mapping[str, Mapping[str, Any]],
+) -> None:
+    silent = {"secrets", "archive"}
+    for name in services.keys() - SERVERS - silent:
+        assert "SPIKEMILL_LOG_FORMAT" in services[name]["environment"], name
+
+
 def _default(text: str) -> str:
     """Return what a text comes to where nothing is set."""
-    return re.sub(r"\$\{\w+:-(.*?)\}", r"\1", text)
+    return re.sub(r"\$\{\w+:?-(.*?)\}", r"\1", text)

@@ -23,7 +23,7 @@ FILES = ("spikemill.yaml", "queue.yaml", "scaling.yaml")
 VERSIONS = ("1.29", "1.37")
 KEDA = "keda.sh/v1alpha1"
 # What a ScaledObject of KEDA 2 may say; its schema comes in no package.
-SCALED = {"scaleTargetRef", "minReplicaCount", "maxReplicaCount", "triggers"}
+SCALED = {"advanced", "scaleTargetRef", "minReplicaCount", "maxReplicaCount", "triggers"}
 SELECTOR = re.compile(r'(\w+)\{queue="([\w-]+)"\}')
 
 

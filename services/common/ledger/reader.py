@@ -6,7 +6,11 @@ LOGIN = "reader"
 _GROUP = "spikemill_reader"
 _EXISTS = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)"
 # What a person types by mistake shall neither write nor keep the workers waiting.
-_HABITS = ("default_transaction_read_only = on", "statement_timeout = '60s'")
+_HABITS = (
+    "default_transaction_read_only = on",
+    "statement_timeout = '60s'",
+    "idle_in_transaction_session_timeout = '60s'",
+)
 
 
 def is_reading_possible(connection: Connection) -> bool:

@@ -15,6 +15,10 @@ _WORD = "s3cr3t-and/odd=="
         (f"postgresql://me:{_WORD}@host/name", "postgresql://host/name"),
         (f"redis://:{_WORD}@redis:6379/0 is away", "redis://redis:6379/0 is away"),
         (f"host=db user=me password={_WORD} dbname=x", "host=db user=me password=*** dbname=x"),
+        (
+            f"/a/b.nwb?X-Amz-Credential=AKIA{_WORD}&X-Amz-Signature={_WORD} gone",
+            "/a/b.nwb?X-Amz-Credential=***&X-Amz-Signature=*** gone",
+        ),
         (f"https://storage:443/a/b.nwb?X-Amz-Signature={_WORD} gone", "https://storage:443/a/b.nwb gone"),
         (f"GET /x\nAuthorization: Basic {_WORD}\nAccept: */*", "GET /x\nAuthorization: ***\nAccept: */*"),
         (f"{{'authorization': b'Bearer {_WORD}', 'a': 1}}", "{'authorization': b'***', 'a': 1}"),

@@ -15,7 +15,7 @@ ME = Owner(os.getuid(), os.getgid())
 
 def test_each_account_has_a_password_of_its_own_that_nobody_guesses(tmp_path: Path) -> None:
     passwords = asdict(Passwords.kept_in(tmp_path, ME))
-    assert len(set(passwords.values())) == len(passwords) == 5
+    assert len(set(passwords.values())) == len(passwords) == 6
     assert all(len(password) >= 43 for password in passwords.values())
 
 

@@ -4,9 +4,9 @@ from services.secrets.addresses import Servers
 from services.secrets.passwords import Passwords
 from services.secrets.shares import shares
 
-PASSWORDS = Passwords("of-postgres", "of-ledger", "of-reader", "of-redis", "of-flower")
+PASSWORDS = Passwords("at-first", "of-postgres", "of-ledger", "of-reader", "of-redis", "of-flower")
 KNOWN = {
-    "postgres": {"of-postgres", "of-ledger"},
+    "postgres": {"at-first", "of-postgres", "of-ledger"},
     "redis": {"of-redis"},
     "migrate": {"of-ledger", "of-reader"},
     "ledger": {"of-ledger"},
