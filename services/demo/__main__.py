@@ -1,7 +1,5 @@
 """`python -m services.demo`: serve the made-up archive until it is told to stop."""
 
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +7,8 @@ import typer
 
 from services.common.errors import SpikemillError
 from services.demo.holdings import demo_archive
-from services.demo.server import LOOPBACK, serve
+from services.demo.server import serve
+from services.demo.wire.scripted_server import LOOPBACK, stop_event
 
 
 def main(
@@ -18,9 +17,7 @@ def main(
     port: Annotated[int, typer.Option(help="The port; 0 is any free one.")] = 0,
 ) -> None:
     """Serve an archive whose data are made up and mean nothing; the first line says at which address."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_event()
     try:
         with serve(demo_archive(folder), host, port) as server:
             typer.echo(server.url)

@@ -12,6 +12,10 @@ from services.demo.wire.messages import Answer
 Body = Iterator[bytes]
 
 
+class CutError(ConnectionError):
+    """The connection is to be reset here."""
+
+
 def _as_it_is(body: Body) -> Body:
     return body
 
@@ -20,14 +24,18 @@ def _as_it_is(body: Body) -> Body:
 class Fault:
     """What goes wrong with the next `times` requests (None: with all) whose target matches the pattern.
 
-    `hold` stops the request before anything is sent, `answer` is sent in place of the right one, and `spoil`
-    changes the body on its way out.
+    `intake` changes the request's body on its way in, `hold` stops the request before anything is sent,
+    `answer` is sent in place of the right one, a `lost` answer is not sent at all, and `spoil` changes the
+    body on its way out. Where the fault is `applied`, the request first does what it asks for.
     """
 
     pattern: re.Pattern[str]
     times: int | None
-    answer: Answer | None = None
+    applied: bool = False
+    intake: Callable[[Body], Body] = _as_it_is
     hold: Hold | None = None
+    answer: Answer | None = None
+    lost: bool = False
     spoil: Callable[[Body], Body] = _as_it_is
 
     def applies(self, target: str) -> bool:
@@ -57,25 +65,36 @@ class FaultScript:
         retry_after: float | str | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
+        applied: bool = False,
     ) -> None:
         """Answer with this status; `retry_after` is in seconds, or an HTTP date."""
         sent = dict(headers or {})
         if retry_after is not None:
             sent["Retry-After"] = str(retry_after)
-        self._add(Fault(re.compile(pattern), times, answer=Answer(status, body, sent)))
+        self._add(Fault(re.compile(pattern), times, applied, answer=Answer(status, body, sent)))
 
-    def cut(self, pattern: str, *, after: int, times: int | None = 1) -> None:
-        """Close the connection after so many bytes of the body."""
-        self._add(Fault(re.compile(pattern), times, spoil=lambda body: _first_bytes(body, after)))
+    def cut(self, pattern: str, *, after: int, times: int | None = 1, reset: bool = False) -> None:
+        """Close the connection, or reset it, after so many bytes of the answer's body."""
+        self._add(Fault(re.compile(pattern), times, spoil=lambda body: _cut_body(body, after, reset=reset)))
+
+    def cut_upload(self, pattern: str, *, after: int, times: int | None = 1) -> None:
+        """Reset the connection after so many bytes of the request's body."""
+        self._add(Fault(re.compile(pattern), times, intake=lambda body: _cut_body(body, after, reset=True)))
+
+    def lose_answer(self, pattern: str, *, times: int | None = 1, applied: bool = True) -> None:
+        """Reset the connection in place of an answer, by default after the request did what it asks for."""
+        self._add(Fault(re.compile(pattern), times, applied, lost=True))
 
     def corrupt(self, pattern: str, *, times: int | None = 1) -> None:
         """Send a body of the right length whose first byte is wrong."""
         self._add(Fault(re.compile(pattern), times, spoil=_with_wrong_byte))
 
-    def hold(self, pattern: str, *, after: int | None = None, times: int | None = 1) -> Hold:
+    def hold(
+        self, pattern: str, *, after: int | None = None, times: int | None = 1, applied: bool = False
+    ) -> Hold:
         """Hold requests before they are answered, or after so many bytes of the body, until released."""
         hold = Hold()
-        fault = Fault(re.compile(pattern), times)
+        fault = Fault(re.compile(pattern), times, applied)
         if after is None:
             fault.hold = hold
         else:
@@ -107,12 +126,16 @@ class FaultScript:
             self._faults.append(fault)
 
 
-def _first_bytes(body: Body, count: int) -> Body:
+def _cut_body(body: Body, count: int, *, reset: bool) -> Body:
+    """Yield the first bytes of a body; what follows them is an end, or that of the connection."""
+    left = count
     for piece in body:
-        yield piece[:count]
-        count -= len(piece)
-        if count <= 0:
-            return
+        yield piece[:left]
+        left -= len(piece)
+        if left < 0:
+            break
+    if left <= 0 and reset:
+        raise CutError(f"the connection is cut after {count} bytes")
 
 
 def _with_wrong_byte(body: Body) -> Body:

@@ -13,8 +13,8 @@ from services.demo.wire.messages import Request
 class Entry:
     """One request, and what has been sent for it so far.
 
-    `moment` is on the monotonic clock, in seconds; `status` is 0 while nothing was sent; `bytes_sent` counts
-    the body.
+    `moment` is on the monotonic clock, in seconds; `status` is 0 while nothing was sent; `bytes_sent` and
+    `bytes_received` count the bodies.
     """
 
     moment: float
@@ -23,6 +23,7 @@ class Entry:
     range: str | None
     status: int = 0
     bytes_sent: int = 0
+    bytes_received: int = 0
 
 
 class Journal:

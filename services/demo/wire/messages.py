@@ -1,24 +1,26 @@
 """Requests and answers, apart from the sockets that carry them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
-
-from services.demo.archive_file import ArchiveFile
 
 _PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request: `target` is path and query as they were sent, header names are in lower case."""
+    """A request: `target` is path and query as they were sent, header names are in lower case.
+
+    The body comes from the connection as it is read, so it can be read once.
+    """
 
     method: str
     target: str
     headers: Mapping[str, str]
+    body: Iterator[bytes] = field(default_factory=lambda: iter(()))
 
     @property
     def path(self) -> str:
@@ -46,13 +48,33 @@ class Request:
         return parts._replace(path=f"{parts.path}/").geturl()
 
 
+class Content(Protocol):
+    """The body of an answer, where it is more than a few bytes."""
+
+    @property
+    def length(self) -> int:
+        """The number of bytes."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes, a piece at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class FilePart:
     """`length` bytes of a file, from `first` on."""
 
-    file: ArchiveFile
+    open: Callable[[], BinaryIO]
     first: int
     length: int
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes, a piece at a time."""
+        with self.open() as content:
+            content.seek(self.first)
+            left = self.length
+            while left and (piece := content.read(min(_PIECE, left))):
+                left -= len(piece)
+                yield piece
 
 
 @dataclass(frozen=True)
@@ -60,7 +82,7 @@ class Answer:
     """What is sent back."""
 
     status: int
-    body: bytes | FilePart = b""
+    body: bytes | Content = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -70,15 +92,7 @@ class Answer:
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the body, a piece at a time."""
-        if isinstance(self.body, bytes):
-            yield self.body
-            return
-        with self.body.file.open() as content:
-            content.seek(self.body.first)
-            left = self.body.length
-            while left and (piece := content.read(min(_PIECE, left))):
-                left -= len(piece)
-                yield piece
+        return iter([self.body]) if isinstance(self.body, bytes) else self.body.pieces()
 
 
 class RefusalError(Exception):
