@@ -6,11 +6,9 @@ Arrow's list offsets have 32 bits: 215 full rows in one array overflow them. The
 one marked cell each, so the chunks are small; the Arrow cache takes a byte per token for a while.
 """
 
-import hashlib
 import resource
 import tempfile
 import time
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,17 +17,11 @@ import numpy as np
 import typer
 
 from benchmarks.generated_chunks import Counts, generated_session
+from benchmarks.generated_piles import merge
 from services.binner.chunks import RowNames
 from services.binner.segments import Segment
-from services.common.schema import FORMAT_ID
-from services.common.storage import FolderStore
-from services.merger.card import render_card
-from services.merger.chunks import ChunkStore
 from services.merger.parameters import MergeParameters
-from services.merger.plan import MergePlan, PlannedShard, plan_pile
-from services.merger.provenance import PileRecord, Provenance, ShardRecord
-from services.merger.rows import PlannedRow, in_order, list_digest
-from services.merger.shards import write_shard
+from services.merger.rows import PlannedRow, in_order
 
 N_UNITS = 1_000
 ROWS_PER_SESSION = 44
@@ -54,43 +46,6 @@ def make_chunks(store: Path, n_rows: int) -> list[PlannedRow]:
     return rows
 
 
-def merge(store: Path, rows: list[PlannedRow], pile: Path) -> None:
-    """Write shards, provenance and card, as a build does."""
-    (pile / "data").mkdir(parents=True)
-    plan = plan_pile(rows, PARAMETERS)
-    chunks = ChunkStore(FolderStore(store))
-    shards = [write_recorded(shard, chunks, pile) for shard in plan.shards]
-    write_papers(pile, Provenance(pile_record(rows, plan, shards), ()))
-
-
-def write_recorded(shard: PlannedShard, chunks: ChunkStore, pile: Path) -> ShardRecord:
-    """Write a shard into the pile; return its part of the provenance."""
-    written = write_shard(shard, chunks, pile / shard.name)
-    return ShardRecord(name=shard.name, split=shard.split, **asdict(written))
-
-
-def pile_record(rows: list[PlannedRow], plan: MergePlan, shards: list[ShardRecord]) -> PileRecord:
-    """Return the first line of the provenance."""
-    entry = {"name": "silent", "archive": "files", "identifier": "silent"}
-    return PileRecord(
-        name="large-pile",
-        format_id=FORMAT_ID,
-        rows_digest=list_digest(rows),
-        parameters=PARAMETERS,
-        sources=(entry,),
-        split=plan.split,
-        shards=tuple(shards),
-    )
-
-
-def write_papers(pile: Path, provenance: Provenance) -> None:
-    """Write provenance.jsonl and the card that belongs to it."""
-    data = provenance.to_bytes()
-    (pile / "provenance.jsonl").write_bytes(data)
-    card = render_card(provenance, hashlib.sha256(data).hexdigest())
-    (pile / "README.md").write_text(card, encoding="utf-8")
-
-
 def check(loaded: datasets.Dataset, rows: list[PlannedRow]) -> None:
     """Compare the first, middle and last rows with what was merged; raise `AssertionError`."""
     ordered = in_order(rows, PARAMETERS.seed)
@@ -111,7 +66,7 @@ def measure(n_rows: int, work: Path) -> None:
     clock = [time.perf_counter()]
     rows = make_chunks(work / "chunks", n_rows)
     clock.append(time.perf_counter())
-    merge(work / "chunks", rows, work / "pile")
+    merge(work / "chunks", rows, work / "pile", PARAMETERS)
     clock.append(time.perf_counter())
     loaded = datasets.load_dataset(str(work / "pile"), split="train", cache_dir=str(work / "cache"))
     clock.append(time.perf_counter())

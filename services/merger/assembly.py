@@ -12,7 +12,7 @@ from services.common.storage import Store, store_errors
 from services.merger.audit import audit_shard
 from services.merger.card import render_card
 from services.merger.plan import PlannedShard
-from services.merger.provenance import Provenance
+from services.merger.provenance import PROVENANCE, Provenance
 from services.merger.rows import SessionKey
 
 
@@ -23,6 +23,15 @@ class DamagedShardError(DamagedOutputError):
         """Say what is wrong with which shard."""
         super().__init__(problem)
         self.shard = shard
+
+
+class DamagedFileError(DamagedOutputError):
+    """A file of a release that stands is not what it was; `name` is its name in the pile."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        """Say what is wrong with which file."""
+        super().__init__(problem)
+        self.name = name
 
 
 def pile_file(release_digest: str, name: str) -> str:
@@ -78,7 +87,7 @@ def write_papers(store: Store, drafts: Path, release_digest: str, provenance: Pr
     """Write provenance and card beside the shards; return the sha256 of the provenance."""
     lines = provenance.to_bytes()
     sha256 = hashlib.sha256(lines).hexdigest()
-    papers = {"provenance.jsonl": lines, "README.md": render_card(provenance, sha256).encode("utf-8")}
+    papers = {PROVENANCE: lines, "README.md": render_card(provenance, sha256).encode("utf-8")}
     for name, content in papers.items():
         draft = drafts / name
         with store_errors(draft):

@@ -7,12 +7,10 @@ from itertools import pairwise
 
 from services.common.identity import sort_key
 from services.common.schema import ROWS_PER_GROUP
-from services.merger.provenance import Provenance, SessionRecord, ShardRecord
+from services.merger.provenance import PROVENANCE, Provenance, SessionRecord, ShardRecord
 from services.merger.reading import DecodedRow
 from services.merger.rows import SessionKey, entries_digest, session_of
 from services.merger.split import divide
-
-_PROVENANCE = "provenance.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ def _sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> 
     for record in sessions:
         problem = _session_problem(record, by_session[record.key])
         if problem:
-            yield Finding(_PROVENANCE, f"session {'/'.join(record.key)}: {problem}")
+            yield Finding(PROVENANCE, f"session {'/'.join(record.key)}: {problem}")
 
 
 def _session_problem(record: SessionRecord, rows: Sequence[DecodedRow]) -> str | None:
@@ -127,7 +125,7 @@ def _split(provenance: Provenance, contents: Contents, rows: Sequence[DecodedRow
                 shard.name, f"{_name(wrong[0])} belongs into the other split ({len(wrong)} such rows)"
             )
     if split.facts != provenance.pile.split:
-        yield Finding(_PROVENANCE, "the recorded split is not what the rows come to")
+        yield Finding(PROVENANCE, "the recorded split is not what the rows come to")
 
 
 def _rows_digest(provenance: Provenance) -> Iterator[Finding]:
@@ -137,7 +135,7 @@ def _rows_digest(provenance: Provenance) -> Iterator[Finding]:
         for index in range(record.rows)
     )
     if entries_digest(entries) != provenance.pile.rows_digest:
-        yield Finding(_PROVENANCE, "sessions, their rows or their chunks are not those that were merged")
+        yield Finding(PROVENANCE, "sessions, their rows or their chunks are not those that were merged")
 
 
 def _name(row: DecodedRow) -> str:

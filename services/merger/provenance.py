@@ -15,6 +15,10 @@ from services.merger.parameters import MergeParameters
 from services.merger.rows import SessionKey
 from services.merger.split import SplitFacts
 
+PROVENANCE = "provenance.jsonl"
+"""Its name, beside the card."""
+_NAME_DIGITS = 16
+
 
 class _Record(BaseModel):
     """Part of a line: no key but the known ones, nothing changed later."""
@@ -132,12 +136,22 @@ def parse_provenance(data: bytes) -> Provenance:
     records = [_parsed(line, number) for number, line in enumerate(data.splitlines(), start=1)]
     piles = [record for record in records if isinstance(record, PileRecord)]
     if len(piles) != 1:
-        raise DamagedOutputError(f"provenance.jsonl has {len(piles)} lines of kind pile; there must be one")
+        raise DamagedOutputError(f"{PROVENANCE} has {len(piles)} lines of kind pile; there must be one")
     return Provenance(
         pile=piles[0],
         sessions=tuple(record for record in records if isinstance(record, SessionRecord)),
         missing=tuple(record for record in records if isinstance(record, MissingRecord)),
     )
+
+
+def release_name(provenance_sha256: str) -> str:
+    """Return what a person calls the release with this provenance."""
+    return provenance_sha256[:_NAME_DIGITS]
+
+
+def release_tag(provenance_sha256: str) -> str:
+    """Return the tag that marks it on the hub."""
+    return f"release-{release_name(provenance_sha256)}"
 
 
 def _line(record: _Record) -> bytes:
@@ -152,6 +166,6 @@ def _parsed(line: bytes, number: int) -> _Line:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise DamagedOutputError(
-            f"provenance.jsonl, line {number}, is not what was written there: "
+            f"{PROVENANCE}, line {number}, is not what was written there: "
             f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error

@@ -2,7 +2,8 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -43,11 +44,27 @@ def sample_rasters(pile: Path, rows_per_source: int, seed: int) -> Mapping[str, 
     shards = sorted((pile / "data").glob("*.parquet"))
     if not shards:
         raise CallError(f"{pile} holds no shards; name the folder of a pile, the one that holds README.md.")
-    try:
+    with _readable(f"A shard in {pile}"):
         chosen = _choose(_places(shards), rows_per_source, seed)
         return {source: [_raster(place) for place in places] for source, places in chosen.items()}
+
+
+def first_rasters(shard: Path, name: str, sources: Container[str]) -> Mapping[str, Raster]:
+    """Return a raster of the first row of each of these sources that a shard holds.
+
+    Raises `DamagedOutputError` where the shard, which the pile calls `name`, cannot be read.
+    """
+    with _readable(name):
+        places = _places([shard])
+        return {source: _raster(rows[0]) for source, rows in sorted(places.items()) if source in sources}
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
-        raise DamagedOutputError(f"A shard in {pile} cannot be read: {error}") from error
+        raise DamagedOutputError(f"{what} cannot be read: {error}") from error
 
 
 def _places(shards: Sequence[Path]) -> Mapping[str, Sequence[_Place]]:

@@ -1,12 +1,14 @@
-"""The merger's jobs: freeze a release, write a shard, assemble the pile."""
+"""The merger's jobs: freeze a release, write a shard, assemble the pile, push it to the hub."""
 
+from dataclasses import asdict
 from functools import lru_cache, partial
 
 from celery import Task
 
 from services.common.database import transaction
+from services.common.errors import DamagedOutputError
 from services.common.heartbeat import Heartbeat
-from services.common.ledger import contents, freezing, releases, reopening
+from services.common.ledger import contents, freezing, push_wishes, pushes, releases, reopening
 from services.common.ledger.claims import Claim, SupersededError
 from services.common.ledger.endings import Result
 from services.common.models.work import JobKind
@@ -14,7 +16,13 @@ from services.common.queues import task_name
 from services.common.storage import Store, open_store
 from services.common.work import NETWORK_RETRIES, perform
 from services.merger.app import app
-from services.merger.assembly import DamagedShardError, audit_release, pile_file, write_papers
+from services.merger.assembly import (
+    DamagedFileError,
+    DamagedShardError,
+    audit_release,
+    pile_file,
+    write_papers,
+)
 from services.merger.chunks import ChunkStore, DamagedChunkError
 from services.merger.freezing import card_texts, freeze_rows, planned_shard
 from services.merger.records import provenance_of
@@ -37,6 +45,12 @@ def shard(task: Task, job_id: int) -> str:
 def assemble(task: Task, job_id: int) -> str:
     """Audit a release, write its papers, and switch the pile to it."""
     return perform(task, job_id, _assemble_release)
+
+
+@app.task(name=task_name(JobKind.PUBLISH), **NETWORK_RETRIES)
+def publish(task: Task, job_id: int) -> str:
+    """Push a pile that stands to the hub."""
+    return perform(task, job_id, _push_release)
 
 
 def _freeze_release(claim: Claim, _heartbeat: Heartbeat) -> Result:
@@ -104,6 +118,25 @@ def _switch(store: Store, release_id: int, release_digest: str) -> None:
         store.switch_pile(release_digest)
 
 
+def _push_release(claim: Claim, heartbeat: Heartbeat) -> Result:
+    with transaction() as ledger:
+        release, _ = contents.release_of(ledger, claim.subject)
+        target = push_wishes.target_of(release)
+    if target is None:
+        raise SupersededError(f"Nobody wants release {release.digest} on the hub any more.")
+    # Most workers never push, and the hub's client takes a while to load.
+    from services.merger.pushing import push_release  # noqa: PLC0415
+
+    try:
+        pushed = push_release(open_store(), release, target, heartbeat)
+    except DamagedOutputError as error:
+        raise _reopened_release(release.id, error) from error
+    return Result(
+        output=asdict(pushed),
+        record=partial(pushes.record_push, release_id=release.id, target=target, commit=pushed.commit),
+    )
+
+
 @lru_cache(maxsize=1)
 def _chunks(store: Store) -> ChunkStore:
     """Keep one view of the chunks per process: it remembers which of them it has verified."""
@@ -116,6 +149,16 @@ def _reopened_session(error: DamagedChunkError) -> SupersededError:
         damaged = contents.session_with_chunk(ledger, error.chunk)
         if damaged is not None:
             reopening.reopen_session(ledger, damaged, str(error))
+    return SupersededError(str(error))
+
+
+def _reopened_release(release_id: int, error: DamagedOutputError) -> SupersededError:
+    """Have what a push found damaged made again; the push comes after that."""
+    with transaction() as ledger:
+        damaged = error.name if isinstance(error, DamagedFileError) else None
+        shards = contents.shards_of(ledger, release_id)
+        lost = [shard.id for shard in shards if shard.name == damaged]
+        reopening.reopen_while_pushed(ledger, release_id, lost, str(error))
     return SupersededError(str(error))
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from services.common.errors import CallError, DamagedOutputError
 from services.merger.audit import file_sha256
-from services.merger.card import provenance_sentence
-from services.merger.card_head import card_head
+from services.merger.card import card_head, provenance_sentence
 from services.merger.comparison import Contents, Finding, compare_pile, compare_shard
-from services.merger.provenance import PileRecord, ShardRecord, parse_provenance
+from services.merger.provenance import PROVENANCE, PileRecord, ShardRecord, parse_provenance
 from services.merger.reading import DecodedRow, decoded_rows
 
 
@@ -19,19 +18,15 @@ def verify_pile(pile: Path) -> Iterator[Finding]:
     Nothing but the pile itself is needed. Raises `CallError` where there is no pile.
     """
     if not pile.is_dir():
-        raise CallError(
-            f"{pile} is no folder; name the folder of a pile, the one that holds provenance.jsonl."
-        )
+        raise CallError(f"{pile} is no folder; name the folder of a pile, the one that holds {PROVENANCE}.")
     try:
-        data = (pile / "provenance.jsonl").read_bytes()
+        data = (pile / PROVENANCE).read_bytes()
         provenance = parse_provenance(data)
     except OSError as error:
-        yield Finding(
-            "provenance.jsonl", f"cannot be read ({error.strerror}); without it nothing can be checked"
-        )
+        yield Finding(PROVENANCE, f"cannot be read ({error.strerror}); without it nothing can be checked")
         return
     except DamagedOutputError as error:
-        yield Finding("provenance.jsonl", str(error))
+        yield Finding(PROVENANCE, str(error))
         return
     yield from _card(pile, provenance.pile, sha256(data).hexdigest())
     yield from _extra_files(pile, provenance.pile)
@@ -47,11 +42,9 @@ def _card(pile: Path, record: PileRecord, provenance_sha256: str) -> Iterator[Fi
         yield Finding("README.md", f"cannot be read: {error}")
         return
     if provenance_sentence(provenance_sha256) not in text:
-        yield Finding("provenance.jsonl", "was changed after the merge: README.md names another sha256")
+        yield Finding(PROVENANCE, "was changed after the merge: README.md names another sha256")
     if not text.startswith(card_head(record)):
-        yield Finding(
-            "README.md", "its head was changed, or provenance.jsonl was: splits or row numbers differ"
-        )
+        yield Finding("README.md", f"its head was changed, or {PROVENANCE} was: splits or row numbers differ")
 
 
 def _extra_files(pile: Path, record: PileRecord) -> Iterator[Finding]:

@@ -1,0 +1,58 @@
+"""Whole piles of generated chunks, written as a build writes them, for the benchmarks that read."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from services.common.schema import FORMAT_ID
+from services.common.storage import FolderStore
+from services.merger.card import render_card
+from services.merger.chunks import ChunkStore
+from services.merger.parameters import MergeParameters
+from services.merger.plan import MergePlan, PlannedShard, plan_pile
+from services.merger.provenance import PileRecord, Provenance, ShardRecord
+from services.merger.rows import PlannedRow, list_digest
+from services.merger.shards import write_shard
+
+
+def merge(store: Path, rows: Sequence[PlannedRow], pile: Path, parameters: MergeParameters) -> None:
+    """Write shards, provenance and card."""
+    (pile / "data").mkdir(parents=True)
+    plan = plan_pile(rows, parameters)
+    chunks = ChunkStore(FolderStore(store))
+    shards = [_written(shard, chunks, pile) for shard in plan.shards]
+    _write_papers(pile, Provenance(_pile_record(rows, plan, shards, parameters), ()))
+
+
+def _written(shard: PlannedShard, chunks: ChunkStore, pile: Path) -> ShardRecord:
+    """Write a shard into the pile; return its part of the provenance."""
+    written = write_shard(shard, chunks, pile / shard.name)
+    return ShardRecord(name=shard.name, split=shard.split, **asdict(written))
+
+
+def _pile_record(
+    rows: Sequence[PlannedRow], plan: MergePlan, shards: Sequence[ShardRecord], parameters: MergeParameters
+) -> PileRecord:
+    """Return the first line of the provenance."""
+    sources = sorted({row.source for row in rows})
+    return PileRecord(
+        name="generated-pile",
+        format_id=FORMAT_ID,
+        rows_digest=list_digest(rows),
+        parameters=parameters,
+        sources=tuple(
+            {"name": name, "archive": "files", "identifier": name, "redistributable": True}
+            for name in sources
+        ),
+        split=plan.split,
+        shards=tuple(shards),
+    )
+
+
+def _write_papers(pile: Path, provenance: Provenance) -> None:
+    """Write provenance.jsonl and the card that belongs to it."""
+    data = provenance.to_bytes()
+    (pile / "provenance.jsonl").write_bytes(data)
+    card = render_card(provenance, hashlib.sha256(data).hexdigest())
+    (pile / "README.md").write_text(card, encoding="utf-8")
