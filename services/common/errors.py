@@ -59,6 +59,10 @@ class StoreSettingsError(StoreError, CallError):
     """The store's address, bucket or credentials are wrong."""
 
 
+class HubError(SpikemillError):
+    """The Hugging Face hub says no, and would say it again; the text tells what to do."""
+
+
 class DamagedOutputError(SpikemillError):
     """A file that the ledger names is missing or not what the ledger says."""
 
@@ -89,6 +93,7 @@ RETRY_TABLE: dict[type[BaseException], RetryPolicy] = {
     MemoryError: RetryPolicy(tries=3, waits=(timedelta(seconds=5), timedelta(seconds=60))),
     StoreError: RetryPolicy(tries=3, waits=(timedelta(seconds=10), timedelta(seconds=60))),
     DamagedOutputError: PERMANENT,
+    HubError: PERMANENT,
     RecordingError: PERMANENT,
     AssetError: PERMANENT,
     NoRangesError: PERMANENT,

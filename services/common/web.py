@@ -5,8 +5,6 @@ Nothing here tries again: the ledger does, for every request.
 
 import ssl
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
@@ -17,12 +15,11 @@ import httpx
 
 from services.common.errors import AssetError, NetworkError
 from services.common.pacing import RequestPacer
+from services.common.retry_after import retry_after_seconds
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 """How long a server may be silent, before its answer and within it."""
-LONGEST_PAUSE = 86_400.0
-"""The most seconds that a Retry-After is believed: beyond a day it is a date in the wrong form."""
 USER_AGENT = f"spikemill/{version('spikemill')}"
 
 _FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -107,22 +104,6 @@ def unreachable(address: str, error: Exception, about: str = "") -> NetworkError
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return NetworkError(f"{place} was silent for too long ({type(error).__name__}).")
     return NetworkError(f"{place} could not be reached, or the connection broke ({type(error).__name__}).")
-
-
-def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Return the pause that a Retry-After header asks for: it holds seconds, or a date."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return min(float(value), LONGEST_PAUSE)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = (moment - (now or datetime.now(UTC))).total_seconds()
-    return min(max(0.0, seconds), LONGEST_PAUSE)
 
 
 def strong_etag(headers: Mapping[str, str]) -> str | None:

@@ -1,0 +1,166 @@
+"""One push: all files to the hub's storage, one commit that makes them the dataset, and its tag.
+
+Until the commit the dataset is the old one. What was interrupted is done again from the start: a shard that
+the hub has is not sent, a commit that was made is found, a tag that is missing is added.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from huggingface_hub import CommitOperationAdd
+
+from services.common.errors import HubError
+from services.common.hub_target import Transfer
+from services.merger.hub.client import Hub
+from services.merger.hub.commit import Commit, commit
+from services.merger.hub.difference import Difference, HubFile, PileFile, difference, is_foreign
+from services.merger.hub.failures import LostAnswerError, MovedError
+from services.merger.hub.papers import Paper, drawn_pictures, picture_paths
+from services.merger.hub.pile_files import PileFiles
+from services.merger.hub.progress import Progress, ShardStep
+from services.merger.hub.repository import Standing, files_of, prepared, tag
+from services.merger.hub.shards import sent_shard
+from services.merger.provenance import PROVENANCE, release_name, release_tag
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What came of a push: the commit that holds the pile, whether it is new, and what travelled for it.
+
+    A shard counts as uploaded where bytes of it travelled, else as kept.
+    """
+
+    commit: str
+    url: str
+    tag: str
+    is_new: bool
+    uploaded_shards: int
+    uploaded_bytes: int
+    kept_shards: int
+    deleted: int
+
+
+@dataclass
+class Publication:
+    """A push on its way."""
+
+    hub: Hub
+    pile: PileFiles
+    transfer: Transfer
+    progress: Progress
+    papers: Sequence[Paper]
+    _additions: dict[str, CommitOperationAdd] = field(default_factory=dict)
+    _steps: dict[str, ShardStep] = field(default_factory=dict)
+    _tried: Difference | None = None
+
+    def run(self) -> Pushed:
+        """Compare, send, commit; do it again where somebody else was faster or an answer was lost."""
+        failures = 0
+        while True:
+            before = prepared(self.hub)
+            if self._tried is None:
+                require_no_other_dataset(self.hub, before)
+            change = compared(self.pile, self.papers, before.files)
+            self._send_shards(change)
+            if change.is_empty:
+                return self._tagged(before.commit or "", before.tags)
+            planned = self._commit(change, before)
+            self.progress.about_to_commit()
+            self._tried = change
+            try:
+                made = commit(self.hub, planned)
+            except (MovedError, LostAnswerError) as error:
+                failures += 1
+                trouble = error
+            else:
+                self._require_whole(made)
+                return self._tagged(made, before.tags)
+            self._bear(trouble, failures)
+
+    def _send_shards(self, change: Difference) -> None:
+        """Bring every shard to the hub that is not part of the dataset there, and tell of each once."""
+        shards = self.pile.provenance.pile.shards
+        for number, shard in enumerate(shards, start=1):
+            before = self.hub.cargo.arrived
+            if shard.name in change.uploaded and shard.name not in self._additions:
+                self._additions[shard.name] = sent_shard(self.hub, self.pile, shard, self.transfer)
+            elif shard.name in self._steps:
+                continue
+            travelled = self.hub.cargo.arrived - before
+            step = ShardStep(shard.name, number, len(shards), shard.bytes, travelled)
+            self._steps[shard.name] = step
+            self.progress.shard_done(step)
+
+    def _commit(self, change: Difference, before: Standing) -> Commit:
+        sha256 = self.pile.provenance_sha256
+        pictures = self._pictures if change.drawn else []
+        return Commit(
+            title=f"{self.pile.provenance.pile.name}: release {release_name(sha256)}",
+            text=f"The sha256 of {PROVENANCE} is {sha256}.",
+            parent=before.commit,
+            shards=[self._additions[name] for name in change.uploaded if name in self._additions],
+            papers=[
+                paper
+                for paper in (*self.papers, *pictures)
+                if not paper.file.equals(before.files.get(paper.path))
+            ],
+            deleted=change.deleted,
+        )
+
+    @cached_property
+    def _pictures(self) -> Sequence[Paper]:
+        return drawn_pictures(self.pile)
+
+    def _bear(self, trouble: MovedError | LostAnswerError, failures: int) -> None:
+        """Wait before the next round, or give up."""
+        pause = self.hub.patience.pause(failures, trouble.retry_after)
+        if pause is None:
+            raise trouble
+        _log.warning("%s Looking at %s again in %.0f s.", trouble, self.hub.target, pause)
+        time.sleep(pause)
+
+    def _require_whole(self, made: str) -> None:
+        """See that the commit holds the pile, by what the hub says of it."""
+        change = compared(self.pile, self.papers, files_of(self.hub, made))
+        if not change.is_empty:
+            raise HubError(
+                f"The commit {made} of {self.hub.target} is not the pile: {change}. The hub changed or left "
+                "out what was sent; see the repository's .gitattributes and .gitignore, then push again."
+            )
+
+    def _tagged(self, made: str, tags: Mapping[str, str]) -> Pushed:
+        """Tag the commit, and say what was done."""
+        name = release_tag(self.pile.provenance_sha256)
+        if name not in tags:
+            tag(self.hub, name, made)
+        uploaded = sum(step.travelled > 0 for step in self._steps.values())
+        return Pushed(
+            commit=made,
+            url=self.hub.target.address_of(made),
+            tag=name,
+            is_new=self._tried is not None,
+            uploaded_shards=uploaded,
+            uploaded_bytes=self.hub.cargo.arrived,
+            kept_shards=len(self._steps) - uploaded,
+            deleted=len(self._tried.deleted) if self._tried else 0,
+        )
+
+
+def require_no_other_dataset(hub: Hub, before: Standing) -> None:
+    """Refuse to take the place of a dataset that is no pile: a name may be mistyped."""
+    if is_foreign(before.files, PROVENANCE):
+        raise HubError(
+            f"{hub.target} holds a dataset that spikemill did not push: files in data/ or pictures/ and no "
+            f"{PROVENANCE}. Name another repository or branch, or delete those files first."
+        )
+
+
+def compared(pile: PileFiles, papers: Sequence[Paper], present: Mapping[str, HubFile]) -> Difference:
+    """Return how a pile differs from the files of a repository."""
+    shards = [PileFile(shard.name, shard.bytes, shard.sha256) for shard in pile.provenance.pile.shards]
+    return difference([*shards, *(paper.file for paper in papers)], picture_paths(pile).values(), present)

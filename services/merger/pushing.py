@@ -1,0 +1,87 @@
+"""The push of a release, as its job does it: what it tells the ledger, and which file it finds damaged."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.common.database import PATIENCE_FOR_RESULTS, is_connection_lost, patiently, transaction
+from services.common.errors import DamagedOutputError
+from services.common.heartbeat import Heartbeat
+from services.common.hub_target import HubTarget
+from services.common.ledger import pushes
+from services.common.models import Release
+from services.common.settings import settings
+from services.common.storage import Store
+from services.merger.assembly import DamagedFileError, pile_file
+from services.merger.hub import PileFiles, Pushed, ShardStep, StoredPile, push
+from services.merger.provenance import Provenance
+
+_log = logging.getLogger(__name__)
+
+
+def push_release(store: Store, release: Release, target: HubTarget, heartbeat: Heartbeat) -> Pushed:
+    """Push a release that stands in the store.
+
+    Raises `DamagedOutputError` where it does not stand there as it was assembled, `DamagedFileError` where it
+    is known which file is to blame.
+    """
+    pile = _BlamingPile(StoredPile(store, pile_file(release.digest or "", "").rstrip("/")))
+    if pile.provenance_sha256 != release.provenance_sha256:
+        raise DamagedOutputError(f"provenance.jsonl of release {release.digest} was changed.")
+    progress = _LedgerProgress(release.id, target, heartbeat)
+    return push(pile, target, transfer=settings().push_with, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _BlamingPile:
+    """A pile that says which of its files is damaged."""
+
+    pile: PileFiles
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.pile.provenance
+
+    @property
+    def provenance_sha256(self) -> str:
+        return self.pile.provenance_sha256
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        try:
+            with self.pile.local(name) as path:
+                yield path
+        except DamagedOutputError as error:
+            raise DamagedFileError(name, str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _LedgerProgress:
+    """Tells log and ledger of each shard, and ends the push where nobody waits for it any more."""
+
+    release: int
+    target: HubTarget
+    heartbeat: Heartbeat
+
+    def shard_done(self, step: ShardStep) -> None:
+        """Note how far the push is; a Postgres that is away for a moment stops nothing."""
+        self.heartbeat.check()
+        how = f"{step.travelled} bytes travelled" if step.travelled else "the hub had it"
+        _log.info("%s: %s, %d of %d shards", step.name, how, step.number, step.of)
+        try:
+            with transaction() as ledger:
+                pushes.note_pushed_shards(ledger, self.release, step.number)
+        except Exception as error:
+            if not is_connection_lost(error):
+                raise
+
+    def about_to_commit(self) -> None:
+        """Make sure that somebody still waits for this."""
+        self.heartbeat.check()
+        patiently(self._require_wanted, seconds=PATIENCE_FOR_RESULTS)
+
+    def _require_wanted(self) -> None:
+        with transaction() as ledger:
+            pushes.require_wanted_push(ledger, self.release, self.target)

@@ -1,0 +1,11 @@
+"""A publisher in a process of its own, to be killed: `push_program.py PILE ENDPOINT REPOSITORY TRANSFER`."""
+
+import sys
+from pathlib import Path
+
+from services.common.hub_target import HubTarget, Transfer
+from services.merger.hub import pile_in_folder, push
+
+if __name__ == "__main__":
+    pile, endpoint, repository, transfer = sys.argv[1:]
+    push(pile_in_folder(Path(pile)), HubTarget(repository, endpoint=endpoint), transfer=Transfer(transfer))
