@@ -11,7 +11,7 @@ _SUBJECT_OF_KIND = """
     (kind = 'plan') = (source_version_id IS NOT NULL)
     AND (kind = 'fetch') = (asset_id IS NOT NULL)
     AND (kind IN ('bin', 'stream')) = (session_id IS NOT NULL)
-    AND (kind IN ('freeze', 'assemble')) = (release_id IS NOT NULL)
+    AND (kind IN ('freeze', 'assemble', 'publish')) = (release_id IS NOT NULL)
     AND (kind = 'shard') = (shard_id IS NOT NULL)
 """
 
@@ -235,6 +235,48 @@ def upgrade() -> None:
         sa.Column(
             "published_at", sa.DateTime(timezone=True), nullable=True, comment="When the pile stood, audited."
         ),
+        sa.Column(
+            "hub_repository",
+            sa.Text(),
+            nullable=True,
+            comment="The dataset of the hub that it is to be pushed to, or was last: organisation/name.",
+        ),
+        sa.Column("hub_revision", sa.Text(), nullable=True, comment="The branch of that dataset."),
+        sa.Column(
+            "hub_private",
+            sa.Boolean(),
+            nullable=True,
+            comment="Whether that dataset is private if the push creates it.",
+        ),
+        sa.Column("hub_endpoint", sa.Text(), nullable=True, comment="The hub's address."),
+        sa.Column(
+            "hub_shards",
+            sa.BigInteger(),
+            nullable=True,
+            comment="How many of its shards the push under way found there or sent.",
+        ),
+        sa.Column(
+            "hub_commit",
+            sa.Text(),
+            nullable=True,
+            comment="The commit of the hub that holds it; empty until it is pushed.",
+        ),
+        sa.Column(
+            "hub_pushed_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When that commit was known to stand.",
+        ),
+        sa.CheckConstraint(
+            "(hub_commit IS NULL) = (hub_pushed_at IS NULL)", name=op.f("ck_releases_commit_has_time")
+        ),
+        sa.CheckConstraint(
+            "hub_commit IS NULL OR hub_repository IS NOT NULL", name=op.f("ck_releases_commit_has_repository")
+        ),
+        sa.CheckConstraint(
+            "num_nulls(hub_repository, hub_revision, hub_private, hub_endpoint) IN (0, 4)",
+            name=op.f("ck_releases_whole_target"),
+        ),
         sa.ForeignKeyConstraint(["build_id"], ["builds.id"], name=op.f("fk_releases_build_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_releases")),
         comment="A build with seed, split, fraction and shard limits; it freezes its list of rows.",
@@ -448,13 +490,14 @@ def upgrade() -> None:
                 "freeze",
                 "shard",
                 "assemble",
+                "publish",
                 name="kind",
                 native_enum=False,
                 create_constraint=True,
                 length=20,
             ),
             nullable=False,
-            comment="plan, fetch, bin, stream, freeze, shard or assemble.",
+            comment="plan, fetch, bin, stream, freeze, shard, assemble or publish.",
         ),
         sa.Column(
             "state",
@@ -476,7 +519,9 @@ def upgrade() -> None:
         sa.Column("source_version_id", sa.BigInteger(), nullable=True, comment="What a plan lists."),
         sa.Column("asset_id", sa.BigInteger(), nullable=True, comment="What a fetch copies."),
         sa.Column("session_id", sa.BigInteger(), nullable=True, comment="What a bin or a stream counts."),
-        sa.Column("release_id", sa.BigInteger(), nullable=True, comment="What is frozen or assembled."),
+        sa.Column(
+            "release_id", sa.BigInteger(), nullable=True, comment="What is frozen, assembled or published."
+        ),
         sa.Column("shard_id", sa.BigInteger(), nullable=True, comment="What is written."),
         sa.Column(
             "format_id", sa.Text(), nullable=True, comment="Only a worker of this format may claim it."

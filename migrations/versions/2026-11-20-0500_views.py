@@ -20,7 +20,10 @@ WITH open_releases AS (
     SELECT release.id, release.build_id, release.state
     FROM releases AS release
     JOIN builds AS build ON build.id = release.build_id
-    WHERE build.state = 'open' AND release.state IN ('waiting', 'frozen')
+    WHERE build.state = 'open' AND (
+        release.state IN ('waiting', 'frozen')
+        OR release.state = 'published' AND release.hub_repository IS NOT NULL AND release.hub_commit IS NULL
+    )
 )
 SELECT job.id AS job_id, release.build_id
 FROM open_releases AS release
@@ -44,7 +47,9 @@ UNION ALL
 SELECT job.id, release.build_id
 FROM open_releases AS release
 JOIN jobs AS job ON job.release_id = release.id
-WHERE (job.kind = 'freeze') = (release.state = 'waiting')
+WHERE job.kind = CASE release.state
+    WHEN 'waiting' THEN 'freeze' WHEN 'frozen' THEN 'assemble' WHEN 'published' THEN 'publish'
+END
 UNION ALL
 SELECT job.id, release.build_id
 FROM open_releases AS release
@@ -168,7 +173,9 @@ SELECT
     job.state,
     coalesce(source.name, build.pile) AS source,
     concat_ws('/', source.name, session.subject_id, session.session_id) AS session,
-    coalesce(asset.path, session.key, shard.name) AS file,
+    coalesce(
+        asset.path, session.key, shard.name, CASE WHEN job.kind = 'publish' THEN release.hub_repository END
+    ) AS file,
     job.attempt,
     job.failures,
     job.crashes,
@@ -182,6 +189,7 @@ JOIN builds AS build ON build.id = wanted.build_id
 LEFT JOIN assets AS asset ON asset.id = job.asset_id
 LEFT JOIN sessions AS session ON session.id = coalesce(job.session_id, asset.session_id)
 LEFT JOIN shards AS shard ON shard.id = job.shard_id
+LEFT JOIN releases AS release ON release.id = job.release_id
 LEFT JOIN source_versions AS source
     ON source.id = coalesce(job.source_version_id, session.source_version_id)
 WHERE job.error IS NOT NULL AND job.state <> 'done'

@@ -53,7 +53,32 @@ AllowMissing = Annotated[
 ]
 GiveUpAfter = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="How long an archive may be away: 30m, 6h; 2d if not given."),
+    typer.Option(
+        metavar="TIME", help="How long an archive or the hub may be away: 30m, 6h; 2d if not given."
+    ),
+]
+Push = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REPO",
+        help="Push the pile to this dataset of the Hugging Face hub, as organisation/name "
+        "or user/name (or SPIKEMILL_PUSH_TO).",
+    ),
+]
+Public = Annotated[
+    bool | None,
+    typer.Option(
+        "--public/--private",
+        help="Whether the dataset is public if the push makes it; private if not given "
+        "(or SPIKEMILL_PUSH_PUBLIC).",
+        show_default=False,
+    ),
+]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BRANCH", help="The branch to push to; main if not given (or SPIKEMILL_PUSH_REVISION)."
+    ),
 ]
 Pile = Annotated[
     str,

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from services.common.archives.versions import version_facts
 from services.common.catalogue import Catalogue, Source, load_catalogue
 from services.common.errors import CallError
+from services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
 from services.common.identity import digest
 from services.common.ledger.planning import BuildRequest, SourceRequest
 from services.common.schema import FORMAT_ID
@@ -24,6 +25,7 @@ class BuildOptions:
     session_limit: int | None = None
     allow_missing: bool = False
     adds_to_open_build: bool = False
+    push: HubTarget | None = None
 
 
 def named_catalogue(name: str | None, sources: Collection[str] | None) -> Catalogue:
@@ -55,7 +57,13 @@ def merge_parameters(**given: Any) -> MergeParameters:
 
 
 def build_request(catalogue: Catalogue, options: BuildOptions) -> BuildRequest:
-    """Return what is asked of the ledger; raises CallError where a folder of recordings is missing."""
+    """Return what is asked of the ledger.
+
+    Raises `CallError` where a folder of recordings is missing, or a source may not be pushed as is wanted.
+    """
+    if options.push is not None:
+        described = [source.describe() for source in catalogue.sources]
+        require_redistributable(described, otherwise=WITHOUT_PUSH)
     # A pile names its sources by name, so their order in the catalogue makes no other release.
     in_order = sorted(catalogue.sources, key=lambda source: source.name)
     sources = [source.with_api(settings()) for source in in_order]
@@ -69,6 +77,7 @@ def build_request(catalogue: Catalogue, options: BuildOptions) -> BuildRequest:
         session_limit=options.session_limit,
         allow_missing=options.allow_missing,
         adds_to_open_build=options.adds_to_open_build,
+        push=options.push,
     )
 
 

@@ -72,12 +72,18 @@ def running_build(home: Home, request: BuildRequest, *, binners: int) -> Iterato
         yield running
 
 
-def ask(store: Store, request: BuildRequest) -> OpenedBuild:
-    """Ask the ledger for a build, and see that what is said to be done still stands."""
-    with transaction() as ledger:
-        opened = planning.open_build(ledger, request)
-    heal(store, opened)
+def ask(store: Store | None, request: BuildRequest) -> OpenedBuild:
+    """Ask the ledger for a build, and see that what is said to be done still stands in the store."""
+    opened = _open(request)
+    if store is not None and heal(store, opened):
+        # What was lost may be made again as another release, which is to be pushed where this one was.
+        opened = _open(request)
     return opened
+
+
+def _open(request: BuildRequest) -> OpenedBuild:
+    with transaction() as ledger:
+        return planning.open_build(ledger, request)
 
 
 def use_ledger(address: str) -> None:

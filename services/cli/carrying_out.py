@@ -15,7 +15,7 @@ from services.cli.watching.snapshot import read_snapshot
 from services.cli.watching.views import view_on
 from services.cli.watching.watch import watch
 from services.common.database import transaction
-from services.common.ledger import figures
+from services.common.ledger import figures, pushes
 from services.common.ledger.planning import BuildRequest
 from services.common.models.builds import BuildState
 
@@ -57,4 +57,6 @@ def _build(home: Home, request: BuildRequest, workers: int) -> Outcome:
                 sessions_binned=last.sessions_done - first.sessions_done,
                 seconds=time.monotonic() - began,
                 worked=first.status.state == BuildState.OPEN,
+                push=request.push,
+                commit=pushes.commit_of(ledger, build, request.push) if request.push else None,
             )

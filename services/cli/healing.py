@@ -5,16 +5,20 @@ from services.common.ledger import contents, reopening
 from services.common.ledger.planning import OpenedBuild
 from services.common.storage import Store
 from services.merger.assembly import pile_file
+from services.merger.provenance import PROVENANCE
 
-_PAPERS = ("provenance.jsonl", "README.md")
+_PAPERS = (PROVENANCE, "README.md")
 
 
-def heal(store: Store, opened: OpenedBuild) -> None:
-    """Reopen what lost its output; what a published release needs no more is left alone."""
+def heal(store: Store, opened: OpenedBuild) -> bool:
+    """Reopen what lost its output, and tell whether a published release did.
+
+    What a published release needs no more is left alone.
+    """
     if opened.is_published:
-        _heal_release(store, opened.release)
-    else:
-        _heal_chunks(store, opened.build)
+        return _heal_release(store, opened.release)
+    _heal_chunks(store, opened.build)
+    return False
 
 
 def _heal_chunks(store: Store, build_id: int) -> None:
@@ -25,7 +29,7 @@ def _heal_chunks(store: Store, build_id: int) -> None:
                 reopening.reopen_session(ledger, chunk.session, f"Chunk {chunk.name} is gone.")
 
 
-def _heal_release(store: Store, release_id: int) -> None:
+def _heal_release(store: Store, release_id: int) -> bool:
     """Write lost files of a published release again, else let the pile be this release."""
     with transaction() as ledger:
         release, _ = contents.release_of(ledger, release_id)
@@ -35,5 +39,7 @@ def _heal_release(store: Store, release_id: int) -> None:
         lost = [shard.id for shard in shards if standing.get(pile_file(digest, shard.name)) != shard.bytes]
         if lost or any(pile_file(digest, paper) not in standing for paper in _PAPERS):
             reopening.reopen_release(ledger, release_id, lost)
-        elif store.pile() != digest:
+            return True
+        if store.pile() != digest:
             store.switch_pile(digest)
+    return False

@@ -43,4 +43,4 @@ def how_it_goes_on(home: Home, *, has_workers: bool) -> str:
     """Say what a person does next after a change of the ledger."""
     if has_workers:
         return "The running build takes it up."
-    return f"`spikemill build` with --home {home.path} goes on with it."
+    return f"The same `spikemill build` as before, with --home {home.path}, goes on with it."

@@ -12,6 +12,7 @@ from services.cli.commands.demo import demo
 from services.cli.commands.ledger import ledger
 from services.cli.commands.plan import plan
 from services.cli.commands.prune import prune
+from services.cli.commands.push import push
 from services.cli.commands.queue import queue
 from services.cli.commands.retry import retry
 from services.cli.commands.show import show
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Build large spike-count datasets from public neural recordings.",
 )
-for command in (build, demo, plan, queue, status, ledger, retry, waive, cancel, prune, verify, show):
+for command in (build, demo, plan, queue, status, ledger, retry, waive, cancel, prune, verify, show, push):
     app.command()(command)
 
 

@@ -8,6 +8,19 @@ from services.cli.printing import output
 from services.cli.wording import size
 from services.common.errors import CallError
 from services.common.storage import Store, is_object_address, store_at
+from services.merger.provenance import PROVENANCE
+
+
+def pile_in_store(store: Store, pile: str) -> str:
+    """Return the folder of a store that holds the pile of this address: its newest, or all of it.
+
+    Raises `CallError` where there is none.
+    """
+    release = store.pile()
+    folder = "" if release is None else f"piles/{release}"
+    if f"{folder}/{PROVENANCE}".lstrip("/") not in store.files(folder):
+        raise CallError(f"{pile} holds no pile; name a store that has one, or one of the piles in it.")
+    return folder
 
 
 @contextmanager
@@ -26,11 +39,9 @@ def pile_here(pile: str) -> Iterator[Path]:
 
 @contextmanager
 def _downloaded(store: Store, pile: str) -> Iterator[Path]:
-    release = store.pile()
-    prefix = "" if release is None else f"piles/{release}/"
+    release = pile_in_store(store, pile)
+    prefix = f"{release}/" if release else ""
     sizes = store.files(prefix)
-    if f"{prefix}provenance.jsonl" not in sizes:
-        raise CallError(f"{pile} holds no pile; name a store that has one, or one of the piles in it.")
     with store.draft("pile") as folder:
         output().print(f"Reading {size(sum(sizes.values()))} from {store.place}/{prefix} into {folder}")
         for name in sizes:

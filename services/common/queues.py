@@ -23,6 +23,7 @@ QUEUE_OF_KIND = {
     JobKind.FREEZE: Queue.MERGE,
     JobKind.SHARD: Queue.MERGE,
     JobKind.ASSEMBLE: Queue.MERGE,
+    JobKind.PUBLISH: Queue.MERGE,
 }
 
 

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.common.errors import CallError
+from services.common.hub_target import MAIN, Transfer
 from services.common.masking import hide
 
 _PREFIX = "SPIKEMILL_"
@@ -58,6 +59,20 @@ class Settings(BaseSettings):
         "", description="The sources of that catalogue to build; absent, those it takes by default."
     )
 
+    push_to: str | None = Field(
+        None,
+        description="The dataset of the Hugging Face hub that piles are pushed to, as organisation/name "
+        "or user/name; absent, to none.",
+    )
+    push_public: bool = Field(
+        default=False, description="Whether a dataset that a push creates is public; else it is private."
+    )
+    push_revision: str = Field(MAIN, description="The branch of that dataset.")
+    push_with: Transfer = Field(
+        Transfer.LFS,
+        description="How shards travel: lfs sends the files that the hub lacks, xet the parts that it lacks.",
+    )
+
     dandi_api: str = Field(
         "https://api.dandiarchive.org/api", description="What `api` means where a dandi source names none."
     )
@@ -100,7 +115,9 @@ class Settings(BaseSettings):
     )
     attempt_cap: int = Field(200, gt=0, description="The last bound on the attempts of one job.")
     give_up_after: timedelta = Field(
-        timedelta(days=2), ge=_NONE, description="How long an archive may be away before its jobs are dead."
+        timedelta(days=2),
+        ge=_NONE,
+        description="How long an archive or the hub may be away before its jobs are dead.",
     )
 
     postgres_bin: Path | None = Field(None, description="The folder that holds postgres and initdb.")

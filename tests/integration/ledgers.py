@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as Transaction
 
 from services.common.archives.base import Asset as ListedAsset
 from services.common.database import transaction
+from services.common.hub_target import HubTarget
 from services.common.identity import digest
 from services.common.ledger import (
     build_status,
@@ -19,6 +20,8 @@ from services.common.ledger import (
     freezing,
     listings,
     planning,
+    push_wishes,
+    pushes,
     recordings,
     releases,
     rooms,
@@ -36,7 +39,12 @@ PARAMETERS: dict[str, Any] = {"seed": 0, "split_by": "session"}
 
 
 def source(
-    name: str, *, version: str = "1", format_id: str = FORMAT_ID, fetch: str = "copy"
+    name: str,
+    *,
+    version: str = "1",
+    format_id: str = FORMAT_ID,
+    fetch: str = "copy",
+    redistributable: bool = True,
 ) -> planning.SourceRequest:
     """Ask for a source."""
     return planning.SourceRequest(
@@ -44,7 +52,7 @@ def source(
         name=name,
         archive="dandi",
         api="http://archive",
-        entry={"name": name, "fetch": fetch},
+        entry={"name": name, "fetch": fetch, "redistributable": redistributable},
         format_id=format_id,
         expected={},
     )
@@ -326,6 +334,27 @@ def assembled(claimed: Claim) -> Result:
     return Result({}, record)
 
 
+def target(name: str = "lab/pile", **changes: Any) -> HubTarget:
+    """Name a dataset of a made-up hub."""
+    return HubTarget(**{"repository": name, "endpoint": "http://hub"} | changes)
+
+
+def pushed(claimed: Claim, commit: str = "c" * 40) -> Result:
+    """Make up what a push came to."""
+    to = push_wishes.target_of(release(claimed.subject)) or target()
+
+    def record(session: Transaction) -> None:
+        pushes.record_push(session, claimed.subject, target=to, commit=commit)
+
+    return Result({"commit": commit}, record)
+
+
+def push(commit: str = "c" * 40) -> None:
+    """Run the push that is ready."""
+    claimed = claim(one_ready(JobKind.PUBLISH).id)
+    finish(claimed, pushed(claimed, commit))
+
+
 def planned(claimed: Claim) -> Result:
     """Make up what a plan came to: two sessions of two assets each."""
     with transaction() as ledger:
@@ -343,6 +372,7 @@ def result_of(claimed: Claim) -> Result:
         JobKind.FREEZE: frozen,
         JobKind.SHARD: shard_written,
         JobKind.ASSEMBLE: assembled,
+        JobKind.PUBLISH: pushed,
     }
     return results[claimed.kind](claimed)
 

@@ -12,13 +12,14 @@ from services.common.database import transaction
 from services.common.errors import AssetError, CallError, NetworkError, NoRangesError
 from services.common.ledger import endings, operations, reopening, waiving
 from services.common.ledger.claims import Claim, SupersededError
-from services.common.models import Asset, Attempt, Job, JobDependency, Session
+from services.common.models import Asset, Attempt, Build, Job, JobDependency, Release, Session
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState, Outcome
 from tests.integration import ledgers
 
 _STEPS = 60
 _WAYS = ("copy", "stream", "stream-or-copy")
+_TARGETS = (None, ledgers.target(), ledgers.target("lab/other"))
 
 
 class Crowd:
@@ -45,8 +46,9 @@ class Crowd:
                 self.waive,
                 self.reopen,
                 self.change_fetch,
+                self.lose_shard,
             ],
-            [4, 8, 8, 2, 2, 1, 0.3, 0.5, 0.7],
+            [4, 8, 8, 2, 2, 1, 0.3, 0.5, 0.7, 0.5],
         )
         does[0]()
 
@@ -108,14 +110,24 @@ class Crowd:
             with transaction() as ledger:
                 reopening.reopen_session(ledger, self._chance.choice(done), "Its chunk is gone.")
 
+    def lose_shard(self) -> None:
+        """Let a push find that a shard is damaged."""
+        if pushes := ledgers.ready(JobKind.PUBLISH):
+            shards = [job.shard_id for job in ledgers.jobs(JobKind.SHARD, JobState.DONE) if job.shard_id]
+            with transaction() as ledger:
+                reopening.reopen_while_pushed(
+                    ledger, pushes[0].release_id or 0, self._chance.sample(shards, k=1), "It is cut short."
+                )
+
     def change_fetch(self) -> None:
-        """Ask for the same build with other ways for its sources."""
+        """Ask for the same build with other ways for its sources, and another place on the hub or none."""
         if ledgers.build(self.build).state is BuildState.OPEN:
             assert self._ask(*self._chance.choices(_WAYS, k=len(_WAYS))) == self.build
 
     def _ask(self, *ways: str) -> int:
         sources = [ledgers.source(f"{self._pile}-{number}", fetch=fetch) for number, fetch in enumerate(ways)]
-        return ledgers.ask(sources=sources, pile=self._pile).build
+        push = self._chance.choice(_TARGETS)
+        return ledgers.ask(sources=sources, pile=self._pile, push=push).build
 
     def _one_held(self, *, forget: bool = True) -> Claim | None:
         if not self._held:
@@ -167,6 +179,20 @@ def check(build: int, capacity: int) -> None:
             )
         ).all()
         done = ledger.execute(select(Attempt.job_id).where(Attempt.outcome == Outcome.DONE)).all()
+        pushed = ledger.execute(
+            select(Job, Release.hub_commit)
+            .join(Release, Release.id == Job.release_id)
+            .where(Job.kind == JobKind.PUBLISH)
+        ).all()
+        wished = ledger.scalar(
+            select(func.count())
+            .select_from(Release)
+            .where(Release.hub_repository.is_not(None), Release.hub_commit.is_(None))
+            .where(Release.state == ReleaseState.PUBLISHED)
+        )
+        is_released = ledger.get_one(Build, build).state is BuildState.RELEASED
+    assert all((job.state is JobState.DONE) == bool(commit) for job, commit in pushed)
+    assert wished == 0 or not is_released
     assert Counter(unended) == Counter(running)
     assert without_chunk == 0
     assert waiting_copies == 0
@@ -180,11 +206,14 @@ def check(build: int, capacity: int) -> None:
         assert all(source.sealed_at for source in ledgers.sources())
 
 
-def bring_to_an_end(build: int, capacity: int) -> None:
-    """Let everybody behave: what is left behind expires, what is dead is retried, all the rest succeeds."""
+def bring_to_an_end(build: int, capacity: int, *, but_for: JobKind | None = None) -> None:
+    """Let everybody behave: what is left behind expires, what is dead is retried, all the rest succeeds.
+
+    It may be left to others to do the jobs of one kind.
+    """
     for _ in range(200):
         ledgers.sweep_once(capacity)
-        if ledgers.build(build).state is BuildState.RELEASED:
+        if ledgers.build(build).state is BuildState.RELEASED or (but_for and ledgers.ready(but_for)):
             return
         for kind in JobKind:
             for job in ledgers.jobs(kind, JobState.RUNNING):
@@ -206,11 +235,18 @@ def bring_to_an_end(build: int, capacity: int) -> None:
     database=None,
     phases=[Phase.generate],  # a shorter run of other events explains nothing
 )
-@given(seed=st.integers(0, 2**32), capacity=st.sampled_from([50, 250, 10_000]))
-def test_any_order_of_events_keeps_the_rules_and_the_build_ends(seed: int, capacity: int) -> None:
+@given(
+    seed=st.integers(0, 2**32),
+    capacity=st.sampled_from([50, 250, 10_000]),
+    begins_with=st.sampled_from([JobKind.PLAN, JobKind.FREEZE, JobKind.ASSEMBLE, JobKind.PUBLISH]),
+)
+def test_any_order_of_events_keeps_the_rules_and_the_build_ends(
+    seed: int, capacity: int, begins_with: JobKind
+) -> None:
     forget_all()
     pile = uuid4().hex
     crowd = Crowd(Random(seed), pile, capacity)  # noqa: S311 - repeatable, not secret
+    bring_to_an_end(crowd.build, capacity, but_for=begins_with)
     for _ in range(_STEPS):
         crowd.step()
         check(crowd.build, capacity)

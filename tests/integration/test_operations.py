@@ -91,6 +91,11 @@ def to_assemble() -> None:
     ledgers.sweep_once()
 
 
+def to_publish() -> None:
+    ledgers.done_build(push=ledgers.target())
+    ledgers.publish()
+
+
 @pytest.mark.parametrize(
     ("kind", "prepare"),
     [
@@ -100,6 +105,7 @@ def to_assemble() -> None:
         (JobKind.FREEZE, to_freeze),
         (JobKind.SHARD, to_shard),
         (JobKind.ASSEMBLE, to_assemble),
+        (JobKind.PUBLISH, to_publish),
     ],
 )
 def test_retry_heals_a_dead_job_of_any_kind(kind: JobKind, prepare: Callable[[], None]) -> None:

@@ -32,10 +32,11 @@ Answer = Sequence[Mapping[str, Any]]
 def copied_and_published() -> None:
     """Bring the pile `old` to its end: two copied sessions of a hundred bytes, one of which tests."""
     source = replace(ledgers.source("copied"), expected={"tokens": 80})
-    ledgers.ask(sources=[source], pile="old")
+    ledgers.ask(sources=[source], pile="old", push=ledgers.target())
     ledgers.plan(ledgers.listing("copied", 2))
     ledgers.complete()
     ledgers.publish(shards=2)
+    ledgers.push("c0ffee")
     with transaction() as ledger:
         ledger.execute(text("UPDATE shards SET split = 'test' WHERE name LIKE '%00001%'"))
         for asset in ledgers.assets():
@@ -150,6 +151,12 @@ def on_test_side(answer: Answer) -> None:
     assert (subject, session) in {(each.subject_id, each.session_id) for each in ledgers.sessions()}
 
 
+def on_the_hub(answer: Answer) -> None:
+    assert rows(answer, "pile", "hub_repository", "hub_revision", "hub_commit") == [
+        ("old", "lab/pile", "main", "c0ffee")
+    ]
+
+
 def chunks(answer: Answer) -> None:
     assert sorted(rows(answer, "source", "chunks", "size", "bits_per_token")) == [
         ("copied", 2, "80 bytes", 16),
@@ -169,6 +176,7 @@ ANSWERS: Mapping[str, Callable[[Answer], None]] = {
     "Bytes fetched": fetched,
     "Clipped cells and spikes left out": clipped,
     "Which sessions test": on_test_side,
+    "What is on the hub": on_the_hub,
     "Room that chunks take": chunks,
 }
 

@@ -23,7 +23,7 @@ from services.common.ledger import sweep
 from services.common.ledger.claims import Claim, SupersededError
 from services.common.ledger.endings import Result
 from services.common.models import Job
-from services.common.models.builds import ReleaseState
+from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState, Outcome
 from services.common.settings import settings
 from services.common.work import NETWORK_RETRIES, Handler, perform
@@ -371,6 +371,26 @@ def test_a_stream_that_is_killed_at_any_point_is_recorded_whole_or_not_at_all(
     run(app, job, lambda claim, _heartbeat: ledgers.streamed(claim))
     ledgers.publish()
     assert ledgers.only(JobKind.STREAM).state is JobState.DONE
+
+
+@_CRASH_POINTS
+def test_a_push_that_is_killed_at_any_point_is_recorded_whole_or_not_at_all(
+    app: Celery, point: str, state: JobState
+) -> None:
+    opened = ledgers.done_build(push=ledgers.target())
+    ledgers.publish()
+    job = ledgers.one_ready(JobKind.PUBLISH).id
+    subprocess.run([sys.executable, CRASHES, str(job), point], check=False)
+    assert ledgers.job(job).state is state
+    is_recorded = state is JobState.DONE
+    assert (ledgers.release(opened.release).hub_commit is not None) == is_recorded
+    assert (ledgers.build(opened.build).state is BuildState.RELEASED) == is_recorded
+    with transaction() as ledger:
+        sweep.expire_owner(ledger, job)
+    ledgers.set_job(job, not_before=ledgers.sources()[0].created_at)
+    run(app, job, lambda claim, _heartbeat: ledgers.pushed(claim, "second"))
+    assert ledgers.release(opened.release).hub_commit == ("c" * 40 if is_recorded else "second")
+    assert ledgers.build(opened.build).state is BuildState.RELEASED
 
 
 def test_a_zombie_does_not_undo_what_came_after_it(app: Celery, job: int) -> None:

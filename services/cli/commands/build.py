@@ -11,6 +11,7 @@ from services.cli.carrying_out import carry_out
 from services.cli.durations import parse_duration
 from services.cli.environment import decide
 from services.cli.local.home import Home
+from services.cli.pushing.target import wanted_target
 from services.cli.rebuilding.rebuild import rebuild
 from services.common.errors import CallError
 
@@ -37,16 +38,21 @@ def build(
     shard_bytes: arguments.ShardBytes = None,
     allow_missing: arguments.AllowMissing = False,
     give_up_after: arguments.GiveUpAfter = None,
+    push: arguments.Push = None,
+    public: arguments.Public = None,
+    revision: arguments.Revision = None,
     from_pile: FromPile = None,
     folder: Folders = None,
 ) -> None:
     """Build the pile on this machine, from start to end.
 
     It may be interrupted and run again. It starts Postgres, a broker and workers of its own;
-    SPIKEMILL_DATABASE_URL and SPIKEMILL_BROKER_URL name others. At the end the pile stands in DIR/pile.
+    SPIKEMILL_DATABASE_URL and SPIKEMILL_BROKER_URL name others. At the end the pile stands in DIR/pile,
+    and with --push on the Hugging Face hub.
     """
     if give_up_after is not None:
         decide(give_up_after=f"PT{parse_duration(give_up_after).total_seconds():.0f}S")
+    target = wanted_target(push, public=public, revision=revision)
     given = {
         "seed": seed,
         "split_by": split_by,
@@ -56,11 +62,13 @@ def build(
     if from_pile is not None:
         others = {"catalog": catalog, "limit": limit, "allow_missing": allow_missing or None}
         _refuse_beside_from(given | others | {"SOURCE": sources or None})
-        rebuild(Home(home), from_pile, folder or [], workers=workers)
+        rebuild(Home(home), from_pile, folder or [], workers=workers, push=target)
         return
     if folder:
         raise CallError("--folder is for --from; a catalogue names the folders itself.")
-    options = BuildOptions(merge_parameters(**given), session_limit=limit, allow_missing=allow_missing)
+    options = BuildOptions(
+        merge_parameters(**given), session_limit=limit, allow_missing=allow_missing, push=target
+    )
     carry_out(Home(home), build_request(named_catalogue(catalog, sources), options), workers=workers)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from services.merger.provenance import Provenance, SessionRecord
+from services.merger.provenance import PROVENANCE, Provenance, SessionRecord
 
 
 def differences(recorded: Provenance, found: Provenance) -> Iterator[str]:
@@ -15,7 +15,7 @@ def differences(recorded: Provenance, found: Provenance) -> Iterator[str]:
     yield from _sessions(recorded, found)
     yield from _shards(recorded, found)
     if recorded.to_bytes() != found.to_bytes():
-        yield "provenance.jsonl is not the same"
+        yield f"{PROVENANCE} is not the same"
 
 
 def _sessions(recorded: Provenance, found: Provenance) -> Iterator[str]:

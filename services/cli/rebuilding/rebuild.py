@@ -15,17 +15,20 @@ from services.cli.rebuilding.recipe import Recipe, read_pile_provenance, read_re
 from services.cli.watching.views import view_on
 from services.cli.watching.watch import Ending, watch
 from services.common.database import transaction
+from services.common.hub_target import HubTarget
 from services.common.ledger import contents, waiving
 from services.merger.freezing import waiver_for
 from services.merger.provenance import MissingRecord, Provenance
 
 
-def rebuild(home: Home, pile: Path, folders: Sequence[str], *, workers: int) -> None:
-    """Build a pile again and say whether it came out the same.
+def rebuild(
+    home: Home, pile: Path, folders: Sequence[str], *, workers: int, push: HubTarget | None = None
+) -> None:
+    """Build a pile again, push it where that is wanted, and say whether it came out the same.
 
     Raises `typer.Exit` where it did not, or could not be built.
     """
-    recipe = read_recipe(pile, folders)
+    recipe = read_recipe(pile, folders, push)
     if recipe.provenance.missing:
         with interruption_told():
             _waive_missing(home, recipe)

@@ -12,10 +12,9 @@ from services.common.catalogue import Catalogue
 from services.common.catalogue.mistakes import mistakes_of
 from services.common.catalogue.reader_options import WHOLE_FILE_READERS
 from services.common.errors import CallError
+from services.common.hub_target import HubTarget
 from services.common.ledger.planning import BuildRequest
-from services.merger.provenance import PileRecord, Provenance, parse_provenance
-
-_FILE = "provenance.jsonl"
+from services.merger.provenance import PROVENANCE, PileRecord, Provenance, parse_provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +31,23 @@ def read_pile_provenance(pile: Path) -> Provenance:
     Raises `CallError` where there is none, `DamagedOutputError` for a bad one.
     """
     try:
-        return parse_provenance((pile / _FILE).read_bytes())
+        return parse_provenance((pile / PROVENANCE).read_bytes())
     except OSError as error:
         raise CallError(
-            f"{pile / _FILE} cannot be read ({error.strerror}); name the folder of a pile, which holds it."
+            f"{pile / PROVENANCE} cannot be read ({error.strerror}); "
+            "name the folder of a pile, which holds it."
         ) from error
 
 
-def read_recipe(pile: Path, folders: Sequence[str]) -> Recipe:
+def read_recipe(pile: Path, folders: Sequence[str], push: HubTarget | None = None) -> Recipe:
     """Read how a pile was made; `folders` (`NAME=PATH`) say where the sources of archive `files` lie.
 
-    Raises `CallError` where a folder is missing, or bears another name than it did.
+    Raises `CallError` where a folder is missing, or bears another name than it did, or the pile may not be
+    pushed as is wanted.
     """
     provenance = read_pile_provenance(pile)
     catalogue = _catalogue(provenance.pile, _parse_folders(folders), pile)
-    options = BuildOptions(provenance.pile.parameters, session_limit=provenance.pile.session_limit)
+    options = BuildOptions(provenance.pile.parameters, session_limit=provenance.pile.session_limit, push=push)
     return Recipe(provenance, build_request(catalogue, options))
 
 
@@ -68,7 +69,7 @@ def _catalogue(record: PileRecord, folders: Mapping[str, Path], pile: Path) -> C
     try:
         return Catalogue.model_validate(data)
     except ValidationError as error:
-        lines = "\n".join(f"{pile / _FILE}: {line}" for line in mistakes_of(error, data))
+        lines = "\n".join(f"{pile / PROVENANCE}: {line}" for line in mistakes_of(error, data))
         raise CallError(lines) from error
 
 

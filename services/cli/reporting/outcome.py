@@ -13,12 +13,17 @@ from services.cli.reporting.token_table import token_table
 from services.cli.watching.snapshot import Snapshot
 from services.cli.watching.watch import Ending
 from services.cli.wording import count, duration
+from services.common.hub_target import HubTarget
 from services.common.ledger.figures import LeftOut, TokenCount
+from services.common.models.builds import ReleaseState
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of a build; `worked` tells whether there was anything to do."""
+    """The end of a build; `worked` tells whether there was anything to do.
+
+    `push` is where the pile was to be pushed to, and `commit` what holds it there.
+    """
 
     ending: Ending
     last: Snapshot
@@ -27,13 +32,15 @@ class Outcome:
     sessions_binned: int
     seconds: float
     worked: bool
+    push: HubTarget | None = None
+    commit: str | None = None
 
 
 def tell(outcome: Outcome, home: Home, console: Console) -> bool:
-    """Say how the build ended; return whether a pile stands that is what was asked for."""
+    """Say how the build ended; return whether the pile is where it was asked for."""
     if outcome.ending is Ending.RELEASED:
         _tell_release(outcome, home.pile, console)
-        return True
+        return _tell_push(outcome, console)
     if outcome.ending is Ending.STUCK:
         _tell_stuck(outcome, home, console)
     elif outcome.ending is Ending.CANCELLED:
@@ -55,6 +62,17 @@ def _tell_release(outcome: Outcome, pile: Path, console: Console) -> None:
     console.print(f"Pile: {pile}")
 
 
+def _tell_push(outcome: Outcome, console: Console) -> bool:
+    """Say where the pile is on the hub; return whether it is where it was asked for."""
+    if outcome.push is None:
+        return True
+    if outcome.commit is None:
+        complain(f"It is not pushed to {outcome.push}: another call took that back. Say --push again.")
+        return False
+    console.print(f"Pushed to {outcome.push}: {outcome.push.address_of(outcome.commit)}")
+    return True
+
+
 def _what_was_done(outcome: Outcome) -> str:
     if not outcome.worked:
         return "Nothing to do: this pile stands already."
@@ -70,6 +88,12 @@ def _tell_stuck(outcome: Outcome, home: Home, console: Console) -> None:
     lines = dead_lines(outcome.last.dead, home.path)
     for line in lines or ["Nothing can run any more, and nothing failed: see the logs of the home."]:
         complain(line)
+    if outcome.last.status.release_state == ReleaseState.PUBLISHED:
+        console.print(
+            f"The pile stands in {home.pile}, but it is not pushed to {outcome.last.status.hub}. "
+            "`spikemill retry` sends the push back to the queue; then say the same build again."
+        )
+        return
     done = outcome.last.sessions_done
     console.print(
         f"No new pile was made. {count(done, 'session')} {'is' if done == 1 else 'are'} done and stay so. "

@@ -11,6 +11,7 @@ from services.cli.watching.progress_table import progress_table
 from services.cli.watching.sentences import sentences
 from services.cli.watching.snapshot import Snapshot
 from services.cli.wording import count
+from services.common.ledger.build_status import BuildStatus
 from services.common.ledger.figures import LeftOut
 from services.common.models.builds import BuildState, ReleaseState
 
@@ -18,6 +19,12 @@ _STATES = {
     BuildState.RELEASED: "the pile stands",
     BuildState.CANCELLED: "cancelled; building again takes it up",
     BuildState.SUPERSEDED: "another build of this pile took its place",
+}
+_UNDER_WAY = {
+    ReleaseState.WAITING: "under way",
+    ReleaseState.FROZEN: "the pile is being merged",
+    ReleaseState.PUBLISHED: "the pile stands, and is being pushed to the hub",
+    ReleaseState.OUTDATED: "under way",
 }
 
 
@@ -41,8 +48,8 @@ def state_text(snapshot: Snapshot, *, has_workers: bool) -> str:
     if not status.runnable:
         return "it can go no further before what failed is retried or waived"
     if not has_workers:
-        return "nothing runs; `spikemill build` goes on with it"
-    return "the pile is being merged" if status.release_state == ReleaseState.FROZEN else "under way"
+        return "nothing runs; the same `spikemill build` goes on with it"
+    return _UNDER_WAY[ReleaseState(status.release_state)]
 
 
 def _troubles(snapshot: Snapshot, left_out: Sequence[LeftOut], home: Path) -> Iterator[str]:
@@ -54,3 +61,13 @@ def _troubles(snapshot: Snapshot, left_out: Sequence[LeftOut], home: Path) -> It
         yield from (f"  {left_out_line(session)}" for session in left_out)
     if snapshot.status.digest and snapshot.status.release_state == ReleaseState.PUBLISHED:
         yield f"Release: {snapshot.status.digest}"
+    yield from _hub(snapshot.status)
+
+
+def _hub(status: BuildStatus) -> Iterator[str]:
+    """Say where on the hub the release is, or is to be."""
+    if status.hub is not None and status.hub_commit is not None:
+        where = f"{status.hub.repository}, branch {status.hub.revision}"
+        yield f"Hub: {where}: {status.hub.address_of(status.hub_commit)}"
+    elif status.hub is not None and status.state == BuildState.OPEN:
+        yield f"Hub: to be pushed to {status.hub.repository}, branch {status.hub.revision}"

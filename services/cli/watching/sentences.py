@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from services.cli.watching.pace import Pace
 from services.cli.watching.snapshot import Snapshot, seconds_until
 from services.cli.wording import count, duration, rate
+from services.common.ledger.build_status import BuildStatus
 from services.common.ledger.figures import Failure, SourceProgress
 from services.common.models.builds import BuildState, ReleaseState
 
@@ -32,13 +33,20 @@ def speed(snapshot: Snapshot, pace: Pace) -> str:
 
 
 def merge_state(snapshot: Snapshot) -> str | None:
-    """Say how far the merge is, once it has begun."""
+    """Say how far the merge is, once it has begun, and then how far the push to the hub."""
     status = snapshot.status
+    if status.release_state == ReleaseState.PUBLISHED and status.state == BuildState.OPEN:
+        return _push_state(status)
     if status.release_state != ReleaseState.FROZEN:
         return None
     if status.shards_done < status.shards:
         return f"merging: {status.shards_done} of {count(status.shards, 'shard')} written"
     return f"merging: {count(status.shards, 'shard')} written, the pile is read once more"
+
+
+def _push_state(status: BuildStatus) -> str:
+    done = f": {status.hub_shards} of {count(status.shards, 'shard')} are there" if status.hub_shards else ""
+    return f"pushing to {status.hub}{done}"
 
 
 def waits(snapshot: Snapshot, *, has_workers: bool = True) -> Iterator[str]:

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Transaction
 
+from services.common.hub_target import HubTarget
+from services.common.ledger.push_wishes import target_of
+
 
 @dataclass(frozen=True, slots=True)
 class BuildStatus:
     """A build and its newest release.
 
     `runnable` counts the jobs that may still run; `silent_for` is the time since the sweeper last ended a
-    round, in seconds.
+    round, in seconds. `hub_...` is where the release is to be pushed to, or was, and as which commit;
+    `hub_shards` is how many of its shards are there while it is being pushed.
     """
 
     build: int
@@ -25,19 +29,35 @@ class BuildStatus:
     shards_done: int
     tokens_done: int
     silent_for: float
+    hub_endpoint: str | None
+    hub_repository: str | None
+    hub_revision: str | None
+    hub_private: bool | None
+    hub_shards: int | None
+    hub_commit: str | None
+
+    @property
+    def hub(self) -> HubTarget | None:
+        """Where the release is to be pushed to, or was."""
+        return target_of(self)
 
 
 _NEWEST_BUILD = text("""
-    SELECT id FROM builds
+    SELECT build.id FROM builds AS build
+    JOIN releases AS release ON release.build_id = build.id
     ORDER BY
-        (state = 'open') DESC,
-        (SELECT max(release.id) FROM releases AS release WHERE release.build_id = builds.id) DESC
+        (build.state = 'open') DESC,
+        greatest(release.created_at, release.published_at, release.hub_pushed_at) DESC,
+        release.id DESC
     LIMIT 1
 """)
 
 
 def newest_build(transaction: Transaction) -> int | None:
-    """Return the build that people mean when they name none: the open one, else the newest."""
+    """Return the build that people mean when they name none: the open one, else the newest.
+
+    Newest is what was asked for, published or pushed last: an earlier build that is pushed again is it again.
+    """
     build: int | None = transaction.scalar(_NEWEST_BUILD)
     return build
 
@@ -93,11 +113,19 @@ _STATUS = text("""
         (SELECT coalesce(sum(tokens), 0)::bigint FROM token_ledger WHERE build_id = build.id) AS tokens_done,
         (
             SELECT coalesce(extract(epoch FROM clock_timestamp() - swept_at), 0)::float FROM ledger_mark
-        ) AS silent_for
+        ) AS silent_for,
+        release.hub_endpoint, release.hub_repository, release.hub_revision, release.hub_private,
+        release.hub_shards, release.hub_commit
     FROM builds AS build
     JOIN LATERAL (
         SELECT * FROM releases WHERE build_id = build.id
-        ORDER BY (state IN ('waiting', 'frozen')) DESC, (state = 'published') DESC, id DESC LIMIT 1
+        ORDER BY
+            (state IN ('waiting', 'frozen')) DESC,
+            (state = 'published') DESC,
+            (hub_repository IS NOT NULL AND hub_commit IS NULL) DESC,
+            greatest(created_at, published_at, hub_pushed_at) DESC,
+            id DESC
+        LIMIT 1
     ) AS release ON true
     WHERE build.id = :build
 """)

@@ -8,6 +8,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.ledger.claims import SupersededError
+from services.common.ledger.push_wishes import inherit_commit
 from services.common.models import Job, JobDependency, Release, Shard, ShardRow
 from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind, JobState
@@ -72,11 +73,14 @@ def freeze(transaction: Transaction, release_id: int, frozen: FrozenRelease) -> 
 
 def _outdate_twin(transaction: Transaction, release: Release, digest: str) -> None:
     """Let this release take the place of an earlier one that came to the same list."""
-    transaction.execute(
+    twin = transaction.scalar(
         update(Release)
         .where(Release.digest == digest, Release.id != release.id, Release.state != ReleaseState.OUTDATED)
         .values(state=ReleaseState.OUTDATED)
+        .returning(Release)
     )
+    if twin is not None:
+        inherit_commit(release, twin)
 
 
 def _add_shard(transaction: Transaction, release_id: int, planned: FrozenShard) -> int:

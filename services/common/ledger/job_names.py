@@ -16,9 +16,12 @@ class JobNames:
     source: str | None
     session: str | None
     file: str | None
+    repository: str | None
 
     def __str__(self) -> str:
         """Return the names from the whole to the part; a file's path mostly says its session."""
+        if self.repository:
+            return f"{self.pile} → {self.repository}"
         return " · ".join(filter(None, (self.source or self.pile, self.file or self._session_in_source())))
 
     def _session_in_source(self) -> str | None:
@@ -31,7 +34,8 @@ _NAMES = text("""
         job.id, build.id AS build, build.pile, source.name AS source,
         CASE WHEN session.id IS NOT NULL
             THEN concat_ws('/', source.name, session.subject_id, session.session_id) END AS session,
-        coalesce(asset.path, shard.name) AS file
+        coalesce(asset.path, shard.name) AS file,
+        CASE WHEN job.kind = 'publish' THEN release.hub_repository END AS repository
     FROM jobs AS job
     LEFT JOIN assets AS asset ON asset.id = job.asset_id
     LEFT JOIN sessions AS session ON session.id = coalesce(job.session_id, asset.session_id)

@@ -76,5 +76,5 @@ def lock_before_job(transaction: Transaction, kind: JobKind, subject: int) -> No
         lock_sessions(transaction, [subject])
     elif kind is JobKind.FETCH:
         lock_sessions(transaction, select(Asset.session_id).where(Asset.id == subject))
-    elif kind in {JobKind.FREEZE, JobKind.ASSEMBLE}:
+    elif kind in {JobKind.FREEZE, JobKind.ASSEMBLE, JobKind.PUBLISH}:
         lock_releases(transaction)

@@ -8,24 +8,17 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
+from services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
 from services.common.identity import digest
 from services.common.ledger.locks import lock_releases
+from services.common.ledger.push_wishes import is_push_wanted, want_push
+from services.common.ledger.wanted_releases import wanted_release
 from services.common.ledger.ways import follow_entry, ways_of
-from services.common.models import Build, BuildSource, Job, Release, SourceVersion
+from services.common.models import Build, BuildSource, Job, SourceVersion
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.pile:' || :pile))")
-
-
-_STILL_MISSING = text("""
-    SELECT source.name, session.key
-    FROM build_sessions AS wanted
-    JOIN session_states AS state ON state.session_id = wanted.session_id
-    JOIN sessions AS session ON session.id = wanted.session_id
-    JOIN source_versions AS source ON source.id = session.source_version_id
-    WHERE wanted.build_id = :build AND state.state IN ('failed', 'waived')
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +36,7 @@ class SourceRequest:
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """A build and the release that is wanted of it."""
+    """A build, the release that is wanted of it, and where on the hub that is to be, if anywhere."""
 
     pile: str
     notes: str | None
@@ -52,6 +45,7 @@ class BuildRequest:
     session_limit: int | None = None
     allow_missing: bool = False
     adds_to_open_build: bool = False
+    push: HubTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +58,12 @@ class OpenedBuild:
 
 
 def open_build(transaction: Transaction, request: BuildRequest) -> OpenedBuild:
-    """Ask for a build, and make it the open one of its pile unless its release is published already.
+    """Ask for a build, and make it the open one of its pile unless all that is asked for is done already.
 
     An equal build is found again with all that was done for it. What was open under the same pile name is
     superseded; with `adds_to_open_build` the sources of an open build are kept and the new ones join them, so
-    that two calls never publish half of what was asked for.
+    that two calls never publish half of what was asked for. The last call says where its release is pushed
+    to, also where it was before. Raises `CallError` where it may not be pushed.
     """
     transaction.execute(_ONE_AT_A_TIME, {"pile": request.pile})
     lock_releases(transaction)
@@ -77,11 +72,14 @@ def open_build(transaction: Transaction, request: BuildRequest) -> OpenedBuild:
     versions = {_source_version(transaction, source) for source in sources}
     if request.adds_to_open_build:
         versions |= _sources_of_open_build(transaction, request)
+    if request.push is not None:
+        _require_redistributable(transaction, versions)
     build_id = _build(transaction, request, versions)
     _supersede_others(transaction, request.pile, build_id)
-    release = _wanted_release(transaction, build_id, request)
+    release = wanted_release(transaction, build_id, request.parameters, allow_missing=request.allow_missing)
+    want_push(transaction, release, request.push)
     is_published = release.state is ReleaseState.PUBLISHED
-    state = BuildState.RELEASED if is_published else BuildState.OPEN
+    state = BuildState.RELEASED if is_published and not is_push_wanted(release) else BuildState.OPEN
     transaction.execute(update(Build).where(Build.id == build_id).values(state=state, notes=request.notes))
     return OpenedBuild(build_id, release.id, is_published)
 
@@ -128,6 +126,14 @@ def _sources_of_open_build(transaction: Transaction, request: BuildRequest) -> s
     return set(transaction.scalars(kept))
 
 
+def _require_redistributable(transaction: Transaction, versions: set[int]) -> None:
+    """Refuse sources that may not be published, also those that an earlier call brought."""
+    require_redistributable(
+        transaction.scalars(select(SourceVersion.entry).where(SourceVersion.id.in_(versions))),
+        otherwise=WITHOUT_PUSH,
+    )
+
+
 def _build(transaction: Transaction, request: BuildRequest, versions: set[int]) -> int:
     """Find or add the build of these source versions."""
     digests = transaction.scalars(
@@ -153,44 +159,3 @@ def _supersede_others(transaction: Transaction, pile: str, build_id: int) -> Non
         .where(Build.pile == pile, Build.id != build_id, Build.state == BuildState.OPEN)
         .values(state=BuildState.SUPERSEDED)
     )
-
-
-def _wanted_release(transaction: Transaction, build_id: int, request: BuildRequest) -> Release:
-    """Return the release that is asked for, in progress or published; no other stays in progress."""
-    standing = transaction.scalars(
-        select(Release)
-        .where(Release.build_id == build_id, Release.state != ReleaseState.OUTDATED)
-        .order_by(Release.id.desc())
-        .with_for_update()
-    ).all()
-    wanted = next((release for release in standing if _is_wanted(release, request)), None)
-    if wanted is not None and _misses_what_was_retried(transaction, wanted):
-        wanted = None
-    for release in standing:
-        if release is not wanted and release.state is not ReleaseState.PUBLISHED:
-            release.state = ReleaseState.OUTDATED
-    transaction.flush()
-    if wanted is None:
-        wanted = Release(
-            build_id=build_id,
-            state=ReleaseState.WAITING,
-            parameters=request.parameters,
-            allow_missing=request.allow_missing,
-        )
-        transaction.add(wanted)
-        transaction.flush()
-    return wanted
-
-
-def _is_wanted(release: Release, request: BuildRequest) -> bool:
-    return release.parameters == request.parameters and release.allow_missing == request.allow_missing
-
-
-def _misses_what_was_retried(transaction: Transaction, release: Release) -> bool:
-    """Tell whether a published release goes without a session that a person sent back to the queue since."""
-    if release.state is not ReleaseState.PUBLISHED or not release.missing:
-        return False
-    still_missing = transaction.execute(_STILL_MISSING, {"build": release.build_id})
-    return not {(left["source"], left["path"]) for left in release.missing} <= {
-        (source, key) for source, key in still_missing
-    }

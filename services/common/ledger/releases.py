@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session as Transaction
 
 from services.common.ledger.claims import SupersededError
 from services.common.ledger.locks import lock_releases
+from services.common.ledger.push_wishes import inherit_wish, is_push_wanted, queue_push
 from services.common.ledger.wanted import BUILD_SESSIONS
 from services.common.models import Build, Job, Release, Shard
 from services.common.models.builds import BuildState, ReleaseState
@@ -41,8 +42,8 @@ def record_shard(transaction: Transaction, shard_id: int, *, size: int, sha256: 
 
 
 def publish_release(transaction: Transaction, release_id: int, *, provenance_sha256: str) -> None:
-    """Call a release published, and its build released unless a newer one took its place."""
-    build_id = transaction.scalar(
+    """Call a release published, and its build released unless it waits for the push to the hub."""
+    release = transaction.scalar(
         update(Release)
         .where(Release.id == release_id, Release.state == ReleaseState.FROZEN)
         .values(
@@ -50,13 +51,27 @@ def publish_release(transaction: Transaction, release_id: int, *, provenance_sha
             published_at=func.clock_timestamp(),
             provenance_sha256=provenance_sha256,
         )
-        .returning(Release.build_id)
+        .returning(Release)
     )
-    if build_id is None:
+    if release is None:
         raise SupersededError(f"Release {release_id} is no longer the wanted one.")
+    if is_push_wanted(release):
+        queue_push(transaction, release_id)
+    else:
+        end_build(transaction, release.build_id)
+
+
+def end_build(transaction: Transaction, build_id: int) -> None:
+    """Call a build released, unless another took its place or a release of it is still being made."""
+    unfinished = (
+        select(Release.id)
+        .where(Release.build_id == build_id)
+        .where(Release.state.in_([ReleaseState.WAITING, ReleaseState.FROZEN]))
+        .exists()
+    )
     transaction.execute(
         update(Build)
-        .where(Build.id == build_id, Build.state == BuildState.OPEN)
+        .where(Build.id == build_id, Build.state == BuildState.OPEN, ~unfinished)
         .values(state=BuildState.RELEASED)
     )
 
@@ -93,7 +108,7 @@ def outdate_releases_of(transaction: Transaction, sessions: Select[int] | Sequen
 
 
 def replace_release(transaction: Transaction, release: Release) -> None:
-    """Outdate a release and want it anew, with the same parameters."""
+    """Outdate a release and want it anew, with the same parameters, and where it was wanted."""
     release.state = ReleaseState.OUTDATED
     transaction.flush()
     again = Release(
@@ -102,5 +117,6 @@ def replace_release(transaction: Transaction, release: Release) -> None:
         allow_missing=release.allow_missing,
         state=ReleaseState.WAITING,
     )
+    inherit_wish(again, release)
     transaction.add(again)
     transaction.flush()

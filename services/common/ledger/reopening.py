@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session as Transaction
 from services.common.ledger.attempts import start_again, withdraw_attempts
 from services.common.ledger.endings import bury
 from services.common.ledger.locks import lock_jobs, lock_releases
+from services.common.ledger.push_wishes import is_push_wanted, restart_push
 from services.common.ledger.releases import replace_release
 from services.common.ledger.restarting import restart_session
 from services.common.models import Build, Job, Release, Row, Session, Shard, ShardRow
@@ -44,6 +45,29 @@ def reopen_release(transaction: Transaction, release_id: int, lost_shards: Seque
     assembly = (Job.release_id == release_id) & (Job.kind == JobKind.ASSEMBLE)
     lock_jobs(transaction, assembly)
     start_again(transaction, assembly, JobState.BLOCKED)
+    if is_push_wanted(release):
+        restart_push(transaction, release_id)
+
+
+def reopen_while_pushed(
+    transaction: Transaction, release_id: int, lost_shards: Sequence[int], reason: str
+) -> None:
+    """Make again what a push found damaged: shards, or without any the papers; too often, and it is dead.
+
+    Nothing happens where the release is no longer the one that stands and is wanted on the hub.
+    """
+    lock_releases(transaction)
+    release = transaction.get_one(Release, release_id)
+    build = transaction.get_one(Build, release.build_id)
+    is_standing = release.state is ReleaseState.PUBLISHED and build.state is BuildState.OPEN
+    if not (is_standing and is_push_wanted(release)):
+        return
+    reopen_release(transaction, release_id, lost_shards)
+    written_again = Job.shard_id.in_(lost_shards)
+    assembled_again = (Job.release_id == release_id) & (Job.kind == JobKind.ASSEMBLE)
+    damaged = written_again if lost_shards else assembled_again
+    for job in transaction.scalars(select(Job).where(damaged).order_by(Job.id).with_for_update()).all():
+        _count_reopened(transaction, job, reason)
 
 
 def _need_pruned_chunks(transaction: Transaction, shards: Sequence[int]) -> bool:

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.common.models.base import Model, stored_by_value
@@ -14,7 +14,7 @@ class BuildState(StrEnum):
     """Whether anybody still waits for a build."""
 
     OPEN = "open"  # its jobs are sent to workers
-    RELEASED = "released"  # its newest release is published
+    RELEASED = "released"  # its newest release is published, and pushed to the hub where that is wanted
     SUPERSEDED = "superseded"  # a newer build of the same pile took its place
     CANCELLED = "cancelled"  # a person stopped it
 
@@ -74,6 +74,12 @@ class Release(Model):
             postgresql_where=text("state IN ('waiting', 'frozen')"),
         ),
         Index("uq_releases_digest", "digest", unique=True, postgresql_where=text("state <> 'outdated'")),
+        CheckConstraint(
+            "num_nulls(hub_repository, hub_revision, hub_private, hub_endpoint) IN (0, 4)",
+            name="whole_target",
+        ),
+        CheckConstraint("hub_commit IS NULL OR hub_repository IS NOT NULL", name="commit_has_repository"),
+        CheckConstraint("(hub_commit IS NULL) = (hub_pushed_at IS NULL)", name="commit_has_time"),
         {"comment": "A build with seed, split, fraction and shard limits; it freezes its list of rows."},
     )
 
@@ -101,6 +107,21 @@ class Release(Model):
     )
     frozen_at: Mapped[datetime | None] = mapped_column(comment="When its list was frozen.")
     published_at: Mapped[datetime | None] = mapped_column(comment="When the pile stood, audited.")
+    hub_repository: Mapped[str | None] = mapped_column(
+        comment="The dataset of the hub that it is to be pushed to, or was last: organisation/name."
+    )
+    hub_revision: Mapped[str | None] = mapped_column(comment="The branch of that dataset.")
+    hub_private: Mapped[bool | None] = mapped_column(
+        comment="Whether that dataset is private if the push creates it."
+    )
+    hub_endpoint: Mapped[str | None] = mapped_column(comment="The hub's address.")
+    hub_shards: Mapped[int | None] = mapped_column(
+        comment="How many of its shards the push under way found there or sent."
+    )
+    hub_commit: Mapped[str | None] = mapped_column(
+        comment="The commit of the hub that holds it; empty until it is pushed."
+    )
+    hub_pushed_at: Mapped[datetime | None] = mapped_column(comment="When that commit was known to stand.")
 
 
 class Shard(Model):

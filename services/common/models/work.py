@@ -20,6 +20,7 @@ class JobKind(StrEnum):
     FREEZE = "freeze"  # orders, splits and plans the shards of a release
     SHARD = "shard"  # writes one shard
     ASSEMBLE = "assemble"  # card, provenance, audit, switch
+    PUBLISH = "publish"  # pushes a pile that stands to the Hugging Face hub
 
 
 COUNTING = frozenset({JobKind.BIN, JobKind.STREAM})
@@ -41,7 +42,7 @@ _SUBJECT_OF_KIND = """
     (kind = 'plan') = (source_version_id IS NOT NULL)
     AND (kind = 'fetch') = (asset_id IS NOT NULL)
     AND (kind IN ('bin', 'stream')) = (session_id IS NOT NULL)
-    AND (kind IN ('freeze', 'assemble')) = (release_id IS NOT NULL)
+    AND (kind IN ('freeze', 'assemble', 'publish')) = (release_id IS NOT NULL)
     AND (kind = 'shard') = (shard_id IS NOT NULL)
 """
 
@@ -69,7 +70,8 @@ class Job(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True, comment="Its number in this ledger.")
     kind: Mapped[JobKind] = mapped_column(
-        stored_by_value(JobKind, "kind"), comment="plan, fetch, bin, stream, freeze, shard or assemble."
+        stored_by_value(JobKind, "kind"),
+        comment="plan, fetch, bin, stream, freeze, shard, assemble or publish.",
     )
     state: Mapped[JobState] = mapped_column(
         stored_by_value(JobState, "state"), comment="blocked, ready, running, done, dead or waived."
@@ -82,7 +84,7 @@ class Job(Model):
         ForeignKey("sessions.id"), comment="What a bin or a stream counts."
     )
     release_id: Mapped[int | None] = mapped_column(
-        ForeignKey("releases.id"), comment="What is frozen or assembled."
+        ForeignKey("releases.id"), comment="What is frozen, assembled or published."
     )
     shard_id: Mapped[int | None] = mapped_column(ForeignKey("shards.id"), comment="What is written.")
     format_id: Mapped[str | None] = mapped_column(comment="Only a worker of this format may claim it.")

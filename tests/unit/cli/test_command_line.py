@@ -51,6 +51,11 @@ def test_the_version_is_that_of_the_distribution(run: Run, capsys: pytest.Captur
         (["build", "--from", "."], "name the folder of a pile"),
         (["build", "--from", ".", "--seed", "1", "--limit", "2"], "leave out seed, limit"),
         (["build", "--from", ".", "--allow-missing"], "leave out allow-missing"),
+        (["build", "--catalog", "demo", "--push", "pile"], "'pile' is no repository of the hub"),
+        (["build", "--catalog", "demo", "--revision", "next"], "name a dataset with --push"),
+        (["queue", "--catalog", "demo", "--public"], "name a dataset with --push"),
+        (["push", "nowhere", "lab/pile"], "holds no pile"),
+        (["push", ".", "lab/pile", "--revision", "a b"], "'a b' is no branch"),
         (["plan"], "Name a catalogue"),
         (["queue", "--catalog", "demo"], "Nothing runs in"),
         (["status"], "there is no ledger in"),
@@ -103,7 +108,7 @@ def test_each_command_explains_itself_in_80_columns(
     monkeypatch.setenv("COLUMNS", "80")
     assert run("--help") == 0
     commands = re.findall(r"^  ([a-z]+)  ", capsys.readouterr().out, flags=re.MULTILINE)
-    assert len(commands) == 12
+    assert len(commands) == 13
     for command in commands:
         assert run(command, "--help") == 0
         said = capsys.readouterr().out

@@ -93,7 +93,7 @@ def test_key_to_the_store_reaches_whoever_uses_it(tmp_path: Path, passwords: Pas
     cluster.fill(join, passwords, ME)
     files_of = cluster.shares(passwords, given_keys(join))
     knowing = {share for share, files in files_of.items() if files.items() >= KEYS.items()}
-    assert knowing == {"ledger", "worker"}
+    assert knowing == {"ledger", "worker", "merger"}
     assert received(join).items() >= KEYS.items()
 
 
