@@ -1,7 +1,7 @@
 """`python -m services.secrets`: run once before the services start, as root; it may be run again at any time.
 
 It draws the passwords that are missing, writes for each service what that one needs to know, and gives the
-spool and the store to the user that the services run as.
+spool, the store and the volumes of the hub to the user that the services run as.
 """
 
 import os
@@ -33,6 +33,10 @@ SHARES = Path("/secrets")
 SPOOL = Path("/spool")
 STORE = Path("/spikemill/var")
 JOIN = Path("/join")
+HUB = Path("/hub")
+HUB_CACHE = Path("/hub-cache")
+HUB_TOKEN = Path("/run/secrets/hub_token")
+"""The token of the Hugging Face hub, where the caller gave one."""
 CHECKOUT = Path("/checkout")
 """A file of the checkout, whose owner is the caller."""
 
@@ -43,7 +47,8 @@ def main() -> None:
     try:
         caller = owner_of(CHECKOUT)
         hand_over_store(STORE, user, caller)
-        hand_over(SPOOL, user)
+        for volume in (SPOOL, HUB, HUB_CACHE):
+            hand_over(volume, user)
         share_out(prepared(Passwords.kept_in(PASSWORDS, _ROOT), caller), user)
     except (CertificateError, ClusterError, OSError, OwnershipError, PasswordError) as error:
         sys.exit(str(error))
@@ -56,11 +61,12 @@ def main() -> None:
 
 def prepared(passwords: Passwords, caller: Owner) -> Mapping[str, Files]:
     """Return the files of each share; where other hosts may join, their folder is filled as well."""
+    hub_token = HUB_TOKEN.read_text() if HUB_TOKEN.exists() else ""
     if not os.environ.get("SPIKEMILL_BIND"):
-        return shares(passwords, Servers())
+        return shares(passwords, Servers(), hub_token)
     cluster = Cluster.decided(os.environ, Authority.kept_in(PASSWORDS / "authority.pem", _ROOT))
     cluster.fill(JOIN, passwords, caller)
-    return cluster.shares(passwords, given_keys(JOIN))
+    return cluster.shares(passwords, given_keys(JOIN), hub_token)
 
 
 def share_out(files_of: Mapping[str, Files], user: Owner) -> None:

@@ -53,7 +53,7 @@ class Cluster:
             authority=authority,
         )
 
-    def shares(self, passwords: Passwords, keys: Files) -> Mapping[str, Files]:
+    def shares(self, passwords: Passwords, keys: Files, hub_token: str = "") -> Mapping[str, Files]:
         """Return the files of each share of the first host: as on a single one, but for TLS and the store."""
         authority = {AUTHORITY: self.authority.certificate}
         server = {_OF_SERVER: self.authority.signed(("postgres", "redis"), self.address)}
@@ -62,10 +62,11 @@ class Cluster:
             "redis": server,
             "ledger": keys,
             "worker": keys,
+            "merger": keys,
         }
         return {
             share: {**files, **authority, **added.get(share, {})}
-            for share, files in shares(passwords, Servers(encrypted=True)).items()
+            for share, files in shares(passwords, Servers(encrypted=True), hub_token).items()
         }
 
     def fill(self, folder: Path, passwords: Passwords, owner: Owner) -> None:

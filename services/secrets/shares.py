@@ -26,8 +26,11 @@ ALTER ROLE postgres PASSWORD '{superuser}';
 """
 
 
-def shares(passwords: Passwords, servers: Servers) -> Mapping[str, Files]:
-    """Return the files of each share: a volume that services of one kind mount."""
+def shares(passwords: Passwords, servers: Servers, hub_token: str = "") -> Mapping[str, Files]:
+    """Return the files of each share: a volume that services of one kind mount.
+
+    The merger alone has the token of the Hugging Face hub; without one it finds an empty file.
+    """
     ledger = {"spikemill_database_url": servers.database_url(passwords.ledger)}
     broker = {"spikemill_broker_url": servers.broker_url(passwords.redis)}
     return {
@@ -40,5 +43,6 @@ def shares(passwords: Passwords, servers: Servers) -> Mapping[str, Files]:
         "migrate": {**ledger, "spikemill_reader_password": passwords.reader},
         "ledger": ledger,
         "worker": {**ledger, **broker},
+        "merger": {**ledger, **broker, "hub_token": hub_token},
         "flower": {**broker, "spikemill_flower_password": passwords.flower},
     }

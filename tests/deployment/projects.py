@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).parents[2]
-DEMO = "7c0dfceeb4dd509222e7b446bbbfe4f779d63a96f684728b36a0f775a0d56a7d"
+DEMO = "675140b85bfb3fa30159d6c930100d78116ea7972158847d2de139d7aaf6dd23"
 """The sha256 of the demo's pile, wherever it is built."""
 # What `!override` and `extends` need.
 _OLDEST = (2, 24, 4)

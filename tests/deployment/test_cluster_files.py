@@ -104,7 +104,7 @@ def test_nobody_but_the_one_shot_sees_what_hosts_are_told(
 
 
 def test_workers_are_held_alike_on_all_hosts(alone: Mapping[str, Any], joining: Mapping[str, Any]) -> None:
-    own = {"build", "depends_on", "environment", "networks", "volumes", "command"}
+    own = {"build", "command", "depends_on", "environment", "networks", "secrets", "volumes"}
     for name, service in joining.items():
         for key in alone[name].keys() - own:
             assert service[key] == alone[name][key], f"{name}: {key}"

@@ -100,7 +100,7 @@ def test_no_password_stands_in_it(services: Mapping[str, Mapping[str, Any]]) -> 
         secret = [
             name for name in service.get("environment", {}) if re.search("PASSWORD|TOKEN|SECRET|_URL", name)
         ]
-        assert all(name.endswith("_FILE") for name in secret)
+        assert all(name.endswith(("_FILE", "_PATH")) for name in secret)
 
 
 def test_a_worker_gives_its_jobs_back_before_it_is_killed(services: Mapping[str, Mapping[str, Any]]) -> None:
@@ -120,7 +120,7 @@ def test_a_process_runs_out_of_memory_before_its_container_does(
 def test_each_of_our_services_logs_in_the_form_that_is_asked_for(
     services: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    silent = {"secrets", "archive"}
+    silent = {"secrets", "archive", "hub"}
     for name in services.keys() - SERVERS - silent:
         assert "SPIKEMILL_LOG_FORMAT" in services[name]["environment"], name
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from services.merger.audit import file_sha256
 from services.merger.pile_digest import pile_digest
 from tests.acceptance.builds import COMMAND
 from tests.deployment.deployments import ask, by_service, demo, fresh_deployment, networks
@@ -29,12 +30,19 @@ SECRETS = {
     "demo": {"spikemill_database_url"},
     **{
         name: {"spikemill_database_url", "spikemill_broker_url"}
-        for name in ("sweeper", "downloader", "binner", "streamer", "merger")
+        for name in ("sweeper", "downloader", "binner", "streamer")
     },
+    "merger": {"spikemill_database_url", "spikemill_broker_url", "hub_token"},
 }
+HUB_TOKEN = "a-token-of-nobody-" + "0123456789" * 2
 _CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5)"
 _PROCESSES = "cat /proc/*/cmdline /proc/*/environ"
 _WRITABLE = "find /spikemill /opt/venv -xdev -writable -not -type l"
+_TREE = """
+import urllib.request
+address = "http://127.0.0.1:8000/api/datasets/spikemill/demo/tree/main?recursive=true"
+print(urllib.request.urlopen(address).read().decode())
+"""
 _UNCOMPILED = """
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -46,7 +54,10 @@ print(*[path for path in code if not Path(cache_from_source(path)).exists()])
 @pytest.fixture(scope="module")
 def project(open_folder: Path) -> Iterator[Project]:
     """Give the deployment when the demo's pile stands."""
-    with fresh_deployment(open_folder / "demonstration") as fresh:
+    token = open_folder / "hub-token"
+    token.write_text(HUB_TOKEN)
+    token.chmod(0o600)
+    with fresh_deployment(open_folder / "demonstration", SPIKEMILL_HUB_TOKEN_FILE=str(token)) as fresh:
         demo(fresh, "up", "--build", "--wait")
         yield fresh
 
@@ -65,7 +76,7 @@ def passwords(project: Project) -> list[str]:
         *("sh", "-c", "cd /secrets/passwords && cat $(ls | grep -v first)"),
     ).stdout
     assert len(told.split()) >= 5
-    return told.split()
+    return [*told.split(), HUB_TOKEN]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +92,20 @@ def test_the_pile_is_that_of_make_demo(var: Path, open_folder: Path) -> None:
     assert pile_digest(var / "pile") == pile_digest(home / "pile")
 
 
+def test_the_made_up_hub_has_what_stands_on_disk(project: Project, var: Path) -> None:
+    told = ask(project, "SELECT hub_repository || ' ' || hub_commit FROM releases").split()
+    assert told[0] == "spikemill/demo"
+    known = json.loads(_exec(project, "hub", "python", "-c", _TREE).stdout)
+    there = {each["path"]: each["lfs"]["oid"] for each in known if "lfs" in each}
+    shards = {f"data/{path.name}": file_sha256(path) for path in (var / "pile" / "data").iterdir()}
+    assert there.items() >= shards.items()
+    assert told[1] in project.run("run", "--rm", "-T", "tools", "spikemill", "status").stdout
+
+
+def test_the_token_of_the_hub_reaches_the_merger(project: Project) -> None:
+    assert _exec(project, "merger", "cat", "/run/secrets/hub_token").stdout == HUB_TOKEN
+
+
 def test_the_pile_belongs_to_the_caller(var: Path) -> None:
     owners = {(path.lstat().st_uid, path.lstat().st_gid) for path in [var, *var.rglob("*")]}
     assert owners == {tuple(map(int, plain_user().values()))}
@@ -91,7 +116,7 @@ def test_only_the_demo_is_built(project: Project) -> None:
 
 
 def test_everything_is_held_to_the_same(containers: Mapping[str, Mapping[str, Any]]) -> None:
-    assert len(containers) == 13
+    assert len(containers) == 14
     for name, container in containers.items():
         host = container["HostConfig"]
         assert host["ReadonlyRootfs"], name
@@ -131,7 +156,7 @@ def test_networks_are_closed_but_one(project: Project, containers: Mapping[str, 
 
 def test_who_may_reach_out_does_and_nobody_else(project: Project) -> None:
     # Flower's network has a way to this machine, but none through it.
-    asked = {"sweeper", "binner", "demo", "archive", *OUTWARD}
+    asked = {"sweeper", "binner", "demo", "archive", "hub", *OUTWARD}
     try:
         server = socket.create_server((bridge(), 0))
     except OSError as error:

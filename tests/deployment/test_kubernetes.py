@@ -101,16 +101,22 @@ def test_every_pod_is_held_to_the_same(component: str) -> None:
 def test_no_secret_is_contained() -> None:
     assert "Secret" not in {each["kind"] for each in objects(*FILES)}
     named = {
-        each["secret"]["secretName"]
+        each["name"]: each["secret"]["secretName"]
         for of in WORKLOADS.values()
         for each in pod(of)["volumes"]
         if "secret" in each
     }
-    assert named == {"spikemill"}
+    assert named == {"secrets": "spikemill", "hub": "spikemill-hub"}
+    mounted = {
+        name
+        for name, of in WORKLOADS.items()
+        if "hub" in {each["name"] for each in container(of)["volumeMounts"]}
+    }
+    assert mounted == {"merger"}
 
 
 def test_settings_bear_the_names_that_the_code_knows() -> None:
-    known = {f"SPIKEMILL_{name.upper()}" for name in Settings.model_fields}
+    known = {f"SPIKEMILL_{name.upper()}" for name in Settings.model_fields} | {"HF_HOME", "HF_TOKEN_PATH"}
     assert {each["name"] for of in WORKLOADS.values() for each in container(of).get("env", ())} <= known
 
 
