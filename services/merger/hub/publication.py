@@ -23,6 +23,7 @@ from services.merger.hub.pile_files import PileFiles
 from services.merger.hub.progress import Progress, ShardStep
 from services.merger.hub.repository import Standing, files_of, prepared, tag
 from services.merger.hub.shards import sent_shard
+from services.merger.hub.stored import stored_addition, stored_shards
 from services.merger.provenance import PROVENANCE, release_name, release_tag
 
 _log = logging.getLogger(__name__)
@@ -85,9 +86,14 @@ class Publication:
     def _send_shards(self, change: Difference) -> None:
         """Bring every shard to the hub that is not part of the dataset there, and tell of each once."""
         shards = self.pile.provenance.pile.shards
+        wanted = change.uploaded.keys() - self._additions.keys()
+        missing = {each.name: each for each in shards if each.name in wanted}
+        stored = stored_shards(self.hub, [*missing.values()]) if self.transfer is Transfer.LFS else ()
         for number, shard in enumerate(shards, start=1):
             before = self.hub.cargo.arrived
-            if shard.name in change.uploaded and shard.name not in self._additions:
+            if shard.name in stored:
+                self._additions[shard.name] = stored_addition(shard)
+            elif shard.name in missing:
                 self._additions[shard.name] = sent_shard(self.hub, self.pile, shard, self.transfer)
             elif shard.name in self._steps:
                 continue

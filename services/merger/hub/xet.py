@@ -20,6 +20,7 @@ from services.common.errors import NetworkError
 from services.merger.hub.client import Hub
 from services.merger.hub.failures import told_failures
 from services.merger.hub.patience import Patience
+from services.merger.hub.stored import stored_addition
 from services.merger.provenance import ShardRecord
 
 
@@ -35,7 +36,7 @@ def send_by_xet(hub: Hub, shard: ShardRecord, path: Path) -> CommitOperationAdd:
             upload.start_upload_file(str(path), sha256=shard.sha256)
             report = upload.wait_to_finish()
     hub.cargo.took(report.dedup_metrics.total_bytes_uploaded)
-    return _addition(shard, path)
+    return stored_addition(shard)
 
 
 def _config(patience: Patience) -> XetConfig:
@@ -66,16 +67,6 @@ def _door(hub: Hub) -> dict[str, Any]:
         "token_refresh_headers": headers | token,
         "custom_headers": headers,
     }
-
-
-def _addition(shard: ShardRecord, path: Path) -> CommitOperationAdd:
-    """Return what adds a file that the storage has; the library knows no public way to say that it has it."""
-    addition = CommitOperationAdd(shard.name, path)
-    addition.upload_info.sha256 = bytes.fromhex(shard.sha256)
-    addition.path_or_fileobj = b""
-    addition._upload_mode = "lfs"  # noqa: SLF001
-    addition._is_uploaded = True  # noqa: SLF001
-    return addition
 
 
 class _Watch:

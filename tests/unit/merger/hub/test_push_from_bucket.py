@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from services.common.hub_target import HubTarget
+from services.common.ledger.claims import SupersededError
 from services.common.storage.address import parse_address
 from services.common.storage.object_store import connect_store
 from services.merger.hub import StoredPile, push
 from tests.s3_server.server import S3Server
-from tests.unit.merger.hub.datasets import HASTY, Dataset
+from tests.unit.merger.hub.datasets import HASTY, Dataset, Steps
 
 
 @pytest.fixture
@@ -44,3 +45,22 @@ def test_a_pile_of_a_bucket_is_pushed_and_what_the_hub_shows_is_not_read_again(
 
     assert again.kept_shards == len(names)
     assert not read_shards(s3)
+
+
+def test_what_an_interrupted_push_brought_to_the_hub_is_not_read_again_but_for_pictures(
+    stored: StoredPile, target: HubTarget, dataset: Dataset, s3: S3Server
+) -> None:
+    class Withdrawn(Steps):
+        def about_to_commit(self) -> None:
+            raise SupersededError("Job 1 was withdrawn.")
+
+    with pytest.raises(SupersededError):
+        push(stored, target, progress=Withdrawn(), patience=HASTY)
+    names = {shard.name for shard in stored.provenance.pile.shards}
+    assert set(read_shards(s3)) == names
+
+    done = push(StoredPile(stored.store, stored.folder), target, patience=HASTY)
+
+    dataset.require(stored)
+    assert (done.uploaded_shards, done.kept_shards) == (0, len(names))
+    assert set(read_shards(s3)) < names
