@@ -34,7 +34,7 @@ def test_what_is_missing_from_a_pile_is_missing_again_when_it_is_rebuilt(open_fo
 
     waived = lab.run("waive", "lab/sub-1/noisy", "--reason", "only noise")
     assert waived.returncode == 0
-    assert "`spikemill build` with --home" in waived.stdout
+    assert "The same `spikemill build` as before, with --home" in waived.stdout
     assert "1 failure sent back." in lab.run("retry", "lab").stdout
 
     built = lab.run(*build, "--allow-missing")
