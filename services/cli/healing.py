@@ -4,10 +4,11 @@ from services.common.database import transaction
 from services.common.ledger import contents, reopening
 from services.common.ledger.planning import OpenedBuild
 from services.common.storage import Store
-from services.merger.assembly import pile_file
+from services.merger.assembly import pile_file, pile_folder
+from services.merger.card import CARD
 from services.merger.provenance import PROVENANCE
 
-_PAPERS = (PROVENANCE, "README.md")
+_PAPERS = (PROVENANCE, CARD)
 
 
 def heal(store: Store, opened: OpenedBuild) -> bool:
@@ -34,7 +35,7 @@ def _heal_release(store: Store, release_id: int) -> bool:
     with transaction() as ledger:
         release, _ = contents.release_of(ledger, release_id)
         digest = release.digest or ""
-        standing = store.files(f"piles/{digest}")
+        standing = store.files(pile_folder(digest))
         shards = contents.shards_of(ledger, release_id)
         lost = [shard.id for shard in shards if standing.get(pile_file(digest, shard.name)) != shard.bytes]
         if lost or any(pile_file(digest, paper) not in standing for paper in _PAPERS):

@@ -8,6 +8,7 @@ from services.cli.printing import output
 from services.cli.wording import size
 from services.common.errors import CallError
 from services.common.storage import Store, is_object_address, store_at
+from services.merger.assembly import pile_folder
 from services.merger.provenance import PROVENANCE
 
 
@@ -17,7 +18,7 @@ def pile_in_store(store: Store, pile: str) -> str:
     Raises `CallError` where there is none.
     """
     release = store.pile()
-    folder = "" if release is None else f"piles/{release}"
+    folder = "" if release is None else pile_folder(release)
     if f"{folder}/{PROVENANCE}".lstrip("/") not in store.files(folder):
         raise CallError(f"{pile} holds no pile; name a store that has one, or one of the piles in it.")
     return folder

@@ -5,7 +5,6 @@ after `SPIKEMILL_HEALTH_GRACE`. So are a Postgres that does not answer and a wor
 messages wait for in vain, but counted from the last check that found all well: restarts heal by themselves.
 """
 
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ import psycopg
 
 from services.common.errors import CallError, SpikemillError, readable
 from services.common.ledger.vital_signs import signs_of_sweeper, signs_of_worker
+from services.common.owners import process_name
 from services.common.pulse import Pulse, read_pulse
 from services.common.settings import settings
 
@@ -29,7 +29,7 @@ class PassingTroubleError(SpikemillError):
 
 def check_worker(pulse: Pulse, database: str) -> str:
     """Say how the worker stands, or raise what keeps it from progress."""
-    owners = [f"{socket.gethostname()}:{process}" for process in pulse.processes]
+    owners = [process_name(process) for process in pulse.processes]
     signs = signs_of_worker(database, owners, pulse.kinds, settings().health_grace)
     free = len(owners) - signs.held
     # A message may have been lost; then the sweeper sends another, if it is there.

@@ -10,7 +10,7 @@ from services.common.errors import DamagedOutputError
 from services.common.models import Session, Shard
 from services.common.storage import Store, store_errors
 from services.merger.audit import audit_shard
-from services.merger.card import render_card
+from services.merger.card import CARD, render_card
 from services.merger.plan import PlannedShard
 from services.merger.provenance import PROVENANCE, Provenance
 from services.merger.rows import SessionKey
@@ -34,9 +34,14 @@ class DamagedFileError(DamagedOutputError):
         self.name = name
 
 
+def pile_folder(release_digest: str) -> str:
+    """Return the folder of a release in the store."""
+    return f"piles/{release_digest}"
+
+
 def pile_file(release_digest: str, name: str) -> str:
     """Return the name of a release's file in the store."""
-    return f"piles/{release_digest}/{name}"
+    return f"{pile_folder(release_digest)}/{name}"
 
 
 def audit_release(
@@ -87,7 +92,7 @@ def write_papers(store: Store, drafts: Path, release_digest: str, provenance: Pr
     """Write provenance and card beside the shards; return the sha256 of the provenance."""
     lines = provenance.to_bytes()
     sha256 = hashlib.sha256(lines).hexdigest()
-    papers = {PROVENANCE: lines, "README.md": render_card(provenance, sha256).encode("utf-8")}
+    papers = {PROVENANCE: lines, CARD: render_card(provenance, sha256).encode("utf-8")}
     for name, content in papers.items():
         draft = drafts / name
         with store_errors(draft):

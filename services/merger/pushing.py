@@ -14,9 +14,9 @@ from services.common.ledger import pushes
 from services.common.models import Release
 from services.common.settings import settings
 from services.common.storage import Store
-from services.merger.assembly import DamagedFileError, pile_file
+from services.merger.assembly import DamagedFileError, pile_folder
 from services.merger.hub import PileFiles, Pushed, ShardStep, StoredPile, push
-from services.merger.provenance import Provenance
+from services.merger.provenance import PROVENANCE, Provenance
 
 _log = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ def push_release(store: Store, release: Release, target: HubTarget, heartbeat: H
     Raises `DamagedOutputError` where it does not stand there as it was assembled, `DamagedFileError` where it
     is known which file is to blame.
     """
-    pile = _BlamingPile(StoredPile(store, pile_file(release.digest or "", "").rstrip("/")))
+    pile = _BlamingPile(StoredPile(store, pile_folder(release.digest or "")))
     if pile.provenance_sha256 != release.provenance_sha256:
-        raise DamagedOutputError(f"provenance.jsonl of release {release.digest} was changed.")
+        raise DamagedOutputError(f"{PROVENANCE} of release {release.digest} was changed.")
     progress = _LedgerProgress(release.id, target, heartbeat)
     return push(pile, target, transfer=settings().push_with, progress=progress)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.common.errors import CallError, DamagedOutputError
 from services.merger.audit import file_sha256
-from services.merger.card import card_head, provenance_sentence
+from services.merger.card import CARD, card_head, provenance_sentence
 from services.merger.comparison import Contents, Finding, compare_pile, compare_shard
 from services.merger.provenance import PROVENANCE, PileRecord, ShardRecord, parse_provenance
 from services.merger.reading import DecodedRow, decoded_rows
@@ -37,14 +37,14 @@ def verify_pile(pile: Path) -> Iterator[Finding]:
 
 def _card(pile: Path, record: PileRecord, provenance_sha256: str) -> Iterator[Finding]:
     try:
-        text = (pile / "README.md").read_text(encoding="utf-8")
+        text = (pile / CARD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        yield Finding("README.md", f"cannot be read: {error}")
+        yield Finding(CARD, f"cannot be read: {error}")
         return
     if provenance_sentence(provenance_sha256) not in text:
         yield Finding(PROVENANCE, "was changed after the merge: README.md names another sha256")
     if not text.startswith(card_head(record)):
-        yield Finding("README.md", f"its head was changed, or {PROVENANCE} was: splits or row numbers differ")
+        yield Finding(CARD, f"its head was changed, or {PROVENANCE} was: splits or row numbers differ")
 
 
 def _extra_files(pile: Path, record: PileRecord) -> Iterator[Finding]:

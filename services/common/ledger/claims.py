@@ -13,6 +13,7 @@ from services.common.ledger.attempts import hand_back
 from services.common.ledger.wanted import is_wanted
 from services.common.models import Attempt, Job
 from services.common.models.work import JobKind, JobState, Outcome
+from services.common.owners import process_name
 from services.common.schema import FORMAT_ID
 from services.common.settings import settings
 
@@ -38,7 +39,7 @@ class Claim:
 
 def claim(transaction: Transaction, job_id: int) -> Claim | None:
     """Take the job, if it may run, is wanted, and is meant for a worker of this format."""
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+    owner = f"{process_name(os.getpid())}:{uuid4().hex[:8]}"
     job = transaction.scalar(
         update(Job)
         .where(

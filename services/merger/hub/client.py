@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import httpx2
 from huggingface_hub import HfApi, constants, get_token, is_offline_mode, set_client_factory
+from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.utils import disable_progress_bars
 from huggingface_hub.utils import logging as hub_logging
 from huggingface_hub.utils._http import default_client_factory
@@ -38,11 +39,11 @@ def connected(target: HubTarget, patience: Patience) -> Iterator[Hub]:
 
     Raises `HubError` where the library may not be used.
     """
-    if is_offline_mode():
-        raise HubError("The hub may not be asked while HF_HUB_OFFLINE is set; unset it, then push again.")
     cargo = Cargo()
     is_own = target.endpoint == endpoint()
     with told_failures(target):
+        if is_offline_mode():
+            raise OfflineModeIsEnabled
         trusted = httpx2.URL(target.endpoint) if is_own else None
     with _quiet(), _client(partial(PatientClient, patience, cargo, trusted)):
         with told_failures(target):
