@@ -31,7 +31,9 @@ WORKDIR /code
 RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=target=/checkout \
-    uv build --wheel --build-constraints /checkout/requirements/development.txt --out-dir /wheel /checkout \
+    uv venv /build \
+    && uv pip install --python /build/bin/python --no-deps --requirement /checkout/requirements/build.txt \
+    && uv build --wheel --python /build/bin/python --no-build-isolation --out-dir /wheel /checkout \
     && UV_REQUIRE_HASHES=0 uv pip install --no-deps --target /code /wheel/*.whl \
     && mv spikemill-*.dist-info spikemill.dist-info \
     && mkdir -p shared/services \
@@ -47,7 +49,7 @@ ENV OPENBLAS_NUM_THREADS=1 \
 RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=source=requirements/common.txt,target=/requirements.txt \
-    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+    uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 
 FROM packages AS sweeper
 LABEL org.opencontainers.image.title="spikemill sweeper" \
@@ -55,7 +57,7 @@ LABEL org.opencontainers.image.title="spikemill sweeper" \
 RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=source=requirements/sweeper.txt,target=/requirements.txt \
-    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+    uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
 USER 1000:1000
 CMD ["python", "-m", "services.common.sweeper"]
@@ -66,7 +68,7 @@ LABEL org.opencontainers.image.title="spikemill downloader" \
 RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=source=requirements/downloader.txt,target=/requirements.txt \
-    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+    uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
 COPY --from=code /code/services/downloader services/downloader
 USER 1000:1000
@@ -78,7 +80,7 @@ LABEL org.opencontainers.image.title="spikemill binner" \
 RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=source=requirements/binner.txt,target=/requirements.txt \
-    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+    uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
 COPY --from=code /code/services/binner services/binner
 USER 1000:1000
@@ -90,7 +92,7 @@ LABEL org.opencontainers.image.title="spikemill merger" \
 RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=source=requirements/merger.txt,target=/requirements.txt \
-    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+    uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
 COPY --from=code /code/services/merger services/merger
 USER 1000:1000
@@ -102,7 +104,7 @@ LABEL org.opencontainers.image.title="spikemill tools" \
 RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=source=requirements/tools.txt,target=/requirements.txt \
-    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+    uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
 COPY --from=code /code/services services
 COPY --from=code /code/bin/spikemill /usr/local/bin/
@@ -115,7 +117,7 @@ LABEL org.opencontainers.image.title="spikemill migrate" \
 RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=source=requirements/migrate.txt,target=/requirements.txt \
-    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+    uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
 COPY --from=code /code/services/migrations services/migrations
 USER 1000:1000
@@ -127,7 +129,7 @@ LABEL org.opencontainers.image.title="spikemill flower" \
 RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=source=requirements/flower.txt,target=/requirements.txt \
-    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+    uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
 COPY --from=code /code/services/flower services/flower
 USER 1000:1000
@@ -139,7 +141,7 @@ LABEL org.opencontainers.image.title="spikemill archive" \
 RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=source=requirements/archive.txt,target=/requirements.txt \
-    uv pip install --requirement /requirements.txt && rm /opt/venv/.lock
+    uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
 COPY --from=code /code/services/demo services/demo
 USER 1000:1000

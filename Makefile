@@ -6,19 +6,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A place of its own for what writes the lock, so that a new lock never needs the old one installed.
 LOCKER := var/locker
-PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-input
 SERVICES := common migrate sweeper downloader binner merger flower tools archive
 # `make lock UPGRADE=--upgrade` takes the newest versions; without it those in the lock are kept.
 UPGRADE :=
 COMPILE = $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
-# Makes the environment $(1) with the first Python that will do, unless it is there and works.
-define environment
-	@if $(1)/bin/python -m pip --version > /dev/null 2>&1; then exit 0; fi; \
-	for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+# What is started here may keep its compiled code: tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Installs the lock $(2) in the environment $(1), with the first Python that will do.
+define install
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 		if "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; \
-		then exec "$$python" -m venv --clear $(1); fi; \
+		then exec "$$python" requirements/install.py $(1) $(2); fi; \
 	done; \
 	echo "spikemill needs Python 3.11 or newer with its venv module (on Debian: apt install python3-venv);" \
 		"make PYTHON=/path/to/python3 names one that is not on PATH" >&2; exit 1
@@ -27,13 +28,12 @@ endef
 setup: $(VENV)/.ready ## make .venv from the lock file; everything else does this by itself
 
 $(VENV)/.ready: $(VENV)/.locked pyproject.toml
-	@$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.locked: requirements/development.txt
-	@echo "Installing $< in $(VENV); the first time this takes some minutes."
-	$(call environment,$(VENV))
-	@$(BIN)/python $(PIP) --require-hashes --requirement $<
+$(VENV)/.locked: requirements/development.txt requirements/uv.txt requirements/install.py
+	@echo "Installing $< in $(VENV); the first time this takes a minute or two."
+	$(call install,$(VENV),$<)
 	@touch $@
 
 demo: setup ## build a small made-up pile in var/demo
@@ -51,10 +51,10 @@ bench: setup ## measure what is claimed about speed, memory and size
 	@$(BIN)/python -m benchmarks
 
 lock: ## write requirements/*.txt anew from pyproject.toml
-	$(call environment,$(LOCKER))
-	@$(LOCKER)/bin/python $(PIP) uv
+	$(call install,$(LOCKER),requirements/uv.txt)
 	@$(COMPILE) pyproject.toml --group development --output-file requirements/development.txt
-	@for service in $(SERVICES); do \
+	@$(COMPILE) --group uv --output-file requirements/uv.txt
+	@for service in $(SERVICES) build; do \
 		$(COMPILE) --group $$service --constraint requirements/development.txt \
 			--output-file requirements/$$service.txt || exit 1; \
 	done

@@ -64,3 +64,16 @@ def test_what_it_starts_from_is_named_by_its_minor_version(stages: Mapping[str, 
     bases = {text.split()[1] for text in stages.values()} - stages.keys()
     assert len(bases) == 2
     assert all(re.search(r":\d+\.\d+(\.\d+|-slim-[a-z]+)$", base) for base in bases)
+
+
+def test_nothing_is_resolved_when_an_image_is_built(stages: Mapping[str, str]) -> None:
+    installs = re.findall(r"uv pip install(.*)", FILE.read_text())
+    assert installs
+    assert all("--no-deps" in options for options in installs)
+    assert "--build-constraints" not in stages["code"]
+
+
+def test_images_are_made_by_the_uv_that_makes_the_development_environment(stages: Mapping[str, str]) -> None:
+    locked = re.search(r"^uv==(\S+)", (CHECKOUT / "requirements" / "uv.txt").read_text(), re.MULTILINE)
+    assert locked
+    assert stages["uv"].startswith(f"FROM ghcr.io/astral-sh/uv:{locked[1]}\n")
