@@ -1,8 +1,8 @@
 """Installs a lock file as it stands: `python requirements/install.py ENVIRONMENT LOCK`.
 
 ENVIRONMENT is a folder that `python -m venv` makes or has made. Nothing is resolved: what LOCK lists is
-installed, each file held to its hash, and what it does not list is removed. uv does the work; pip installs uv,
-from `uv.txt` beside this file. An index, a certificate or a proxy that only pip is told of reaches uv too.
+installed, each file held to its hash, and what it does not list is removed. uv does the work; pip installs
+uv, from `uv.txt` beside this file. An index, a certificate or a proxy that only pip is told of reaches uv too.
 It needs nothing but the standard library.
 """
 
