@@ -2,8 +2,8 @@
 
 ENVIRONMENT is a folder that `python -m venv` makes or has made. Nothing is resolved: what LOCK lists is
 installed, each file held to its hash, and what it does not list is removed. uv does the work; pip installs
-uv, from `uv.txt` beside this file. An index, a certificate or a proxy that only pip is told of reaches uv too.
-It needs nothing but the standard library.
+uv, from `uv.txt` beside this file. An index, a certificate or a proxy that only pip is told of reaches uv
+too. It needs nothing but the standard library.
 """
 
 import os
@@ -59,7 +59,11 @@ def uv_settings(pip: Mapping[str, str]) -> dict[str, str]:
 def _python_of(environment: Path) -> Path:
     """Return the interpreter of an environment, made with this Python unless one that works is there."""
     python = environment / "bin" / "python"
-    asked = subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False) if python.exists() else None  # noqa: E501, S603
+    asked = (
+        subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False)
+        if python.exists()
+        else None
+    )  # noqa: E501, S603
     if asked is None or asked.returncode != 0:
         print(f"Making {environment} with Python {sys.version.split()[0]}.", flush=True)  # noqa: T201
         venv.create(environment, clear=True, with_pip=True)
@@ -85,7 +89,11 @@ def _uv_of(environment: Path, python: Path) -> Path:
     """Return the uv of an environment, of the locked version."""
     uv = environment / "bin" / "uv"
     wanted = re.search(r"^uv==(\S+)", _UV_LOCK.read_text(), re.MULTILINE)
-    told = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout if uv.exists() else ""  # noqa: E501, S603
+    told = (
+        subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout
+        if uv.exists()
+        else ""
+    )  # noqa: E501, S603
     if wanted is None or f" {wanted[1]} " not in f"{told.strip()} ":
         options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
         subprocess.run([python, "-m", "pip", "install", *options, "--requirement", _UV_LOCK], check=True)  # noqa: S603
