@@ -1,11 +1,12 @@
 """Installs a lock file as it stands: `python requirements/install.py ENVIRONMENT LOCK`.
 
-ENVIRONMENT is a folder that `python -m venv` makes or has made. Nothing is resolved: what LOCK lists is
-installed, each file held to its hash, and what it does not list is removed. uv does the work; pip installs
-uv, from `uv.txt` beside this file. An index, a certificate or a proxy that only pip is told of reaches uv
-too. It needs nothing but the standard library.
+ENVIRONMENT is a folder that `python -m venv` has made or will make. Nothing is resolved: what LOCK lists is
+installed, each file held to its hash, and everything else is removed. uv does the work; pip installs uv
+from `uv.txt` beside this file. An index, a certificate or a proxy that only pip knows of is passed on to uv.
+This script needs nothing but the standard library.
 """
 
+import ast
 import os
 import re
 import subprocess
@@ -15,92 +16,86 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _UV_LOCK = Path(__file__).with_name("uv.txt")
-_OLDEST = (3, 11)
-# pip's name of a setting, and the variable that tells uv the same.
-_SETTINGS = {
-    "index-url": "UV_DEFAULT_INDEX",
-    "extra-index-url": "UV_INDEX",
-    "find-links": "UV_FIND_LINKS",
-    "no-index": "UV_NO_INDEX",
-    "trusted-host": "UV_INSECURE_HOST",
-    "cert": "SSL_CERT_FILE",
-    "client-cert": "SSL_CLIENT_CERT",
-    "proxy": "ALL_PROXY",
-    "timeout": "UV_HTTP_TIMEOUT",
+# pip's name of a setting, the variable that tells uv the same, and what stands between several values there.
+_PASSED_ON = {
+    "index-url": ("UV_DEFAULT_INDEX", " "),
+    "extra-index-url": ("UV_INDEX", " "),
+    "find-links": ("UV_FIND_LINKS", ","),
+    "trusted-host": ("UV_INSECURE_HOST", " "),
+    "cert": ("SSL_CERT_FILE", " "),
+    "client-cert": ("SSL_CLIENT_CERT", " "),
+    "proxy": ("ALL_PROXY", " "),
+    "timeout": ("UV_HTTP_TIMEOUT", " "),
+    "default-timeout": ("UV_HTTP_TIMEOUT", " "),
 }
-_FLAGS = {"no-index"}
-_ON = {"1", "on", "true", "yes"}
+_YES = {"1", "on", "true", "yes"}
 
 
 def install(environment: Path, lock: Path) -> None:
     """Bring an environment to exactly what a lock lists; raises CalledProcessError where that fails."""
-    python = _python_of(environment)
-    settings = {**uv_settings(_pip_configuration(python)), **os.environ}
-    uv = _uv_of(environment, python)
-    # Files of a lock are told by their hashes, so any index that has them will do.
-    settings.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
-    # Compiled now: otherwise each process would do it anew where Python may not write.
-    options = ["--require-hashes", "--compile-bytecode", "--python", str(python)]
-    subprocess.run([uv, "pip", "sync", *options, lock], env=settings, check=True)  # noqa: S603 - our own words
-    subprocess.run([uv, "pip", "check", "--python", python], env=settings, check=True)  # noqa: S603
-
-
-def uv_settings(pip: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that tell uv what pip is told; `pip` has pip's settings by their names."""
-    told = {}
-    for name, value in pip.items():
-        variable = _SETTINGS.get(name)
-        if variable is None or (name in _FLAGS and value.lower() not in _ON):
-            continue
-        told[variable] = "1" if name in _FLAGS else ",".join(value.split()) if name == "find-links" else value
-    return told
-
-
-def _python_of(environment: Path) -> Path:
-    """Return the interpreter of an environment, made with this Python unless one that works is there."""
     python = environment / "bin" / "python"
-    asked = (
-        subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False)
-        if python.exists()
-        else None
-    )  # noqa: E501, S603
-    if asked is None or asked.returncode != 0:
+    if not _works(python):
         print(f"Making {environment} with Python {sys.version.split()[0]}.", flush=True)  # noqa: T201
         venv.create(environment, clear=True, with_pip=True)
-    return python
+    uv = environment / "bin" / "uv"
+    if not _is_locked(uv):
+        _run(python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-deps",
+             "--require-hashes", "--requirement", _UV_LOCK)  # fmt: skip
+    pip = pip_configuration(python)
+    # A file is known by its hash, so it may come from any index that has it.
+    variables = {"UV_INDEX_STRATEGY": "unsafe-best-match", **uv_variables(pip), **os.environ}
+    # Without its compiled code, each process would compile a package anew where Python may not write.
+    options = ["--require-hashes", "--compile-bytecode", *uv_options(pip)]
+    _run(uv, "pip", "sync", "--python", python, *options, lock, variables=variables)
+    _run(uv, "pip", "check", "--python", python, variables=variables)
 
 
-def _pip_configuration(python: Path) -> dict[str, str]:
-    """Return what pip is told by its files and its variables, by the names of its settings.
+def pip_configuration(python: Path) -> dict[str, str]:
+    """Return what pip is told, by the names of its settings.
 
-    A variable counts more than a file, and what is said of `pip install` more than what is said of pip.
+    A variable counts more than a file, and what a file says of `pip install` more than what it says of pip.
     """
-    listed = subprocess.run(  # noqa: S603 - our own words
-        [python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
-    ).stdout
+    listed = _run(python, "-m", "pip", "config", "list", told=True)
     found: dict[str, str] = {}
     for section in ("global", "install", ":env:"):
-        for name, value in re.findall(rf"^{section}\.([\w-]+)='(.*)'$", listed, re.MULTILINE):
-            found[name] = value.replace("\\n", "\n").strip()
+        for name, value in re.findall(rf"^{section}\.([\w-]+)=(.*)$", listed, re.MULTILINE):
+            found[name] = str(ast.literal_eval(value))
     return found
 
 
-def _uv_of(environment: Path, python: Path) -> Path:
-    """Return the uv of an environment, of the locked version."""
-    uv = environment / "bin" / "uv"
-    wanted = re.search(r"^uv==(\S+)", _UV_LOCK.read_text(), re.MULTILINE)
-    told = (
-        subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout
-        if uv.exists()
-        else ""
-    )  # noqa: E501, S603
-    if wanted is None or f" {wanted[1]} " not in f"{told.strip()} ":
-        options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
-        subprocess.run([python, "-m", "pip", "install", *options, "--requirement", _UV_LOCK], check=True)  # noqa: S603
-    return uv
+def uv_variables(pip: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that tell uv what pip is told."""
+    return {
+        variable: separator.join(pip[name].split())
+        for name, (variable, separator) in _PASSED_ON.items()
+        if pip.get(name)
+    }
+
+
+def uv_options(pip: Mapping[str, str]) -> list[str]:
+    """Return the options that tell uv what pip is told, where uv has no variable for it."""
+    return ["--no-index"] if pip.get("no-index", "").lower() in _YES else []
+
+
+def _works(python: Path) -> bool:
+    """Tell whether an environment is there and has pip."""
+    return python.exists() and _run(python, "-m", "pip", "--version", told=True) != ""
+
+
+def _is_locked(uv: Path) -> bool:
+    """Tell whether the environment's uv is there, and of the locked version."""
+    locked = re.search(r"^uv==(\S+)", _UV_LOCK.read_text(), re.MULTILINE)
+    return locked is not None and uv.exists() and _run(uv, "--version", told=True).split()[1:2] == [locked[1]]
+
+
+def _run(*command: str | Path, variables: Mapping[str, str] | None = None, told: bool = False) -> str:
+    """Run a command to a good end; with `told`, return what it says, or nothing where it fails."""
+    ended = subprocess.run(command, env=variables, check=not told, capture_output=told, text=True)  # noqa: S603
+    return ended.stdout if told and ended.returncode == 0 else ""
 
 
 if __name__ == "__main__":
-    if sys.version_info < _OLDEST:
-        sys.exit(f"spikemill needs Python {_OLDEST[0]}.{_OLDEST[1]} or newer.")
-    install(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        install(Path(sys.argv[1]), Path(sys.argv[2]))
+    except subprocess.CalledProcessError:
+        sys.exit(f"{sys.argv[2]} could not be installed in {sys.argv[1]}; the lines above say why.")
