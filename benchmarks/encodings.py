@@ -14,9 +14,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.spike_hours import PUBLISHED_HZ, SPARSE_HZ, count_rows, make_hour
 from benchmarks.tables import print_table
-from services.binner.chunks import RowNames, record_batch
-from services.binner.segments import Segment
-from services.common.schema import SCHEMA, WRITER_OPTIONS
+from services.common.data_format import WRITER_OPTIONS
+from services.common.schema import SCHEMA, one_row
 
 ROWS = 4
 DICTIONARY = {"use_dictionary": True, "use_byte_stream_split": False}
@@ -57,8 +56,9 @@ def main() -> None:
     """Print one table for each density of spikes."""
     for mean_hz in (PUBLISHED_HZ, SPARSE_HZ):
         counts = list(count_rows(make_hour(mean_hz)))[:ROWS]
-        names = RowNames("made-up", "sub-01", "sub-01_ses-01")
-        batches = [record_batch(names, Segment(i, 0, row.shape[1]), row) for i, row in enumerate(counts)]
+        batches = [
+            one_row(row, "sub-01", "sub-01_ses-01", f"segment_{i}", "made-up") for i, row in enumerate(counts)
+        ]
         n_tokens = sum(row.size for row in counts)
         rows = [[name, *measure(batches, n_tokens, options)] for name, options in ENCODINGS.items()]
         print_table(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from services.common.schema import FORMAT_ID
+from services.common.data_format import FORMAT_ID
 from services.common.storage import FolderStore
 from services.merger.card import render_card
 from services.merger.chunks import ChunkStore

@@ -26,8 +26,8 @@ from benchmarks.memory import in_own_process
 from benchmarks.tables import print_table
 from services.binner.chunks import RowNames
 from services.binner.segments import Segment
+from services.common.data_format import TOKENS_PER_ROW
 from services.common.hub_target import HubTarget, Transfer
-from services.common.schema import TOKENS_PER_ROW
 from services.demo.hub.server import HubServer, serve_hub
 from services.merger.hub import Pushed, pile_in_folder, push
 from services.merger.parameters import MergeParameters

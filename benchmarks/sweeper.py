@@ -20,12 +20,12 @@ from services.cli.local.address import Address
 from services.cli.local.engine import running_engine
 from services.cli.local.home import Home
 from services.common.archives.base import Asset
+from services.common.data_format import FORMAT_ID
 from services.common.database import engine, transaction
 from services.common.identity import digest
 from services.common.ledger import build_status, claims, figures, gauges, listings, messages, planning, rooms
 from services.common.migrate import migrate
 from services.common.queues import Queue, kinds_of
-from services.common.schema import FORMAT_ID
 from services.common.sweeper import STEPS
 
 _SOURCES = 50

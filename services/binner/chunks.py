@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from services.binner.segments import Segment
 from services.common.checksums import sha256_of
+from services.common.data_format import WRITER_OPTIONS
 from services.common.errors import StoreError
 from services.common.folders import DISK_FULL
-from services.common.schema import SCHEMA, WRITER_OPTIONS
+from services.common.schema import SCHEMA, one_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def write_chunk(
     with _whole_or_none(path):
         with pq.ParquetWriter(path, SCHEMA, memory_pool=_memory_pool(), **WRITER_OPTIONS) as writer:
             for segment, counts in rows:
-                writer.write_batch(record_batch(names, segment, counts))
+                writer.write_batch(_row(names, segment, counts))
                 written.append((segment, counts.size))
         return _read_back(path, written)
 
@@ -102,22 +103,5 @@ def _compressed_bytes(metadata: pq.FileMetaData, group: int) -> int:
     return sum(row_group.column(i).total_compressed_size for i in range(row_group.num_columns))
 
 
-def record_batch(names: RowNames, segment: Segment, counts: NDArray[np.uint8]) -> pa.RecordBatch:
-    """Make one row, without copying the counts."""
-    texts = (names.subject_id, names.session_id, segment.segment_id, names.source)
-    return pa.RecordBatch.from_arrays(
-        [_nested(counts), *(pa.array([text], pa.string()) for text in texts)], schema=SCHEMA
-    )
-
-
-def _nested(counts: NDArray[np.uint8]) -> pa.ListArray:
-    """Wrap a matrix as one list (units) of lists (bins): its buffer and two arrays of offsets."""
-    n_units, n_bins = counts.shape
-    units_type = SCHEMA.field("spike_counts").type
-    values = pa.Array.from_buffers(pa.uint8(), counts.size, [None, pa.py_buffer(counts)])
-    unit_offsets = np.arange(n_units + 1, dtype=np.int32) * np.int32(n_bins)
-    units = pa.Array.from_buffers(
-        units_type.value_type, n_units, [None, pa.py_buffer(unit_offsets)], children=[values]
-    )
-    row_offsets = np.array([0, n_units], dtype=np.int32)
-    return pa.Array.from_buffers(units_type, 1, [None, pa.py_buffer(row_offsets)], children=[units])
+def _row(names: RowNames, segment: Segment, counts: NDArray[np.uint8]) -> pa.RecordBatch:
+    return one_row(counts, names.subject_id, names.session_id, segment.segment_id, names.source)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.common.schema import TOKENS_PER_ROW
+from services.common.data_format import TOKENS_PER_ROW
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 from services.common.archives.versions import version_facts
 from services.common.catalogue import Catalogue, Source, load_catalogue
+from services.common.data_format import FORMAT_ID
 from services.common.errors import CallError
 from services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
 from services.common.identity import digest
 from services.common.ledger.planning import BuildRequest, SourceRequest
-from services.common.schema import FORMAT_ID
 from services.common.settings import settings
 from services.merger.parameters import MergeParameters
 

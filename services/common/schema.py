@@ -1,15 +1,10 @@
-"""The Parquet schema and writer options of every chunk and shard, and the format id that sums them up."""
+"""The Parquet schema of every chunk and shard, and one row of it in Arrow's memory."""
 
 import json
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
-
-from services.common.identity import digest
-
-SCHEMA_VERSION = 1
-TOKENS_PER_ROW = 10_000_000
-ROWS_PER_GROUP = 5
+from numpy.typing import NDArray
 
 _FEATURES = {
     "spike_counts": {
@@ -34,19 +29,31 @@ SCHEMA = pa.schema(
     ],
     metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
 )
-# Pages of several rows are joined by copying bytes, so no column may have a dictionary.
-WRITER_OPTIONS: dict[str, Any] = {
-    "version": "2.6",
-    "data_page_version": "1.0",
-    "use_dictionary": False,
-    "use_byte_stream_split": ["spike_counts.list.element.list.element"],
-    "compression": "zstd",
-    # The lowest level at 0.56 bits per token on a 600-unit hour (benchmarks/encodings.py).
-    "compression_level": 8,
-    "write_statistics": True,
-    "write_page_index": False,
-    "write_page_checksum": True,
-    "store_schema": True,
-    "data_page_size": 1024 * 1024,
-}
-FORMAT_ID = digest([SCHEMA_VERSION, WRITER_OPTIONS, pa.__version__])[:16]
+
+
+def one_row(
+    counts: NDArray[np.uint8], subject: str, session: str, segment: str, source: str
+) -> pa.RecordBatch:
+    """Make one row of a C-ordered matrix (uint8, units x bins), without copying it."""
+    # From buffers alone: `pa.array` and `pa.scalar` load pandas wherever it is installed.
+    texts = (_text(text) for text in (subject, session, segment, source))
+    return pa.RecordBatch.from_arrays([_nested(counts), *texts], schema=SCHEMA)
+
+
+def _nested(counts: NDArray[np.uint8]) -> pa.ListArray:
+    """Wrap a matrix as one list (units) of lists (bins): its buffer and two arrays of offsets."""
+    n_units, n_bins = counts.shape
+    values = pa.Array.from_buffers(pa.uint8(), counts.size, [None, pa.py_buffer(counts)])
+    unit_offsets = np.arange(n_units + 1, dtype=np.int32) * np.int32(n_bins)
+    units = pa.Array.from_buffers(
+        _COUNTS.value_type, n_units, [None, pa.py_buffer(unit_offsets)], children=[values]
+    )
+    row_offsets = np.array([0, n_units], dtype=np.int32)
+    return pa.Array.from_buffers(_COUNTS, 1, [None, pa.py_buffer(row_offsets)], children=[units])
+
+
+def _text(text: str) -> pa.StringArray:
+    """Wrap one text."""
+    encoded = text.encode()
+    offsets = np.array([0, len(encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(1, pa.py_buffer(offsets), pa.py_buffer(encoded))

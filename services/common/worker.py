@@ -1,16 +1,22 @@
-"""`python -m services.common.worker NAME`: become the Celery worker of that name."""
+"""`python -m services.common.worker NAME`: be the Celery worker of that name.
+
+Celery's own command line would do the same, and load its shell and every plugin that is installed beside it.
+"""
 
 import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
+
+from celery.utils.nodenames import gethostname
 
 from services.common.queues import Queue
 
+_MODULE = "services.common.worker"
 # A row takes Arrow hundreds of megabytes for a moment; this pool returns them to the system.
 _ARROW_GIVES_BACK = {"ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
-_THIS_HOST = "%h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +29,9 @@ class WorkerKind:
     processes: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def arguments(self, *, host: str = _THIS_HOST, processes: int | None = None) -> list[str]:
-        """Return what `python -m` runs such a worker with: as on this host, or as another one is called."""
-        return [
-            "celery",
-            f"--app=services.{self.service}.app",
-            "worker",
-            f"--hostname={self.name}@{host}",
-            f"--queues={','.join(self.queues)}",
-            f"--concurrency={processes or self.processes}",
-            "--without-gossip",
-            "--without-mingle",
-            "--task-events",
-            "--loglevel=INFO",
-        ]
+    def arguments(self, *, host: str, processes: int | None = None) -> list[str]:
+        """Return what `python -m` runs such a worker with, under the name of a host."""
+        return [_MODULE, self.name, f"--host={host}", f"--processes={processes or self.processes}"]
 
 
 # Fetching mostly waits for the network; a streamer is a binner that reads its sources where they lie.
@@ -48,12 +43,33 @@ WORKER_KINDS = {kind.name: kind for kind in (DOWNLOADER, BINNER, STREAMER, MERGE
 
 
 def main() -> None:
-    """Replace this process by the worker that its one argument names."""
-    parser = argparse.ArgumentParser(prog="python -m services.common.worker", description=__doc__)
+    """Work until told to stop."""
+    parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=__doc__)
     parser.add_argument("name", choices=WORKER_KINDS)
-    kind = WORKER_KINDS[parser.parse_args().name]
-    command = [sys.executable, "-m", *kind.arguments()]
-    os.execve(sys.executable, command, {**os.environ, **kind.environment})  # noqa: S606 - no shell is wanted
+    parser.add_argument("--host", default=gethostname(), help="what the worker's name ends with")
+    parser.add_argument("--processes", type=int, help="how many jobs it does at once")
+    given = parser.parse_args()
+    sys.exit(work(WORKER_KINDS[given.name], given.host, given.processes))
+
+
+def work(kind: WorkerKind, host: str, processes: int | None) -> int | None:
+    """Work until told to stop, and return the exit status."""
+    # Arrow reads them when it is loaded, which the service's own modules do.
+    os.environ.update(kind.environment)
+    app = import_module(f"services.{kind.service}.app").app
+    worker = app.Worker(
+        hostname=f"{kind.name}@{host}",
+        queues=[queue.value for queue in kind.queues],
+        concurrency=processes or kind.processes,
+        without_gossip=True,
+        without_mingle=True,
+        task_events=True,
+        loglevel="INFO",
+        quiet=True,
+    )
+    worker.start()
+    status: int | None = worker.exitcode
+    return status
 
 
 if __name__ == "__main__":

@@ -37,11 +37,10 @@ def worker_app(tasks: str) -> Celery:
 
 
 @signals.celeryd_init.connect
-def _log_from_the_start(instance: Any = None, **_: Any) -> None:
-    """Log before Celery has anything to say, and let it begin with a line: its picture is none."""
+def _log_from_the_start(**_: Any) -> None:
+    """Log before Celery has anything to say."""
     configure_logging()
     logging.getLogger("celery").setLevel(logging.INFO)
-    instance.quiet = True
 
 
 @signals.setup_logging.connect

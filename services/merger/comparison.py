@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from services.common.data_format import ROWS_PER_GROUP
 from services.common.identity import sort_key
-from services.common.schema import ROWS_PER_GROUP
 from services.merger.provenance import PROVENANCE, Provenance, SessionRecord, ShardRecord
 from services.merger.reading import DecodedRow
 from services.merger.rows import SessionKey, entries_digest, session_of

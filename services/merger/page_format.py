@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 import pyarrow.parquet as pq
 
-from services.common.schema import SCHEMA, WRITER_OPTIONS
+from services.common.data_format import WRITER_OPTIONS
+from services.common.schema import SCHEMA, one_row
 from services.merger.footer import FooterError, read_footer
 
 _SAME_IN_FILE = (
@@ -46,10 +47,9 @@ _SAME_IN_COLUMN_METADATA = (
 @lru_cache(maxsize=1)
 def expected_footer() -> Any:
     """Return the footer that pyarrow writes for one row of one unit and one bin in the house's format."""
-    cell: dict[str, list[Any]] = {name: ["-"] for name in SCHEMA.names} | {"spike_counts": [[[0]]]}
     file = io.BytesIO()
     with pq.ParquetWriter(file, SCHEMA, **WRITER_OPTIONS) as writer:
-        writer.write_table(pa.table(cell, schema=SCHEMA))
+        writer.write_batch(one_row(np.zeros((1, 1), np.uint8), "-", "-", "-", "-"))
     return read_footer(file)
 
 

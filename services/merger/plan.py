@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from services.common.data_format import ROWS_PER_GROUP
 from services.common.errors import CatalogueError
-from services.common.schema import ROWS_PER_GROUP
 from services.merger.parameters import MergeParameters
 from services.merger.rows import PlannedRow, in_order
 from services.merger.split import SplitFacts, divide

@@ -58,7 +58,7 @@ def _rows(shard: pq.ParquetFile, path: Path) -> Iterator[DecodedRow]:
 
 def _row(batch: pa.RecordBatch, group: int, path: Path) -> DecodedRow:
     units = batch.column("spike_counts").flatten()
-    lengths = np.unique(units.value_lengths().to_numpy())
+    lengths = np.unique(np.from_dlpack(units.value_lengths()))
     if len(lengths) != 1 or lengths[0] == 0:
         raise DamagedOutputError(
             f"{path}, row group {group}: a row is no matrix; its units have {lengths.tolist()} bins"

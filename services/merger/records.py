@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 from services.common.catalogue.reader_options import ESTIMATING_READERS
+from services.common.data_format import FORMAT_ID
 from services.common.models import Asset, Build, Release, Session, Shard
-from services.common.schema import FORMAT_ID
 from services.merger.freezing import stored_parameters
 from services.merger.provenance import (
     AssetRecord,

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.archives.base import Asset as ListedAsset
+from services.common.data_format import FORMAT_ID
 from services.common.database import transaction
 from services.common.hub_target import HubTarget
 from services.common.identity import digest
@@ -32,7 +33,6 @@ from services.common.ledger.wanted import is_wanted
 from services.common.models import Asset, Attempt, Build, Job, Release, Session, Shard, SourceVersion
 from services.common.models.builds import BuildState
 from services.common.models.work import COUNTING, JobKind, JobState, Outcome
-from services.common.schema import FORMAT_ID
 from services.common.sweeper import STEPS
 
 PARAMETERS: dict[str, Any] = {"seed": 0, "split_by": "session"}

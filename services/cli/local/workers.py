@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from services.cli.local.address import Address
 from services.cli.local.children import Child, StopStep
@@ -38,8 +37,7 @@ def build_children(home: Home, address: Address, *, binners: int) -> list[Child]
 def celery_worker(home: Home, address: Address, kind: WorkerKind, processes: int | None = None) -> Child:
     """Return the worker of one kind, under a name that tells one start from another."""
     arguments = kind.arguments(host=address.boot[:_SHORT], processes=processes)
-    child = python_child(kind.name, arguments, home, address, _STOP_WORKER)
-    return replace(child, environment={**child.environment, **kind.environment})
+    return python_child(kind.name, arguments, home, address, _STOP_WORKER)
 
 
 def python_child(

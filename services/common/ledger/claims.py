@@ -8,13 +8,13 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, func, insert, select, update
 from sqlalchemy.orm import Session as Transaction
 
+from services.common.data_format import FORMAT_ID
 from services.common.errors import SpikemillError
 from services.common.ledger.attempts import hand_back
 from services.common.ledger.wanted import is_wanted
 from services.common.models import Attempt, Job
 from services.common.models.work import JobKind, JobState, Outcome
 from services.common.owners import process_name
-from services.common.schema import FORMAT_ID
 from services.common.settings import settings
 
 

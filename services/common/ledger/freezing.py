@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session as Transaction
 
+from services.common.data_format import FORMAT_ID
 from services.common.ledger.claims import SupersededError
 from services.common.ledger.push_wishes import inherit_commit
 from services.common.models import Job, JobDependency, Release, Shard, ShardRow
 from services.common.models.builds import ReleaseState
 from services.common.models.work import JobKind, JobState
-from services.common.schema import FORMAT_ID
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from sqlalchemy import Select, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
+from services.common.data_format import FORMAT_ID
 from services.common.ledger.claims import SupersededError
 from services.common.ledger.locks import lock_releases
 from services.common.ledger.push_wishes import inherit_wish, is_push_wanted, queue_push
@@ -13,7 +14,6 @@ from services.common.ledger.wanted import BUILD_SESSIONS
 from services.common.models import Build, Job, Release, Shard
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import JobKind, JobState
-from services.common.schema import FORMAT_ID
 
 _READY_TO_FREEZE = text("""
     SELECT gate.release_id FROM releases_ready_to_freeze AS gate

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.common.schema import FORMAT_ID, SCHEMA, WRITER_OPTIONS
+from services.common.data_format import FORMAT_ID, WRITER_OPTIONS
+from services.common.schema import SCHEMA
 from services.common.storage import FolderStore
 from services.merger.card import render_card
 from services.merger.chunks import ChunkStore

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from services.common.data_format import WRITER_OPTIONS
 from services.common.errors import DamagedOutputError
-from services.common.schema import SCHEMA, WRITER_OPTIONS
+from services.common.schema import SCHEMA
 from services.common.storage import FolderStore
 from services.merger.audit import audit_shard
 from services.merger.chunks import ChunkStore

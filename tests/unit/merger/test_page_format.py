@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.common.schema import SCHEMA, WRITER_OPTIONS
+from services.common.data_format import WRITER_OPTIONS
+from services.common.schema import SCHEMA
 from services.merger.footer import FooterError, read_footer
 from services.merger.page_format import check_footer
 from services.merger.rows import SessionKey

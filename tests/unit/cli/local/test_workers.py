@@ -13,6 +13,7 @@ from services.cli.local.sockets import socket_folder
 from services.cli.local.supervisor import Supervisor
 from services.cli.local.workers import build_children, python_child
 from services.common.queues import Queue
+from services.common.worker import WORKER_KINDS
 
 Eventually = Callable[[Callable[[], bool]], None]
 
@@ -29,19 +30,14 @@ def test_a_build_has_a_sweeper_and_a_worker_for_every_queue(home: Home) -> None:
     children = {child.name: child for child in build_children(home, address, binners=3)}
     assert list(children) == ["sweeper", "downloader", "binner", "streamer", "merger"]
     assert children["sweeper"].command[1:] == ["-m", "services.common.sweeper"]
-    queues = {
-        option.partition("=")[2]
-        for child in children.values()
-        for option in child.command
-        if option.startswith("--queues=")
-    }
-    assert queues == {"plan,fetch", "bin", "bin-stream", "merge"}
-    assert set(",".join(queues).split(",")) == set(Queue)
+    workers = [child for child in children.values() if child.name != "sweeper"]
+    for child in workers:
+        assert child.command[1:4] == ["-m", "services.common.worker", child.name]
+    assert {queue for child in workers for queue in WORKER_KINDS[child.name].queues} == set(Queue)
     for name in ("binner", "streamer"):
-        assert "--app=services.binner.app" in children[name].command
-        assert "--concurrency=3" in children[name].command
-        assert children[name].environment["ARROW_DEFAULT_MEMORY_POOL"] == "jemalloc"
-    assert "--concurrency=1" in children["merger"].command
+        assert "--processes=3" in children[name].command
+        assert WORKER_KINDS[name].environment["ARROW_DEFAULT_MEMORY_POOL"] == "jemalloc"
+    assert "--processes=1" in children["merger"].command
     for child in children.values():
         assert child.environment["SPIKEMILL_DATABASE_URL"] == "postgresql://host/name"
         assert child.environment["SPIKEMILL_BROKER_URL"] == "redis://host/0"

@@ -13,7 +13,7 @@ from huggingface_hub import CardData, DatasetCard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.common.schema import FORMAT_ID
+from services.common.data_format import FORMAT_ID
 from services.merger.card import HubCard, card_head, render_card
 from services.merger.parameters import MergeParameters
 from services.merger.provenance import MissingRecord, PileRecord, Provenance, ShardRecord
