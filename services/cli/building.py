@@ -7,17 +7,20 @@ from functools import partial
 
 from services.cli.environment import decide, decided_for_now
 from services.cli.healing import heal
-from services.cli.local.address import Address
+from services.cli.local.address import Address, running_address
 from services.cli.local.engine import Engine, running_engine
 from services.cli.local.home import Home
 from services.cli.local.keeper import Death
 from services.cli.local.workers import build_children
+from services.cli.store_of_home import store_of
+from services.cli.wording import count
 from services.common.database import transaction
 from services.common.ends import end_of
+from services.common.errors import CallError
 from services.common.ledger import build_status, files, messages, planning, sweep
 from services.common.ledger.planning import BuildRequest, OpenedBuild
 from services.common.migrate import migrate
-from services.common.models.builds import BuildState
+from services.common.models.builds import BuildState, ReleaseState
 from services.common.settings import settings
 from services.common.storage import FolderStore, Store
 
@@ -79,6 +82,37 @@ def ask(store: Store | None, request: BuildRequest) -> OpenedBuild:
         # What was lost may be made again as another release, which is to be pushed where this one was.
         opened = _open(request)
     return opened
+
+
+def queue_build(home: Home, request: BuildRequest) -> str:
+    """Put a build into a ledger that workers listen to, and say what became of it.
+
+    Raises `CallError` where no workers listen.
+    """
+    store = store_of(home)
+    if settings().database_url is None:
+        running = running_address(home)
+        if running is None:
+            raise CallError(
+                f"Nothing runs in {home.path}: set SPIKEMILL_DATABASE_URL to a deployment's ledger, give the "
+                "--home of a running build, or use spikemill build."
+            )
+        use_ledger(running.database_url)
+    if store is not None:
+        with transaction() as ledger:
+            store.claim_for(files.ledger_id(ledger))
+    opened = ask(store, request)
+    return f"Build {opened.build} of {request.pile}: {_told(opened, len(request.sources))}."
+
+
+def _told(opened: OpenedBuild, sources: int) -> str:
+    with transaction() as ledger:
+        status = build_status.status_of(ledger, opened.build)
+    if status.state != BuildState.OPEN:
+        return "nothing to do, the pile stands"
+    if status.release_state == ReleaseState.PUBLISHED:
+        return f"the pile stands; its push to {status.hub} is queued"
+    return f"{count(sources, 'source')} queued"
 
 
 def _open(request: BuildRequest) -> OpenedBuild:

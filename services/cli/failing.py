@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from services.cli.printing import complain
-from services.common.database import is_connection_lost
 from services.common.errors import CallError, SpikemillError, readable
 
 FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
@@ -18,6 +17,7 @@ def failures_told(*, debug: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        complain("Interrupted.")
         sys.exit(INTERRUPTED)
     except Exception as error:
         if debug:
@@ -30,6 +30,9 @@ def _text(error: Exception, *, debug: bool) -> str:
     text = readable(error)
     if isinstance(error, SpikemillError):
         return text
+    # Loaded by whatever can lose a connection; a wrong call should not have to wait for it.
+    from services.common.database import is_connection_lost  # noqa: PLC0415
+
     first_line = next(iter(text.splitlines()), "")
     if is_connection_lost(error):
         return f"The ledger cannot be reached: {first_line}"

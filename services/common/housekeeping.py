@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from services.common.database import transaction
 from services.common.identity import FILE_NAME_DIGITS
-from services.common.ledger import files
+from services.common.ledger import files, operations
 from services.common.spool import sweep_spool
 from services.common.storage import Store, open_store
 
@@ -50,6 +50,17 @@ def sweep_chunks(store: Store) -> None:
         with transaction() as ledger:
             if files.is_spare_chunk(ledger, name, chunk["identity"]):
                 store.remove(name)
+
+
+def drop_spare_chunks(store: Store) -> tuple[int, int]:
+    """Forget and remove the chunks that no open build needs; returns how many there were, and their bytes."""
+    with transaction() as ledger:
+        store.claim_for(files.ledger_id(ledger))
+        names = operations.prune_chunks(ledger)
+        standing = store.files("chunks")
+        freed = sum(standing.get(name, 0) for name in names)
+    sweep_chunks(store)
+    return len(names), freed
 
 
 def sweep_releases(store: Store) -> None:

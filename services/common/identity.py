@@ -3,7 +3,10 @@
 import hashlib
 import json
 import unicodedata
-from typing import Any
+from typing import Any, Literal
+
+SplitBy = Literal["session", "subject", "row"]
+"""What is never divided between train and test."""
 
 FILE_NAME_DIGITS = 20
 CHUNK_DIGITS = 16

@@ -1,10 +1,8 @@
 """What a release adds to its rows: seed, split and the limits of a shard."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
-SplitBy = Literal["session", "subject", "row"]
+from services.common.identity import SplitBy
 
 
 class MergeParameters(BaseModel):

@@ -92,7 +92,7 @@ def _raster(place: _Place) -> Raster:
         batches = shard.iter_batches(batch_size=1, row_groups=[place.row_group], use_threads=False)
         batch = next(islice(batches, place.position, None))
     units = batch.column("spike_counts").flatten()
-    matrix = np.from_dlpack(units.flatten()).reshape(len(units), -1)
+    matrix = np.from_dlpack(units.flatten()).astype(np.uint8, copy=False).reshape(len(units), -1)
     names = (batch.column(name)[0].as_py() for name in ("subject_id", "session_id", "segment_id"))
     n_units, n_bins = matrix.shape
     return Raster("\n".join(names), n_units, n_bins, _block_means(matrix))

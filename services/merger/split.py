@@ -8,8 +8,8 @@ from typing import Generic
 
 from pydantic import BaseModel, ConfigDict
 
-from services.common.identity import digest
-from services.merger.parameters import MergeParameters, SplitBy
+from services.common.identity import SplitBy, digest
+from services.merger.parameters import MergeParameters
 from services.merger.rows import AnyRow, Row
 
 _DIGESTS = 2**256

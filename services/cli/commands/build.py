@@ -6,13 +6,7 @@ from typing import Annotated
 import typer
 
 from services.cli import arguments
-from services.cli.asking import BuildOptions, build_request, merge_parameters, named_catalogue
-from services.cli.carrying_out import carry_out
-from services.cli.durations import parse_duration
-from services.cli.environment import decide
 from services.cli.local.home import Home
-from services.cli.pushing.target import wanted_target
-from services.cli.rebuilding.rebuild import rebuild
 from services.common.errors import CallError
 
 FromPile = Annotated[
@@ -50,6 +44,12 @@ def build(
     SPIKEMILL_DATABASE_URL and SPIKEMILL_BROKER_URL name others. At the end the pile stands in DIR/pile,
     and with --push on the Hugging Face hub.
     """
+    from services.cli.asking import BuildOptions, build_request, merge_parameters, named_catalogue
+    from services.cli.carrying_out import carry_out
+    from services.cli.durations import parse_duration
+    from services.cli.environment import decide
+    from services.cli.pushing.target import wanted_target
+
     if give_up_after is not None:
         decide(give_up_after=f"PT{parse_duration(give_up_after).total_seconds():.0f}S")
     target = wanted_target(push, public=public, revision=revision)
@@ -61,6 +61,8 @@ def build(
     }
     if from_pile is not None:
         others = {"catalog": catalog, "limit": limit, "allow_missing": allow_missing or None}
+        from services.cli.rebuilding.rebuild import rebuild
+
         _refuse_beside_from(given | others | {"SOURCE": sources or None})
         rebuild(Home(home), from_pile, folder or [], workers=workers, push=target)
         return

@@ -3,14 +3,7 @@
 from pathlib import Path
 
 from services.cli import arguments
-from services.cli.asking import BuildOptions, build_request
-from services.cli.carrying_out import carry_out, interruption_told
-from services.cli.demo_archive import served_archive
-from services.cli.environment import decide
 from services.cli.local.home import Home
-from services.cli.printing import output
-from services.common.catalogue import load_catalogue
-from services.merger.pile_digest import pile_digest
 
 _NOTICE = "The demo's data are made up: a program draws every spike, and nothing can be learnt from them."
 _CATALOGUE = "demo"
@@ -25,6 +18,14 @@ def demo(
 
     The archive is served on this machine while the command runs; nothing leaves it.
     """
+    from services.cli.asking import BuildOptions, build_request
+    from services.cli.carrying_out import carry_out, interruption_told
+    from services.cli.demo_archive import served_archive
+    from services.cli.environment import decide
+    from services.cli.printing import output
+    from services.common.catalogue import load_catalogue
+    from services.merger.pile_digest import pile_digest
+
     folder, console = Home(home), output()
     console.print(_NOTICE)
     console.print(f"The archive is made in {folder.path / 'archive'} and served while the demo runs.")

@@ -1,19 +1,11 @@
 """`spikemill ledger`: tokens, rows, sessions, subjects and bytes per source, beside what was expected."""
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import typer
 
 from services.cli import arguments
-from services.cli.ledger_of_home import current_build, ledger_of
 from services.cli.local.home import Home
-from services.cli.printing import output
-from services.cli.reporting.token_formats import FORMATS
-from services.cli.reporting.token_table import token_table
-from services.common.database import transaction
-from services.common.ledger import figures
-from services.common.ledger.figures import TokenCount
 
 Format = Annotated[
     Literal["table", "markdown", "csv", "json"],
@@ -29,13 +21,16 @@ def ledger(
 
     Sessions, subjects, rows, tokens and bytes stand beside the figures that were expected.
     """
-    counts = _counts(Home(home))
+    from services.cli.ledger_of_home import current_build, ledger_of
+    from services.cli.printing import output
+    from services.cli.reporting.token_formats import FORMATS
+    from services.cli.reporting.token_table import token_table
+    from services.common.database import transaction
+    from services.common.ledger import figures
+
+    with ledger_of(Home(home)), transaction() as opened:
+        counts = figures.tokens_of(opened, current_build(opened))
     if form == "table":
         output().print(token_table(counts))
     else:
         typer.echo(FORMATS[form](counts))
-
-
-def _counts(home: Home) -> Sequence[TokenCount]:
-    with ledger_of(home), transaction() as ledger:
-        return figures.tokens_of(ledger, current_build(ledger))

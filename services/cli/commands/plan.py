@@ -1,23 +1,13 @@
 """`spikemill plan`: a dry run that lists the archives and downloads nothing."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from services.cli import arguments
-from services.cli.asking import named_catalogue
-from services.cli.failing import FAILED
-from services.cli.listing.listing_table import listing_markdown, listing_table
-from services.cli.listing.process_pacer import ProcessPacer
-from services.cli.listing.source_listing import SourceListing, list_source
-from services.cli.printing import complain, print_whole
-from services.cli.reporting.failure_lines import described
-from services.common.catalogue import Catalogue
-from services.common.errors import CallError, SpikemillError
-from services.common.settings import settings
+from services.common.errors import CallError
 
 
 def plan(
@@ -34,8 +24,14 @@ def plan(
     """
     if as_json and as_markdown:
         raise CallError("--json and --markdown are two forms of the same; choose one.")
+    from services.cli.asking import named_catalogue
+    from services.cli.failing import FAILED
+    from services.cli.listing.listing_table import listing_markdown, listing_table
+    from services.cli.listing.source_listing import list_sources
+    from services.cli.printing import complain, print_whole
+
     catalogue = named_catalogue(catalog, sources)
-    listings = _list(catalogue)
+    listings = list_sources(catalogue)
     if as_json:
         typer.echo(json.dumps([asdict(listing) for listing in listings], indent=2))
     elif listings and as_markdown:
@@ -44,22 +40,6 @@ def plan(
         print_whole(listing_table(listings))
     for listing in listings:
         for difference in listing.differences:
-            complain(f"{listing.source}: {difference}{_reason(listing)}")
+            complain(f"{listing.source}: {difference}{f' ({listing.differs})' if listing.differs else ''}")
     if len(listings) < len(catalogue.sources):
         raise typer.Exit(FAILED)
-
-
-def _reason(listing: SourceListing) -> str:
-    return f" ({listing.differs})" if listing.differs else ""
-
-
-def _list(catalogue: Catalogue) -> Sequence[SourceListing]:
-    """List what can be listed, and say of the others why not."""
-    pacer = ProcessPacer(settings().requests_per_minute)
-    listings = []
-    for source in catalogue.sources:
-        try:
-            listings.append(list_source(source.with_api(settings()), pacer))
-        except SpikemillError as error:
-            complain(described(source.name, None, str(error)))
-    return listings

@@ -5,11 +5,7 @@ from typing import Annotated
 import typer
 
 from services.cli import arguments
-from services.cli.printing import complain, output
-from services.cli.pushing.target import named_target
-from services.common.errors import readable
-from services.common.hub_target import Transfer, require_redistributable
-from services.common.settings import settings
+from services.common.hub_target import Transfer
 
 Repository = Annotated[
     str,
@@ -38,12 +34,16 @@ def push(
     Shards that the hub has are not sent again, and one commit makes the dataset this pile. It may be
     interrupted and run again. The token is that of `hf auth login`, HF_TOKEN or HF_TOKEN_PATH.
     """
-    # Only this command needs the hub's client at once.
-    from services.cli.pushing.ledger_note import note_in_ledger  # noqa: PLC0415
-    from services.cli.pushing.named_pile import named_pile  # noqa: PLC0415
-    from services.cli.pushing.progress import push_progress  # noqa: PLC0415
-    from services.cli.pushing.report import going_on_told, preview_lines, pushed_lines  # noqa: PLC0415
-    from services.merger import hub  # noqa: PLC0415
+    from services.cli.printing import complain, output
+    from services.cli.pushing.ledger_note import note_in_ledger
+    from services.cli.pushing.named_pile import named_pile
+    from services.cli.pushing.progress import push_progress
+    from services.cli.pushing.report import going_on_told, preview_lines, pushed_lines
+    from services.cli.pushing.target import named_target
+    from services.common.errors import readable
+    from services.common.hub_target import require_redistributable
+    from services.common.settings import settings
+    from services.merger import hub
 
     target, console = named_target(repository, public=public, revision=revision), output()
     found = named_pile(pile)

@@ -3,12 +3,8 @@
 import typer
 
 from services.cli import arguments
-from services.cli.ledger_of_home import current_build, how_it_goes_on, ledger_of
 from services.cli.local.home import Home
-from services.cli.wording import count
-from services.common.database import transaction
 from services.common.errors import CallError
-from services.common.ledger import contents, operations
 
 
 def retry(sources: arguments.Sources = None, home: arguments.HomeFolder = arguments.DEFAULT_HOME) -> None:
@@ -16,6 +12,11 @@ def retry(sources: arguments.Sources = None, home: arguments.HomeFolder = argume
 
     Without names, what failed in every source.
     """
+    from services.cli.ledger_of_home import current_build, how_it_goes_on, ledger_of
+    from services.cli.wording import count
+    from services.common.database import transaction
+    from services.common.ledger import contents, operations
+
     folder, names = Home(home), sources or []
     with ledger_of(folder) as has_workers, transaction() as ledger:
         known = {source.name for source in contents.sources_of(ledger, current_build(ledger))}

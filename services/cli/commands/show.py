@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from services.cli import arguments
-from services.cli.pile_here import pile_here
 
 
 def show(
@@ -19,8 +18,8 @@ def show(
 
     Time in bins goes across, units go up.
     """
-    # Only this command draws, and what draws takes a second to load.
-    from services.merger.show import show_pile  # noqa: PLC0415
+    from services.cli.pile_here import pile_here
+    from services.merger.show import show_pile
 
     with pile_here(pile) as folder:
         show_pile(folder, out, rows_per_source=rows, seed=seed)

@@ -1,13 +1,7 @@
 """`spikemill verify`: whether a pile on disk is what its provenance says."""
 
 from services.cli import arguments
-from services.cli.pile_here import pile_here
-from services.cli.printing import output
-from services.cli.rebuilding.recipe import read_pile_provenance
-from services.cli.wording import count
 from services.common.errors import DamagedOutputError
-from services.merger.pile_digest import pile_digest
-from services.merger.verify import verify_pile
 
 
 def verify(pile: arguments.Pile) -> None:
@@ -15,6 +9,13 @@ def verify(pile: arguments.Pile) -> None:
 
     Every file is read: schema, digests, row counts, order, split and tokens.
     """
+    from services.cli.pile_here import pile_here
+    from services.cli.printing import output
+    from services.cli.rebuilding.recipe import read_pile_provenance
+    from services.cli.wording import count
+    from services.merger.pile_digest import pile_digest
+    from services.merger.verify import verify_pile
+
     console, findings = output(), 0
     with pile_here(pile) as folder:
         for finding in verify_pile(folder):

@@ -5,10 +5,7 @@ from typing import Annotated
 import typer
 
 from services.cli import arguments
-from services.cli.ledger_of_home import how_it_goes_on, ledger_of
 from services.cli.local.home import Home
-from services.common.database import transaction
-from services.common.ledger import waiving
 
 
 def waive(
@@ -22,6 +19,10 @@ def waive(
 
     The dataset card names it, with the reason.
     """
+    from services.cli.ledger_of_home import how_it_goes_on, ledger_of
+    from services.common.database import transaction
+    from services.common.ledger import waiving
+
     folder = Home(home)
     with ledger_of(folder) as has_workers, transaction() as ledger:
         waiving.waive(ledger, session, reason)

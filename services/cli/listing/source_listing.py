@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from services.cli.listing.counting_pacer import CountingPacer
+from services.cli.listing.process_pacer import ProcessPacer
+from services.cli.printing import complain
+from services.cli.reporting.failure_lines import described
 from services.common.archives.base import Asset
 from services.common.archives.opening import open_archive
-from services.common.catalogue import Expectation, FilesSource, Source
+from services.common.catalogue import Catalogue, Expectation, FilesSource, Source
 from services.common.catalogue.sources import DRAFT
-from services.common.errors import NetworkError
+from services.common.errors import NetworkError, SpikemillError
 from services.common.pacing import RequestPacer
+from services.common.settings import settings
 from services.downloader.selection import PlannedSession, select_sessions
 
 
@@ -43,6 +47,18 @@ class SourceListing:
     unproven: str | None
     differences: Sequence[str]
     differs: str | None
+
+
+def list_sources(catalogue: Catalogue) -> list[SourceListing]:
+    """List what can be listed, and say of the others why not."""
+    pacer = ProcessPacer(settings().requests_per_minute)
+    listings = []
+    for source in catalogue.sources:
+        try:
+            listings.append(list_source(source.with_api(settings()), pacer))
+        except SpikemillError as error:
+            complain(described(source.name, None, str(error)))
+    return listings
 
 
 def list_source(source: Source, pacer: RequestPacer) -> SourceListing:

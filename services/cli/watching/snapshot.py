@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from services.cli.ledger_of_home import current_build
 from services.common.database import transaction
 from services.common.ledger import build_status, figures
 from services.common.ledger.build_status import BuildStatus
-from services.common.ledger.figures import AssetBytes, Failure, SourceProgress
+from services.common.ledger.figures import AssetBytes, Failure, LeftOut, SourceProgress
 from services.common.models.work import JobState
 
 
@@ -57,6 +58,14 @@ def read_snapshot(build: int) -> Snapshot:
             bytes=figures.asset_bytes_of(ledger, build),
             failures=figures.failures_of(ledger, build),
         )
+
+
+def read_current() -> tuple[Snapshot, Sequence[LeftOut]]:
+    """Ask the ledger how the build stands that people mean when they name none, and what it leaves out."""
+    with transaction() as ledger:
+        build = current_build(ledger)
+        left_out = list(figures.left_out_of(ledger, build))
+    return read_snapshot(build), left_out
 
 
 def seconds_until(failure: Failure) -> float:

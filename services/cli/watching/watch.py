@@ -2,10 +2,15 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
 
+from services.cli.ledger_of_home import current_build, ledger_of
+from services.cli.local.address import running_address
+from services.cli.local.home import Home
+from services.cli.printing import output
 from services.cli.watching.snapshot import Snapshot, read_snapshot
-from services.cli.watching.views import View
+from services.cli.watching.views import View, view_on
 from services.common.database import patiently, transaction
 from services.common.ledger import build_status
 from services.common.models.builds import BuildState
@@ -62,6 +67,26 @@ def watch(
         if idle_since is not None and snapshot.taken_at - idle_since > _round():
             return Ending.STUCK, snapshot
         time.sleep(_PAUSE)
+
+
+class _EngineEndedError(Exception):
+    """The engine that was watched has stopped."""
+
+
+def watch_home(home: Home) -> None:
+    """Show the build of a home until it ends; where nothing works there is nothing to watch."""
+    is_deployment = settings().database_url is not None
+
+    def check() -> None:
+        if not is_deployment and running_address(home) is None:
+            raise _EngineEndedError
+
+    with ledger_of(home) as has_workers, suppress(_EngineEndedError):
+        with transaction() as ledger:
+            build = current_build(ledger)
+        if has_workers:
+            with view_on(output()) as view:
+                watch(build, view, check=check)
 
 
 def _read_present(build: int) -> Snapshot:

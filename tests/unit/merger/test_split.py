@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.merger.parameters import MergeParameters, SplitBy
+from services.common.identity import SplitBy
+from services.merger.parameters import MergeParameters
 from services.merger.rows import PlannedRow
 from services.merger.split import Split, SplitRule, divide, falls_below, group_key
 from tests.unit.merger.generated_rows import make_row, rows

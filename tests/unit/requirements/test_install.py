@@ -100,17 +100,9 @@ def test_the_locked_releases_are_installed_beside_newer_ones(
 
 def test_a_resolver_does_not_get_that_far(environment: Path, lock: Path, wheels: Path) -> None:
     """The test above would prove nothing if any way of installing passed it."""
-    resolving = [
-        environment / "bin" / "python",
-        "-m",
-        "pip",
-        "install",
-        "--require-hashes",
-        "--requirement",
-        lock,
-    ]
+    python = environment / "bin" / "python"
     ended = subprocess.run(
-        resolving,
+        [str(python), "-m", "pip", "install", "--require-hashes", "--requirement", str(lock)],
         env={**ALONE, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)},
         capture_output=True,
         text=True,
