@@ -4,7 +4,6 @@ from celery import Task
 
 from services.binner.app import app
 from services.binner.copied_session import bin_copied_session
-from services.binner.streamed_session import bin_streamed_session
 from services.common.heartbeat import Heartbeat
 from services.common.ledger.claims import Claim
 from services.common.ledger.endings import Result
@@ -28,5 +27,8 @@ def stream(task: Task, job_id: int) -> str:
 def _bin_session(claim: Claim, heartbeat: Heartbeat) -> Result:
     """Bin a session on the way that its job has by now: a message may be older than that."""
     if claim.kind is JobKind.STREAM:
+        # What reads over HTTP is loaded where something is streamed.
+        from services.binner.streamed_session import bin_streamed_session  # noqa: PLC0415
+
         return bin_streamed_session(claim, heartbeat)
     return bin_copied_session(claim)

@@ -4,9 +4,7 @@ from services.common.database import transaction
 from services.common.ledger import contents, reopening
 from services.common.ledger.planning import OpenedBuild
 from services.common.storage import Store
-from services.merger.assembly import pile_file, pile_folder
-from services.merger.card import CARD
-from services.merger.provenance import PROVENANCE
+from services.merger.pile_layout import CARD, PROVENANCE, pile_file, pile_folder
 
 _PAPERS = (PROVENANCE, CARD)
 

@@ -8,8 +8,7 @@ from services.cli.printing import output
 from services.cli.wording import size
 from services.common.errors import CallError
 from services.common.storage import Store, is_object_address, store_at
-from services.merger.assembly import pile_folder
-from services.merger.provenance import PROVENANCE
+from services.merger.pile_layout import PROVENANCE, pile_folder
 
 
 def pile_in_store(store: Store, pile: str) -> str:

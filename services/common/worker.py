@@ -5,12 +5,11 @@ Celery's own command line would do the same, and load its shell and every plugin
 
 import argparse
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-
-from celery.utils.nodenames import gethostname
 
 from services.common.queues import Queue
 
@@ -46,7 +45,7 @@ def main() -> None:
     """Work until told to stop."""
     parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=__doc__)
     parser.add_argument("name", choices=WORKER_KINDS)
-    parser.add_argument("--host", default=gethostname(), help="what the worker's name ends with")
+    parser.add_argument("--host", default=socket.gethostname(), help="what the worker's name ends with")
     parser.add_argument("--processes", type=int, help="how many jobs it does at once")
     given = parser.parse_args()
     sys.exit(work(WORKER_KINDS[given.name], given.host, given.processes))

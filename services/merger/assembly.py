@@ -10,9 +10,10 @@ from services.common.errors import DamagedOutputError
 from services.common.models import Session, Shard
 from services.common.storage import Store, store_errors
 from services.merger.audit import audit_shard
-from services.merger.card import CARD, render_card
+from services.merger.card import render_card
+from services.merger.pile_layout import CARD, PROVENANCE, pile_file
 from services.merger.plan import PlannedShard
-from services.merger.provenance import PROVENANCE, Provenance
+from services.merger.provenance import Provenance
 from services.merger.rows import SessionKey
 
 
@@ -32,16 +33,6 @@ class DamagedFileError(DamagedOutputError):
         """Say what is wrong with which file."""
         super().__init__(problem)
         self.name = name
-
-
-def pile_folder(release_digest: str) -> str:
-    """Return the folder of a release in the store."""
-    return f"piles/{release_digest}"
-
-
-def pile_file(release_digest: str, name: str) -> str:
-    """Return the name of a release's file in the store."""
-    return f"{pile_folder(release_digest)}/{name}"
 
 
 def audit_release(

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from services.common.data_format import ROWS_PER_GROUP
 from services.common.identity import sort_key
-from services.merger.provenance import PROVENANCE, Provenance, SessionRecord, ShardRecord
+from services.merger.pile_layout import PROVENANCE
+from services.merger.provenance import Provenance, SessionRecord, ShardRecord
 from services.merger.reading import DecodedRow
 from services.merger.rows import SessionKey, entries_digest, session_of
 from services.merger.split import divide

@@ -12,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 
 from services.common.errors import DamagedOutputError
 from services.merger.parameters import MergeParameters
+from services.merger.pile_layout import PROVENANCE
 from services.merger.rows import SessionKey
 from services.merger.split import SplitFacts
 
-PROVENANCE = "provenance.jsonl"
-"""Its name, beside the card."""
 _NAME_DIGITS = 16
 
 

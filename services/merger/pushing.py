@@ -14,9 +14,10 @@ from services.common.ledger import pushes
 from services.common.models import Release
 from services.common.settings import settings
 from services.common.storage import Store
-from services.merger.assembly import DamagedFileError, pile_folder
+from services.merger.assembly import DamagedFileError
 from services.merger.hub import PileFiles, Pushed, ShardStep, StoredPile, push
-from services.merger.provenance import PROVENANCE, Provenance
+from services.merger.pile_layout import PROVENANCE, pile_folder
+from services.merger.provenance import Provenance
 
 _log = logging.getLogger(__name__)
 

@@ -16,15 +16,10 @@ from services.common.queues import task_name
 from services.common.storage import Store, open_store
 from services.common.work import NETWORK_RETRIES, perform
 from services.merger.app import app
-from services.merger.assembly import (
-    DamagedFileError,
-    DamagedShardError,
-    audit_release,
-    pile_file,
-    write_papers,
-)
+from services.merger.assembly import DamagedFileError, DamagedShardError, audit_release, write_papers
 from services.merger.chunks import ChunkStore, DamagedChunkError
 from services.merger.freezing import card_texts, freeze_rows, planned_shard
+from services.merger.pile_layout import pile_file
 from services.merger.records import provenance_of
 from services.merger.shards import write_shard
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from services.common.errors import CallError, DamagedOutputError
 from services.merger.audit import file_sha256
-from services.merger.card import CARD, card_head, provenance_sentence
+from services.merger.card import card_head, provenance_sentence
 from services.merger.comparison import Contents, Finding, compare_pile, compare_shard
-from services.merger.provenance import PROVENANCE, PileRecord, ShardRecord, parse_provenance
+from services.merger.pile_layout import CARD, PROVENANCE
+from services.merger.provenance import PileRecord, ShardRecord, parse_provenance
 from services.merger.reading import DecodedRow, decoded_rows
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from services.merger.provenance import PROVENANCE, Provenance, SessionRecord
+from services.merger.pile_layout import PROVENANCE
+from services.merger.provenance import Provenance, SessionRecord
 
 
 def differences(recorded: Provenance, found: Provenance) -> Iterator[str]:

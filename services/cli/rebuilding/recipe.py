@@ -14,7 +14,8 @@ from services.common.catalogue.reader_options import WHOLE_FILE_READERS
 from services.common.errors import CallError
 from services.common.hub_target import HubTarget
 from services.common.ledger.planning import BuildRequest
-from services.merger.provenance import PROVENANCE, PileRecord, Provenance, parse_provenance
+from services.merger.pile_layout import PROVENANCE
+from services.merger.provenance import PileRecord, Provenance, parse_provenance
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from services.merger.card.head import card_head
 from services.merger.card.origin import provenance_sentence
-from services.merger.card.page import CARD, render_card
+from services.merger.card.page import render_card
 from services.merger.card.place import HubCard
 
-__all__ = ["CARD", "HubCard", "card_head", "provenance_sentence", "render_card"]
+__all__ = ["HubCard", "card_head", "provenance_sentence", "render_card"]

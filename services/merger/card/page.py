@@ -9,7 +9,6 @@ from services.merger.card.place import FolderPlace, HubCard, HubPlace, Place
 from services.merger.card.sources import citations_section, missing_section, sources_section
 from services.merger.provenance import PileRecord, Provenance
 
-CARD = "README.md"
 _MAKER = (
     "Made with spikemill, a program that counts the spikes of neural recordings in bins of time, and "
     "shuffles the counts of many recordings into one dataset to train models on."

@@ -11,11 +11,11 @@ from huggingface_hub import CommitOperationAdd
 
 from services.common.errors import DamagedOutputError
 from services.common.hub_target import HubTarget
-from services.merger.card import CARD, HubCard, render_card
+from services.merger.card import HubCard, render_card
 from services.merger.hub.difference import PileFile
 from services.merger.hub.pictures import draw_pictures, picture_name
 from services.merger.hub.pile_files import PileFiles
-from services.merger.provenance import PROVENANCE
+from services.merger.pile_layout import CARD, PROVENANCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from services.common.errors import CallError
 from services.common.storage import FolderStore, Store, UnreadableFileError
-from services.merger.provenance import PROVENANCE, Provenance, parse_provenance
+from services.merger.pile_layout import PROVENANCE
+from services.merger.provenance import Provenance, parse_provenance
 
 
 class PileFiles(Protocol):

@@ -24,7 +24,8 @@ from services.merger.hub.progress import Progress, ShardStep
 from services.merger.hub.repository import Standing, files_of, prepared, tag
 from services.merger.hub.shards import sent_shard
 from services.merger.hub.stored import stored_addition, stored_shards
-from services.merger.provenance import PROVENANCE, release_name, release_tag
+from services.merger.pile_layout import PROVENANCE
+from services.merger.provenance import release_name, release_tag
 
 _log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ def fail_with(error: BaseException, *, debug: bool = False) -> int | str | None:
             1,
             "ZeroDivisionError: division by zero (run it again with --debug to see where)\n",
         ),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "Interrupted.\n"),
     ],
 )
 def test_a_failure_is_a_line(
