@@ -152,5 +152,6 @@ LABEL org.opencontainers.image.title="spikemill secrets" \
       org.opencontainers.image.description="Draws the passwords of a deployment, and shares them out, once."
 COPY --from=code /code/shared/services/__init__.py services/
 COPY --from=code /code/shared/services/__pycache__ services/__pycache__
+COPY --from=code /code/shared/services/common/__init__.py /code/shared/services/common/library_variables.py services/common/
 COPY --from=code /code/services/secrets services/secrets
 CMD ["python", "-m", "services.secrets"]

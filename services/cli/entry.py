@@ -2,11 +2,16 @@
 
 import sys
 
+from services.common.library_variables import notice, pass_over
+
 _INTERRUPTED = 130
 
 
 def main() -> None:
     """Load the command and run it."""
+    pass_over()
+    if line := notice():
+        sys.stderr.write(f"{line}\n")
     try:
         # Loading takes most of a second, in which somebody may change their mind.
         from services.cli.main import main as run  # noqa: PLC0415

@@ -5,6 +5,7 @@ import sys
 from types import TracebackType
 
 from services.common.errors import SpikemillError, readable
+from services.common.library_variables import notice
 from services.common.log_lines import JsonLines, TextLines
 from services.common.masking import hide_environment
 from services.common.settings import LogFormat, settings
@@ -22,6 +23,8 @@ def configure_logging() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("services").setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
+    if line := notice():
+        _log.warning("%s", line)
 
 
 def _tell_of_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -8,7 +8,15 @@ from urllib.parse import quote
 _MASK = "***"
 # What is shorter may be a word of the language, and stands in few places but addresses.
 _SHORTEST = 8
-_SECRET_VARIABLES = ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_SECRET_VARIABLES = (
+    *("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"),
+    *(
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_SECURITY_TOKEN",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    ),
+)
 _hidden: set[str] = set()
 
 _PATTERNS = (

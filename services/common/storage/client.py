@@ -1,9 +1,11 @@
 """The client of an S3-speaking server: how it is found, signed to, and how patient it is."""
 
+import os
 from typing import Any
 
-from boto3 import Session
+import boto3
 from botocore.config import Config
+from botocore.session import Session
 
 from services.common.settings import settings
 from services.common.storage.address import ObjectAddress
@@ -15,12 +17,18 @@ _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
 # Most servers keep the region only in the signature; AWS tells a client of another one.
 _ANY_REGION = "us-east-1"
+# A profile that is nowhere, or a file that cannot be read, must not keep out who has a key of their own.
+_WITHOUT_LOGIN = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 
 
 def connect(address: ObjectAddress) -> Any:
     """Return a client that tries a request again for seconds only: longer waits are the ledger's."""
     key, secret = settings().store_access_key_id, settings().store_secret_access_key
-    session = Session()
+    session = boto3.Session(botocore_session=Session(None if key is None else _WITHOUT_LOGIN))
     return session.client(
         "s3",
         endpoint_url=address.endpoint,

@@ -19,6 +19,7 @@ from services.common.settings import settings
 from services.common.storage import open_store
 from services.common.storage.address import parse_address
 from services.common.storage.object_store import ObjectStore, connect_store
+from tests.foreign_environment import AWS_LOGIN
 from tests.s3_server.server import S3Server, cut, lose, refuse
 from tests.unit.common.storage.files import NAME, bytes_of, publish
 
@@ -173,6 +174,31 @@ def test_credentials_may_stand_in_the_file_that_aws_reads(
     file.write_text(f"[default]\naws_access_key_id={s3.key_id}\naws_secret_access_key={s3.secret}\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     assert connect_store(objects.address).pile() is None
+
+
+def test_a_key_of_its_own_asks_nothing_of_a_login_to_aws(
+    s3: S3Server, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    unreadable = tmp_path / "config"
+    unreadable.write_text("[this is no configuration")
+    login = {**AWS_LOGIN, "AWS_CONFIG_FILE": str(unreadable), "AWS_SHARED_CREDENTIALS_FILE": str(unreadable)}
+    for name, value in login.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SPIKEMILL_STORE_ACCESS_KEY_ID", s3.key_id)
+    monkeypatch.setenv("SPIKEMILL_STORE_SECRET_ACCESS_KEY", s3.secret)
+    settings.cache_clear()
+    store = connect_store(objects.address)
+    assert store.pile() is None
+    publish(store)
+    assert bytes_of(store)
+
+
+def test_a_profile_that_is_nowhere_is_told_where_it_counts(
+    objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "lost")
+    with pytest.raises(StoreSettingsError, match=r"ProfileNotFound.*SPIKEMILL_STORE_ACCESS_KEY_ID"):
+        connect_store(objects.address)
 
 
 def test_a_bucket_that_does_not_exist_is_named(s3: S3Server, objects: ObjectStore) -> None:
