@@ -1,8 +1,8 @@
 """Which variables of the environment an installed package reads, from its source."""
 
 import ast
-import importlib.util
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 _READERS = frozenset({"get", "getenv", "pop", "setdefault"})
@@ -14,7 +14,8 @@ def variables_read_by(package: str, *, apart_from: tuple[str, ...] = ()) -> set[
 
     Names that are put together, or stand in a variable, are not seen.
     """
-    spec = importlib.util.find_spec(package)
+    # Kombu, once loaded, cannot be asked where it stands.
+    spec = PathFinder.find_spec(package)
     assert spec is not None
     assert spec.origin is not None
     folder = Path(spec.origin).parent

@@ -149,7 +149,9 @@ def test_what_is_named_has_no_effect_and_its_setting_exists() -> None:
 
 def test_the_documentation_lists_what_the_code_knows() -> None:
     [section] = re.findall(rf"{_HEADING}(.*?)(?=^## |\Z)", _PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    rows = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith(("| `", "| any other `"))]
+    rows = [
+        line.split("|")[1:-1] for line in section.splitlines() if line.startswith(("| `", "| any other `"))
+    ]
     meant, passed_over = (
         {
             name
