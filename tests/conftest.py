@@ -18,10 +18,17 @@ from services.common.database import engine
 from services.common.migrate import migrate
 from services.common.settings import settings
 from tests.s3_server.server import S3Server, serve_s3
+from tests.skips import Skips
 
 # A busy machine fails no test.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let no test skip that may not: the process that hears of all tests looks."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Skips())
 
 
 @pytest.fixture(scope="session", autouse=True)
