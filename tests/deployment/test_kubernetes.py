@@ -143,13 +143,13 @@ def test_health_asks_for_progress(component: str) -> None:
     assert {"name": "SPIKEMILL_PULSE", "value": "/tmp/pulse"} in container(DEPLOYMENTS[component])["env"]  # noqa: S108
 
 
-@pytest.mark.parametrize("component", DEPLOYMENTS.keys() - {"sweeper"})
+@pytest.mark.parametrize("component", sorted(DEPLOYMENTS.keys() - {"sweeper"}))
 def test_worker_has_time_to_end_its_job(component: str) -> None:
     patience = Settings.model_fields["stop_patience"].default.total_seconds()
     assert pod(DEPLOYMENTS[component])["terminationGracePeriodSeconds"] > patience
 
 
-@pytest.mark.parametrize("component", WORKLOADS.keys() - {"queue"})
+@pytest.mark.parametrize("component", sorted(WORKLOADS.keys() - {"queue"}))
 def test_what_passes_through_lies_on_a_disk(component: str) -> None:
     volumes = {each["name"]: each for each in pod(WORKLOADS[component])["volumes"]}
     mounts = {

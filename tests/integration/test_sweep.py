@@ -157,7 +157,9 @@ def test_a_process_that_is_known_to_be_dead_loses_its_job_at_once(plan_job: int)
     assert ledgers.job(plan_job).crashes == 1
 
 
-@pytest.mark.parametrize("owner", [f"{socket.gethostname()}:{os.getpid()}:x", "elsewhere:1:x"])
+@pytest.mark.parametrize(
+    "owner", [f"{socket.gethostname()}:{os.getpid()}:x", "elsewhere:1:x"], ids=["alive", "elsewhere"]
+)
 def test_another_process_keeps_the_job_that_a_dead_one_had_a_message_for(plan_job: int, owner: str) -> None:
     ledgers.claim(plan_job)
     ledgers.set_job(plan_job, lease_owner=owner)
