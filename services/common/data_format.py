@@ -8,7 +8,7 @@ from typing import Any
 
 from services.common.identity import digest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TOKENS_PER_ROW = 10_000_000
 ROWS_PER_GROUP = 5
 

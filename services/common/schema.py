@@ -1,15 +1,17 @@
 """The Parquet schema of every chunk and shard, and one row of it in Arrow's memory."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-_FEATURES = {
+# What `datasets` finds in every file. It calls lists `List` today; its older releases know only `Sequence`.
+FEATURES: dict[str, Any] = {
     "spike_counts": {
-        "feature": {"feature": {"dtype": "uint8", "_type": "Value"}, "_type": "List"},
-        "_type": "List",
+        "feature": {"feature": {"dtype": "uint8", "_type": "Value"}, "_type": "Sequence"},
+        "_type": "Sequence",
     },
     "subject_id": {"dtype": "string", "_type": "Value"},
     "session_id": {"dtype": "string", "_type": "Value"},
@@ -27,7 +29,7 @@ SCHEMA = pa.schema(
         pa.field("segment_id", pa.string(), nullable=False),
         pa.field("source_dataset", pa.string(), nullable=False),
     ],
-    metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
+    metadata={"huggingface": json.dumps({"info": {"features": FEATURES}})},
 )
 
 

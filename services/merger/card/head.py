@@ -6,11 +6,12 @@ import re
 from services.merger.card.licences import pile_licence
 from services.merger.provenance import PileRecord
 
+# With `list`, `datasets` 2.19 would see another type here than in the shards, and not join the two.
 _FEATURES = """\
   features:
   - name: spike_counts
-    list:
-      list: uint8
+    sequence:
+      sequence: uint8
   - name: subject_id
     dtype: string
   - name: session_id
