@@ -16,7 +16,13 @@ from services.common.queues import task_name
 from services.common.storage import Store, open_store
 from services.common.work import NETWORK_RETRIES, perform
 from services.merger.app import app
-from services.merger.assembly import DamagedFileError, DamagedShardError, audit_release, write_papers
+from services.merger.assembly import (
+    DamagedFileError,
+    DamagedShardError,
+    audit_release,
+    require_loadable,
+    write_papers,
+)
 from services.merger.chunks import ChunkStore, DamagedChunkError
 from services.merger.freezing import card_texts, freeze_rows, planned_shard
 from services.merger.pile_layout import pile_file
@@ -38,7 +44,7 @@ def shard(task: Task, job_id: int) -> str:
 
 @app.task(name=task_name(JobKind.ASSEMBLE), **NETWORK_RETRIES)
 def assemble(task: Task, job_id: int) -> str:
-    """Audit a release, write its papers, and switch the pile to it."""
+    """Audit a release, write its papers, try to load it, and switch the pile to it."""
     return perform(task, job_id, _assemble_release)
 
 
@@ -98,6 +104,8 @@ def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
     with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
         provenance = provenance_of(release, build, sessions, shards)
         provenance_sha256 = write_papers(store, drafts, release_digest, provenance)
+    require_loadable(store, release_digest, provenance.pile)
+    heartbeat.check()
     _switch(store, release.id, release_digest)
     return Result(
         output={"release": release_digest},

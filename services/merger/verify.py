@@ -8,15 +8,20 @@ from services.common.errors import CallError, DamagedOutputError
 from services.merger.audit import file_sha256
 from services.merger.card import card_head, provenance_sentence
 from services.merger.comparison import Contents, Finding, compare_pile, compare_shard
+from services.merger.loading_check import loading_findings
 from services.merger.pile_layout import CARD, PROVENANCE
-from services.merger.provenance import PileRecord, ShardRecord, parse_provenance
+from services.merger.provenance import PileRecord, Provenance, ShardRecord, parse_provenance
 from services.merger.reading import DecodedRow, decoded_rows
+
+# Beside the card, `load_dataset` takes orders from these.
+_STEERING = (".huggingface.yaml", "dataset_infos.json", "state.json", "*.py")
 
 
 def verify_pile(pile: Path) -> Iterator[Finding]:
     """Read a whole pile and yield what is wrong with it, file by file; nothing if it is in order.
 
-    Nothing but the pile itself is needed. Raises `CallError` where there is no pile.
+    Where we find nothing wrong, both ends of each split are also read with `datasets`, as the pile's readers
+    will do. Nothing but the pile itself is needed. Raises `CallError` where there is no pile.
     """
     if not pile.is_dir():
         raise CallError(f"{pile} is no folder; name the folder of a pile, the one that holds {PROVENANCE}.")
@@ -29,7 +34,18 @@ def verify_pile(pile: Path) -> Iterator[Finding]:
     except DamagedOutputError as error:
         yield Finding(PROVENANCE, str(error))
         return
-    yield from _card(pile, provenance.pile, sha256(data).hexdigest())
+    in_order = True
+    for finding in _compared(pile, provenance, sha256(data).hexdigest()):
+        in_order = False
+        yield finding
+    # A card that was changed may name any file or address; `load_dataset` would go there.
+    if in_order:
+        yield from loading_findings(_loaded_files(pile, provenance.pile), provenance.pile.split)
+
+
+def _compared(pile: Path, provenance: Provenance, provenance_sha256: str) -> Iterator[Finding]:
+    """Hold every file against the provenance."""
+    yield from _card(pile, provenance.pile, provenance_sha256)
     yield from _extra_files(pile, provenance.pile)
     contents = yield from _shards(pile, provenance.pile)
     if len(contents) == len(provenance.pile.shards):
@@ -53,6 +69,8 @@ def _extra_files(pile: Path, record: PileRecord) -> Iterator[Finding]:
     found = (path.relative_to(pile).as_posix() for path in (pile / "data").rglob("*") if path.is_file())
     for name in sorted(set(found) - known):
         yield Finding(name, "does not belong to this pile, but its readers would load it")
+    for path in sorted(found for pattern in _STEERING for found in pile.glob(pattern)):
+        yield Finding(path.name, "does not belong to this pile, but its readers would follow it")
 
 
 def _shards(pile: Path, record: PileRecord) -> Generator[Finding, None, Contents]:
@@ -72,3 +90,10 @@ def _shards(pile: Path, record: PileRecord) -> Generator[Finding, None, Contents
         is_last = shard == last[shard.split]
         yield from compare_shard(shard, contents[shard], record.parameters.seed, last=is_last)
     return contents
+
+
+def _loaded_files(pile: Path, record: PileRecord) -> dict[str, Path]:
+    """Return the card and the shards by their names; a name that leads out of `data` is no shard's."""
+    known = {shard.name for shard in record.shards}
+    shards = {f"data/{path.name}": path for path in (pile / "data").iterdir()}
+    return {CARD: pile / CARD} | {name: path for name, path in shards.items() if name in known}

@@ -55,6 +55,17 @@ def add_a_shard(pile: Path) -> str:
     return "data/train-00009-of-00009.parquet: does not belong to this pile"
 
 
+def add_orders_for_readers(pile: Path) -> str:
+    orders = "configs: [{config_name: default, data_files: https://example.org/rows.parquet}]\n"
+    (pile / ".huggingface.yaml").write_text(orders)
+    return ".huggingface.yaml: does not belong to this pile, but its readers would follow it"
+
+
+def add_a_program_for_readers(pile: Path) -> str:
+    (pile / "pile.py").write_text("raise SystemExit\n")
+    return "pile.py: does not belong to this pile, but its readers would follow it"
+
+
 def edit_a_session(pile: Path) -> str:
     edit(pile / "provenance.jsonl", '"path":"ses-1.nwb"', '"path":"ses-7.nwb"')
     return "provenance.jsonl: was changed after the merge"
@@ -109,6 +120,8 @@ def test_a_sound_pile_has_no_findings(pile: Path) -> None:
         cut_a_shard,
         remove_a_shard,
         add_a_shard,
+        add_orders_for_readers,
+        add_a_program_for_readers,
         edit_a_session,
         edit_the_pile_line,
         break_a_line,

@@ -1,0 +1,129 @@
+"""Reads both ends of each split of a pile with `datasets`, and says what differs from our own reader.
+
+A program of its own, `python -m services.merger.loading_trial ROOM`: `loading_check` starts it, and decides
+its environment. ROOM holds the pile and how many rows each split has; a line of JSON goes out per finding.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from services.common.errors import DamagedOutputError
+from services.common.schema import FEATURES
+from services.merger.card import CARD
+from services.merger.comparison import Finding
+from services.merger.reading import DecodedRow, decoded_row, decoded_rows
+
+_READER = f"datasets {datasets.__version__}"
+_EXPECTED = datasets.Features.from_dict(FEATURES)
+
+
+class _UnreadableError(Exception):
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+
+def findings(pile: Path, rows: Mapping[str, int], cache: Path) -> Iterator[Finding]:
+    """Load a pile whose splits have so many rows, and yield what is not as our own reader finds it.
+
+    What cannot be read ends the trial of its split.
+    """
+    try:
+        with _reading(CARD, "the pile", pile):
+            loaded = datasets.load_dataset(str(pile), streaming=True, cache_dir=str(cache))
+        if set(loaded) != set(rows):
+            yield Finding(CARD, f"{_READER} finds the splits {sorted(loaded)}, not {sorted(rows)}")
+    except _UnreadableError as error:
+        yield error.finding
+        return
+    for name in sorted(set(loaded) & set(rows)):
+        try:
+            yield from _split(pile, loaded[name], rows[name], cache)
+        except _UnreadableError as error:
+            yield error.finding
+
+
+@contextmanager
+def _reading(file: str, what: str, pile: Path) -> Iterator[None]:
+    """Turn whatever stops the reader into a finding; too little memory is none."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".replace(f"{pile}/", "").split())
+        raise _UnreadableError(Finding(file, f"{_READER} cannot read {what}: {text:.500}")) from error
+
+
+def _split(pile: Path, split: Any, rows: int, cache: Path) -> Iterator[Finding]:
+    name = str(split.split)
+    shards = sorted(path.relative_to(pile).as_posix() for path in (pile / "data").glob(f"{name}-*"))
+    told = split.info.splits
+    if told is not None and told[name].num_examples != rows:
+        yield Finding(CARD, f"number of rows in {name}: {rows}; {_READER} expects {told[name].num_examples}")
+    yield from _features(split, CARD)
+    if split.num_shards != len(shards):
+        yield Finding(CARD, f"number of files in {name}: {len(shards)}; {_READER} finds {split.num_shards}")
+        return
+    for shard in dict.fromkeys((shards[0], shards[-1])):
+        with _reading(shard, "it", pile):
+            alone = datasets.load_dataset(
+                "parquet", data_files=[str(pile / shard)], split="train", streaming=True, cache_dir=str(cache)
+            )
+        yield from _features(alone, shard)
+    for shard, row_group in ((shards[0], 0), (shards[-1], -1)):
+        with _reading(shard, "it", pile):
+            seen = list(_streamed(split.shard(len(shards), shards.index(shard)), shard, row_group))
+        # What our own reader cannot read is for the audit and for `verify` to tell.
+        with suppress(DamagedOutputError):
+            yield from _differences(shard, seen, list(decoded_rows(pile / shard, row_group=row_group)))
+
+
+def _features(loaded: Any, file: str) -> Iterator[Finding]:
+    if loaded.features != _EXPECTED:
+        yield Finding(file, f"{_READER} sees the features {loaded.features}, not {_EXPECTED}")
+
+
+def _streamed(file: Any, name: str, row_group: int) -> Iterator[DecodedRow]:
+    """Read one row group of a file; the others are not touched."""
+    groups = file.reshard()
+    index = range(groups.num_shards)[row_group]
+    for table in groups.shard(groups.num_shards, index).with_format("arrow").iter(batch_size=1):
+        (batch,) = table.to_batches()
+        yield decoded_row(batch, index, name)
+
+
+def _differences(shard: str, seen: Sequence[DecodedRow], stored: Sequence[DecodedRow]) -> Iterator[Finding]:
+    """Report the first row that is not the same for both readers."""
+    if len(seen) != len(stored):
+        yield Finding(shard, f"number of rows in a row group: {len(stored)}; {_READER} reads {len(seen)}")
+        return
+    for theirs, ours in zip(seen, stored, strict=True):
+        if theirs != ours:
+            yield Finding(shard, f"{_READER} reads {_told(theirs)} where spikemill reads {_told(ours)}")
+            return
+
+
+def _told(row: DecodedRow) -> str:
+    return (
+        f"{row.source}/{row.subject}/{row.session}/{row.segment} ({row.n_units} units, {row.n_bins} bins, "
+        f"{row.counts} spikes, row group {row.row_group})"
+    )
+
+
+def main(room: Path) -> None:
+    """Write a line of JSON for each finding."""
+    rows = json.loads((room / "rows.json").read_text())
+    for finding in findings(room / "pile", rows, room / "cache"):
+        sys.stdout.write(f"{json.dumps(asdict(finding))}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
