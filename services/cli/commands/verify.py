@@ -7,7 +7,8 @@ from services.common.errors import DamagedOutputError
 def verify(pile: arguments.Pile) -> None:
     """Check a pile against its provenance.
 
-    Every file is read: schema, digests, row counts, order, split and tokens.
+    Every file is read: schema, digests, row counts, order, split and tokens. Where all is in order, the first
+    and the last rows of each split are also loaded with `datasets`, as the pile's readers will load them.
     """
     from services.cli.pile_here import pile_here
     from services.cli.printing import output
