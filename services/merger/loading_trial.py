@@ -16,8 +16,8 @@ import datasets
 
 from services.common.errors import DamagedOutputError
 from services.common.schema import FEATURES
-from services.merger.card import CARD
 from services.merger.comparison import Finding
+from services.merger.pile_layout import CARD
 from services.merger.reading import DecodedRow, decoded_row, decoded_rows
 
 _READER = f"datasets {datasets.__version__}"

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from services.common.data_format import WRITER_OPTIONS
 from services.common.errors import DamagedOutputError
-from services.common.schema import SCHEMA, WRITER_OPTIONS
+from services.common.schema import SCHEMA
 from services.common.storage import FolderStore
 from services.merger.assembly import require_loadable
 from services.merger.loading_check import LoadingCheckError, loading_findings
