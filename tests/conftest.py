@@ -1,10 +1,10 @@
 """What all tests share: a folder that plain users can reach, and real servers."""
 
-import shutil
+import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import hypothesis
@@ -18,6 +18,7 @@ from services.common.database import engine
 from services.common.migrate import migrate
 from services.common.settings import settings
 from tests.s3_server.server import S3Server, serve_s3
+from tests.shared_runs import folder_of, group, make_folder, tell_of_folder
 from tests.skips import Skips
 
 # A busy machine fails no test.
@@ -26,9 +27,22 @@ hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let no test skip that may not: the process that hears of all tests looks."""
+    """Make the folder of this run; and let no test skip that may not: the process that hears of all looks."""
+    make_folder(config)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Skips())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each process of this run where its folder is."""
+    tell_of_folder(node.config, node.workerinput)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what would be made again in each process."""
+    group(items)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,12 +54,12 @@ def _interruptible() -> None:
 
 
 @pytest.fixture(scope="session")
-def open_folder() -> Iterator[Path]:
+def open_folder(request: pytest.FixtureRequest) -> Path:
     """Give a folder that every user may enter: pytest's own are closed to the user of Postgres."""
-    folder = Path(tempfile.mkdtemp(prefix="spikemill-tests-"))
+    folder = folder_of(request.config) / f"process-{os.getpid()}"
+    folder.mkdir()
     folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -99,8 +113,10 @@ def ledger(migrated: str, servers: Address, monkeypatch: pytest.MonkeyPatch) -> 
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE spikemill')
         _use(monkeypatch, _database(migrated, name))
         monkeypatch.setenv("SPIKEMILL_BROKER_URL", servers.broker_url)
+        # Taken now: at its end a test may have the settings name another ledger.
+        own = engine()
         yield _database(migrated, name)
-        engine().dispose()
+        own.dispose()
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     settings.cache_clear()
 

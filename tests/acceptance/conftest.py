@@ -15,6 +15,7 @@ from services.demo.server import serve
 from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place
 from tests.acceptance.installations import Installation, install
 from tests.acceptance.small_archives import VARIED_SOURCES, varied_archive, write_catalogue
+from tests.shared_runs import made_once
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,9 +67,13 @@ def varied_place(new_place: NewPlace, varied: MadeUpArchive) -> Place:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(new_place: NewPlace, varied: MadeUpArchive) -> dict[str, str]:
+def undisturbed(request: pytest.FixtureRequest, new_place: NewPlace, varied: MadeUpArchive) -> dict[str, str]:
     """Give the digests of the pile that one worker makes of the varied archive when nothing goes wrong."""
-    return new_place(varied, *VARIED_SOURCES).must_build(*SMALL_SHARDS, "--workers", "1")
+
+    def build() -> dict[str, str]:
+        return new_place(varied, *VARIED_SOURCES).must_build(*SMALL_SHARDS, "--workers", "1")
+
+    return made_once(request.config, "undisturbed", build)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from tests.acceptance.celery_events import heard
 from tests.acceptance.processes import kill
 from tests.acceptance.running_builds import RunningBuild
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short, write_catalogue
+from tests.shared_runs import made_once
 
 REPOSITORY = "lab/small"
 PUBLISHED = "SELECT hub_repository, hub_revision, hub_commit FROM releases WHERE state = 'published'"
@@ -41,7 +42,7 @@ def anonymous(hub: HubServer, tmp_path: Path) -> Mapping[str, str]:
     return {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "login"), "HF_TOKEN": ""}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def archived(new_place: NewPlace, recordings: Path) -> Place:
     """Give a place whose archive holds six sessions, and which nobody builds in."""
     files = [asset(short(f"m{number}", "a"), recordings) for number in range(6)]
@@ -54,12 +55,16 @@ def empty(archived: Place, anonymous: Mapping[str, str]) -> Place:
     return replace(archived, folder=another_folder(archived), environment=anonymous)
 
 
-@pytest.fixture(scope="module")
-def built(archived: Place) -> Place:
+@pytest.fixture(scope="session")
+def built(request: pytest.FixtureRequest, archived: Place) -> Place:
     """Build the pile once, for all who only push it."""
-    place = replace(archived, folder=another_folder(archived))
-    place.must_build(*SMALL_SHARDS)
-    return place
+
+    def build() -> str:
+        place = replace(archived, folder=another_folder(archived))
+        place.must_build(*SMALL_SHARDS)
+        return str(place.folder)
+
+    return replace(archived, folder=Path(made_once(request.config, "pile-to-push", build)))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from tests.skips import NAMED, places
 
 CHECKOUT = Path(__file__).parents[2]
+_ALONE = ("-p", "xdist", "-p", "no:cacheprovider")
 _CONFTEST = """
 from pathlib import Path
 
@@ -44,9 +45,9 @@ def run(folder: Path, suite: str, *options: str, named: str = _NAMED) -> tuple[i
     (folder / "test_suite.py").write_text(suite)
     (folder / "skips.txt").write_text(named)
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder), *options],
+        [sys.executable, "-m", "pytest", *_ALONE, "--rootdir", str(folder), *options],
         cwd=folder,
-        env={"PATH": "", "PYTHONPATH": str(CHECKOUT)},
+        env={"PYTHONPATH": str(CHECKOUT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
