@@ -18,7 +18,8 @@ from services.common.database import engine
 from services.common.migrate import migrate
 from services.common.settings import settings
 from tests.s3_server.server import S3Server, serve_s3
-from tests.shared_runs import folder_of, group, make_folder, tell_of_folder
+from tests.scheduling import Scheduling
+from tests.shared_runs import folder_of, make_folder, tell_of_folder
 from tests.skips import Skips
 
 # A busy machine fails no test.
@@ -39,10 +40,10 @@ def pytest_configure_node(node: Any) -> None:
     tell_of_folder(node.config, node.workerinput)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Keep together what would be made again in each process."""
-    group(items)
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,7 @@ import fcntl
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,6 @@ import pytest
 
 _FOLDER = pytest.StashKey[Path]()
 _INPUT = "spikemill_folder"
-_SMALL = ("tests/deployment/", "tests/unit/")
 
 _Made = TypeVar("_Made")
 
@@ -51,11 +50,3 @@ def made_once(config: pytest.Config, name: str, make: Callable[[], _Made]) -> _M
             kept.write_text(made)
         found: _Made = json.loads(kept.read_text())
         return found
-
-
-def group(items: Sequence[pytest.Item]) -> None:
-    """Send the small tests of one file to the same process: each on its own would cost more than it gains."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        if file.startswith(_SMALL) and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(file))

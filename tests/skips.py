@@ -64,5 +64,5 @@ def places(text: str) -> Mapping[str, str]:
 
 
 def name_of(nodeid: str) -> str:
-    """Return the name of a test without its parameters, and without the group that xdist adds."""
-    return nodeid.partition("[")[0].partition("@")[0]
+    """Return the name of a test without its parameters."""
+    return nodeid.partition("[")[0]

@@ -11,8 +11,6 @@ import pytest
 from services.merger.pile_digest import pile_digest
 from tests.acceptance.labs import Lab
 
-pytestmark = pytest.mark.xdist_group("command")
-
 # Five units, and 1500, 1500, 1497 and 1499 bins up to the last spike of each recording.
 TOKENS = 29_980
 ATTEMPTS = "SELECT id, attempt FROM jobs WHERE kind IN ('plan', 'fetch', 'bin') ORDER BY id"

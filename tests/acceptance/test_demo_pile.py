@@ -16,8 +16,6 @@ from services.cli.local.home import Home
 from services.merger.provenance import parse_provenance
 from tests.pile_features import FEATURES
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 Session = tuple[str, str, str]
 Totals = dict[Session, tuple[int, int, int]]
 

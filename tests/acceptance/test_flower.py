@@ -26,8 +26,6 @@ from tests.acceptance.processes import eventually
 from tests.acceptance.running_builds import RunningBuild
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short
 
-pytestmark = pytest.mark.xdist_group("flower")
-
 _NAME, _PASSWORD, _WRONG = "spikemill", "a-word-for-flower", "a-wrong-word"
 _PICTURES = "SPIKEMILL_PICTURES"
 _AT = re.compile(r"Flower at (http://\S+)")

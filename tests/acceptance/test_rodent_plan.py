@@ -16,10 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "sources.md"
 PUBLISHED_TOKENS = 452_793_851_799 - 69_147_814_139
 """All but those of ibl, of whose present version none are published."""
 
-pytestmark = [
-    pytest.mark.skipif(not LISTINGS.is_dir(), reason=MISSING),
-    pytest.mark.xdist_group("rodent plan"),
-]
+pytestmark = pytest.mark.skipif(not LISTINGS.is_dir(), reason=MISSING)
 
 
 @pytest.fixture(scope="module")

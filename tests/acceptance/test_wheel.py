@@ -12,8 +12,6 @@ from services.cli.local.home import Home
 from tests.acceptance.builds import pile_of
 from tests.acceptance.installations import CHECKOUT, NOBODY, Installation
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 _IS_ROOT = os.geteuid() == 0
 
 

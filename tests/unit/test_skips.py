@@ -24,7 +24,6 @@ _SUITE = """
 import pytest
 
 @pytest.mark.parametrize("letter", ["a@b", "[c]"])
-@pytest.mark.xdist_group("letters")
 def test_named(letter):
     pytest.skip("there is no " + letter)
 
@@ -60,7 +59,7 @@ def test_what_is_named_may_skip(tmp_path: Path) -> None:
     assert (status, "1 passed, 2 skipped" in said, "not named" in said) == (0, True, False), said
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2"), ("-n", "2", "--dist", "loadgroup")], ids=" ".join)
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=" ".join)
 def test_what_is_not_named_fails_the_run(tmp_path: Path, options: tuple[str, ...]) -> None:
     status, said = run(tmp_path, _SUITE + _SURPRISE, *options)
     assert (status, "1 passed, 3 skipped" in said) == (1, True), said

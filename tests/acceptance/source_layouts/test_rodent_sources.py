@@ -4,8 +4,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from services.common.catalogue import Catalogue
 from services.demo.archive_file import ArchiveFile
 from tests.acceptance.builds import Place
@@ -13,8 +11,6 @@ from tests.acceptance.source_layouts.conftest import RODENT
 from tests.acceptance.source_layouts.pile import require_counts
 from tests.acceptance.source_layouts.rodent_layouts import RODENT_LAYOUTS
 from tests.acceptance.source_layouts.serving import Holding, ServedLayouts, size_of
-
-pytestmark = pytest.mark.xdist_group("rodent")
 
 ONLY_BY_NAME = "ibl-2023"
 DEFAULT = [layout for layout in RODENT_LAYOUTS if layout.name != ONLY_BY_NAME]

@@ -1,0 +1,38 @@
+"""Which tests run in the same process, where several share a run; they begin in the order of their names.
+
+xdist's own `--dist loadgroup` reads marks, which pytest 9 no longer lets it write into the names of tests.
+"""
+
+from typing import Any
+
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+# The tests of one file go together where each on its own would cost more than it gains.
+_SMALL = ("tests/deployment/", "tests/unit/")
+# These use what takes long to make, and lies in memory or on a port.
+TOGETHER = {
+    "tests/acceptance/source_layouts/test_rodent_sources.py": "the pile of all rodents",
+    "tests/acceptance/test_command.py": "the lab",
+    "tests/acceptance/test_demo_pile.py": "the demo of the wheel",
+    "tests/acceptance/test_flower.py": "the watched build",
+    "tests/acceptance/test_rodent_plan.py": "the listings of all rodents",
+    "tests/acceptance/test_wheel.py": "the demo of the wheel",
+}
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each process the next test, or the next tests that go together, when it has nearly none left."""
+
+    def __init__(self, config: Any, log: Any = None) -> None:
+        """Keep the order of the tests: acceptance tests come first, and nothing long is left for the end."""
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return together_with(nodeid)
+
+
+def together_with(nodeid: str) -> str:
+    """Return what tests have in common that run in the same process."""
+    file = nodeid.partition("::")[0]
+    return file if file.startswith(_SMALL) else TOGETHER.get(file, nodeid)
