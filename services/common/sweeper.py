@@ -102,10 +102,15 @@ class Sweeper:
 
     def _send(self) -> None:
         """Send what is ready; a broker that is away gets its messages in a later round."""
+        with transaction() as ledger:
+            runnable = messages.runnable_kinds(ledger)
+        queues = [queue for queue in Queue if runnable.intersection(kinds_of(queue))]
+        if not queues:
+            return
         try:
             with self._app.connection_for_write(transport_options=self._options) as connection:
                 epoch = _epoch_of(connection)
-                for queue in Queue:
+                for queue in queues:
                     self._send_queue(connection, queue, epoch)
         except (OperationalError, RedisError, OSError) as error:
             _log.warning("the broker is away: %s", error)
@@ -116,7 +121,7 @@ class Sweeper:
             sent = messages.mark_sent(
                 ledger, kinds_of(queue), epoch=epoch, idle=_length(connection, queue) == 0
             )
-            names = names_of(ledger, [message.job for message in sent])
+            names = names_of(ledger, [message.job for message in sent]) if sent else {}
         for message in sent:
             self._app.send_task(
                 task_name(message.kind),

@@ -4,7 +4,9 @@ A program of its own, `python -m services.merger.loading_trial ROOM`: `loading_c
 its environment. ROOM holds the pile and how many rows each split has; a line of JSON goes out per finding.
 """
 
+import ctypes
 import json
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +22,7 @@ from services.merger.comparison import Finding
 from services.merger.pile_layout import CARD
 from services.merger.reading import DecodedRow, decoded_row, decoded_rows
 
+_PR_SET_PDEATHSIG = 1
 _READER = f"datasets {datasets.__version__}"
 _EXPECTED = datasets.Features.from_dict(FEATURES)
 
@@ -120,6 +123,9 @@ def _told(row: DecodedRow) -> str:
 
 def main(room: Path) -> None:
     """Write a line of JSON for each finding."""
+    if sys.platform == "linux":
+        # A worker that is killed leaves no trial behind.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     rows = json.loads((room / "rows.json").read_text())
     for finding in findings(room / "pile", rows, room / "cache"):
         sys.stdout.write(f"{json.dumps(asdict(finding))}\n")

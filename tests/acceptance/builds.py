@@ -17,7 +17,7 @@ from tests.acceptance.running_builds import RunningBuild
 
 COMMAND = str(Path(sys.executable).with_name("spikemill"))
 # The archives stand on this machine, and nobody wants to wait a second for the sweeper.
-_HASTE = {"SPIKEMILL_REQUESTS_PER_MINUTE": "60000", "SPIKEMILL_SWEEP": "PT0.2S"}
+_HASTE = {"SPIKEMILL_REQUESTS_PER_MINUTE": "60000", "SPIKEMILL_SWEEP": "PT0.5S"}
 
 SMALL_SHARDS = ("--shard-bytes", "1", "--test-fraction", "0.1")
 """Options that close a shard after each row group and leave something to test on."""

@@ -130,4 +130,4 @@ def _interruptible() -> Iterator[None]:
 def _environment(settings: dict[str, str]) -> dict[str, str]:
     """Return the environment of a command: of our own settings only those that are given."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEMILL_")}
-    return bare | {"SPIKEMILL_SWEEP": "PT0.2S", "COLUMNS": "80"} | settings
+    return bare | {"SPIKEMILL_SWEEP": "PT0.5S", "COLUMNS": "80"} | settings

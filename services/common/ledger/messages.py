@@ -28,6 +28,11 @@ def forget_messages(transaction: Transaction) -> None:
     )
 
 
+def runnable_kinds(transaction: Transaction) -> set[JobKind]:
+    """Return the kinds of which a job may run now, whether or not a message for it is under way."""
+    return set(transaction.scalars(select(Job.kind).where(_may_run()).distinct()))
+
+
 def mark_sent(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str, idle: bool) -> list[Message]:
     """Choose the jobs of a queue to send now, within its window, and mark them sent.
 
@@ -39,7 +44,7 @@ def mark_sent(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str,
         return []
     chosen = (
         select(Job.id)
-        .where(_may_run(kinds), ~_is_under_way(epoch=epoch, idle=idle), is_wanted())
+        .where(Job.kind.in_(kinds), _may_run(), ~_is_under_way(epoch=epoch, idle=idle), is_wanted())
         .order_by(Job.not_before, Job.id)
         .limit(room)
         .with_for_update(skip_locked=True)
@@ -55,11 +60,10 @@ def mark_sent(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str,
     return sorted((Message(job, kind) for job, kind in sent), key=lambda message: message.job)
 
 
-def _may_run(kinds: Sequence[JobKind]) -> ColumnElement[bool]:
+def _may_run() -> ColumnElement[bool]:
     now = func.clock_timestamp()
     return (
-        Job.kind.in_(kinds)
-        & (Job.state == JobState.READY)
+        (Job.state == JobState.READY)
         & (Job.not_before <= now)
         & (Job.retry_until.is_(None) | (Job.retry_until <= now))
     )
