@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # Large packages; what is not listed here loads in a few milliseconds.
 HEAVY = {
     *("alembic", "boto3", "celery", "dandi", "dandischema", "datasets", "duckdb", "flower", "fsspec", "h5py"),

@@ -9,6 +9,8 @@ import pytest
 
 from tests.skips import NAMED, places
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[2]
 _ALONE = ("-p", "xdist", "-p", "no:cacheprovider")
 _CONFTEST = """

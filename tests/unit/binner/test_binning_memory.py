@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 WriteFile = Callable[..., Path]
 # The peak of the address space itself: what getrusage tells includes the process that started this one.
 PROGRAM = """

@@ -20,6 +20,8 @@ from services.common.settings import Settings
 from tests.environment_reads import variables_read_by
 from tests.foreign_environment import AWS_LOGIN, EVERYTHING
 
+pytestmark = pytest.mark.slow
+
 _PAGE = Path(__file__).parents[3] / "docs" / "one-machine.md"
 _HEADING = "## Variables of libraries\n"
 

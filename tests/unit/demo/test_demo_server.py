@@ -14,6 +14,8 @@ from services.demo.archive import DRAFT, MadeUpArchive
 from services.demo.server import ArchiveServer, serve
 from services.demo.storage.objects import blob_path
 
+pytestmark = pytest.mark.slow
+
 
 def test_addresses(server: ArchiveServer) -> None:
     assert server.url.startswith("http://127.0.0.1:")

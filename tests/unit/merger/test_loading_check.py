@@ -27,6 +27,8 @@ from services.merger.rows import SessionKey
 from services.merger.verify import verify_pile
 from tests.unit.merger.generated_piles import GeneratedSession, make_session, write_pile
 
+pytestmark = pytest.mark.slow
+
 TRAIN = "data/train-00000-of-00001.parquet"
 TEST = "data/test-00001-of-00002.parquet"
 READER = f"datasets {version('datasets')}"

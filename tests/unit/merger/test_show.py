@@ -13,6 +13,8 @@ from services.merger.sampling import sample_rasters
 from services.merger.show import show_pile
 from tests.unit.merger.generated_piles import GeneratedSession, write_chunk, write_pile
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_same_seed_draws_the_same_picture(pile: Path, tmp_path: Path) -> None:
     for name, seed in {"a.png": 1, "b.png": 1, "c.png": 2}.items():

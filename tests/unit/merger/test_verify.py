@@ -20,6 +20,8 @@ from tests.unit.merger.generated_piles import (
     write_planned,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def findings(pile: Path) -> list[str]:
     return [str(finding) for finding in verify_pile(pile)]

@@ -14,6 +14,8 @@ import pytest
 from tests.tls.certificates import MISSING, issue
 from tests.unit.requirements.made_wheels import make_wheel, served_index, write_lock
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[3]
 SCRIPT = CHECKOUT / "requirements" / "install.py"
 # What the caller's own environment says of an index would decide where these tests install from.

@@ -12,6 +12,8 @@ from services.binner.readers import CopiedFile, SpikeTrains, make_reader
 from services.binner.readers.nwb_units import NwbUnits
 from services.common.errors import AssetError, CatalogueError, RecordingError
 
+pytestmark = pytest.mark.slow
+
 WriteFile = Callable[..., Path]
 TIMES = [0.5, 1.0, 2.0, 0.25]
 

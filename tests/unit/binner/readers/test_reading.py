@@ -15,6 +15,8 @@ from services.binner.readers.nwb_units import NwbUnits
 from services.common.errors import AssetError, NetworkError, RecordingError
 from tests.unit.binner.readers.memory_file import MemoryFile
 
+pytestmark = pytest.mark.slow
+
 WriteFile = Callable[..., Path]
 
 

@@ -11,6 +11,8 @@ from services.common.errors import RecordingError
 from tests.fault_storage.server import serve_storage
 from tests.unit.binner.streaming.streamed import Stored, bin_copy, bin_streamed
 
+pytestmark = pytest.mark.slow
+
 KILOBYTE = 1 << 10
 
 

@@ -52,7 +52,7 @@ WRONG: dict[str, Fault] = {
     "too long, and no length said": unmeasured(b"more"),
 }
 
-pytestmark = pytest.mark.usefixtures("hasty")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("hasty")]
 at_every_place = pytest.mark.parametrize("place", ["beginning", "structure", "spikes"])
 
 

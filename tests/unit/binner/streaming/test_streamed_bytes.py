@@ -24,6 +24,8 @@ from tests.unit.binner.streaming.streamed import (
     signed,
 )
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 1 << 20
 SETTINGS = ReaderSettings("nwb-units")
 LAYOUTS: dict[str, Callable[[Path], None]] = {

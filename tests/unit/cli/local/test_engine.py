@@ -20,6 +20,8 @@ from services.cli.local.keeper import Death
 from services.common.errors import CallError
 from services.common.settings import settings
 
+pytestmark = pytest.mark.slow
+
 Eventually = Callable[[Callable[[], bool]], None]
 Processes = Callable[[], list[str]]
 

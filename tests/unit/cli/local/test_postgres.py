@@ -17,6 +17,8 @@ from services.cli.local.sockets import socket_folder
 from services.cli.local.supervisor import Supervisor
 from services.common.errors import CallError
 
+pytestmark = pytest.mark.slow
+
 Eventually = Callable[[Callable[[], bool]], None]
 
 

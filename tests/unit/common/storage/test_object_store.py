@@ -23,6 +23,8 @@ from tests.foreign_environment import AWS_LOGIN
 from tests.s3_server.server import S3Server, cut, lose, refuse
 from tests.unit.common.storage.files import NAME, bytes_of, publish
 
+pytestmark = pytest.mark.slow
+
 PART = 5 * 1024 * 1024
 
 

@@ -10,6 +10,8 @@ from services.common.errors import StoreError
 from services.common.storage import Store, UnreadableFileError
 from tests.unit.common.storage.files import NAME, bytes_of, publish
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_published_file_has_its_name_and_its_bytes(store: Store) -> None:
     sha256 = publish(store)

@@ -15,6 +15,8 @@ from services.demo.hub.kinds import Kind
 from services.demo.hub.server import HubServer
 from tests.unit.demo.hub.calls import CARD, REPOSITORY, commit, content, files, head
 
+pytestmark = pytest.mark.slow
+
 SMALL = content(90_000)
 
 Call = Callable[[HfApi], object]

@@ -24,6 +24,8 @@ from services.demo.hub.server import HubServer, serve_hub
 from services.demo.hub.tree import regular_file
 from tests.unit.demo.hub.calls import CARD, REPOSITORY, commit, content, files, head
 
+pytestmark = pytest.mark.slow
+
 SMALL = content(90_000)
 FIRST = regular_file(first_attributes()).sha256
 

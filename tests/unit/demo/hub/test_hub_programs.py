@@ -16,6 +16,8 @@ from services.demo.hub.kinds import Kind
 from services.demo.hub.server import HubServer, serve_hub
 from tests.unit.demo.hub.calls import REPOSITORY, commit, sent
 
+pytestmark = pytest.mark.slow
+
 CARD = """---
 configs:
 - config_name: default

@@ -23,6 +23,8 @@ from services.merger.verify import verify_pile
 from tests.unit.merger.card.card_programs import programs, require_rows, rows_of, run_programs, signed
 from tests.unit.merger.generated_piles import make_session, write_pile
 
+pytestmark = pytest.mark.slow
+
 NO_TEST = MergeParameters(seed=1, test_fraction=0)
 END, MIDDLE = "a-rare-one", "middle"
 

@@ -27,6 +27,8 @@ from tests.tls.certificates import MISSING, issue
 from tests.tls.front import tls_front
 from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset
 
+pytestmark = pytest.mark.slow
+
 WRITER, READER, STRANGER = "hf_madeupwriter1", "hf_madeupreader1", "not_of_the_usual_form_1"
 
 

@@ -15,6 +15,8 @@ from services.common.hub_target import HubTarget, Transfer
 from services.merger.hub import StoredPile
 from tests.unit.merger.hub.datasets import Dataset, smaller_pile
 
+pytestmark = pytest.mark.slow
+
 _ROOT = Path(services.__file__).parents[1]
 _PUSH = "tests.unit.merger.hub.push_program"
 _LOAD = "tests.unit.merger.hub.load_program"

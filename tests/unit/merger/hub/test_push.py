@@ -21,6 +21,8 @@ from services.merger.provenance import parse_provenance
 from tests.unit.merger.generated_piles import write_papers
 from tests.unit.merger.hub.datasets import HASTY, REPOSITORY, Dataset, Steps, smaller_pile
 
+pytestmark = pytest.mark.slow
+
 _PROGRAM = "tests.unit.merger.hub.push_program"
 _CARD = b"---\nlicense: mit\n---\n# Theirs\n"
 _CHECKOUT = Path(__file__).parents[4]

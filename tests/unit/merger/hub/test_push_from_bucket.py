@@ -13,6 +13,8 @@ from services.merger.hub import StoredPile, push
 from tests.s3_server.server import S3Server
 from tests.unit.merger.hub.datasets import HASTY, Dataset, Steps
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stored(published: StoredPile, pile: Path, s3: S3Server, s3_prefix: str) -> StoredPile:

@@ -20,6 +20,8 @@ from services.merger.hub.client import connected
 from services.merger.hub.xet import send_by_xet
 from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset, Steps
 
+pytestmark = pytest.mark.slow
+
 
 def pushed(pile: StoredPile, target: HubTarget, patience: Patience = HASTY) -> Pushed:
     return push(pile, target, transfer=Transfer.XET, patience=patience)
