@@ -1,6 +1,6 @@
 """The whole build on one machine: the engine starts, the build is asked for and watched, everything stops."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,10 +8,11 @@ from functools import partial
 from services.cli.environment import decide, decided_for_now
 from services.cli.healing import heal
 from services.cli.local.address import Address, running_address
+from services.cli.local.children import Child
 from services.cli.local.engine import Engine, running_engine
 from services.cli.local.home import Home
 from services.cli.local.keeper import Death
-from services.cli.local.workers import build_children
+from services.cli.local.workers import build_children, build_workers
 from services.cli.store_of_home import store_of
 from services.cli.wording import count
 from services.common.database import transaction
@@ -19,31 +20,40 @@ from services.common.ends import end_of
 from services.common.errors import CallError
 from services.common.ledger import build_status, files, messages, planning, sweep
 from services.common.ledger.planning import BuildRequest, OpenedBuild
+from services.common.ledger.ways import ways_of
 from services.common.migrate import migrate
 from services.common.models.builds import BuildState, ReleaseState
+from services.common.models.work import JobKind
+from services.common.queues import QUEUE_OF_KIND
 from services.common.settings import settings
 from services.common.storage import FolderStore, Store
+from services.common.worker import DOWNLOADER, MERGER, WORKER_KINDS, WorkerKind
 
 
-def _always() -> bool:
-    return True
+def _all_workers() -> Collection[WorkerKind]:
+    return WORKER_KINDS.values()
 
 
 @contextmanager
-def engine_of(home: Home, *, binners: int, needs_workers: Callable[[], bool] = _always) -> Iterator[Engine]:
+def engine_of(
+    home: Home, *, binners: int, needed_workers: Callable[[], Collection[WorkerKind]] = _all_workers
+) -> Iterator[Engine]:
     """Run the engine of a home, with its ledger migrated and nothing left over from an earlier start.
 
-    `needs_workers` is asked once the ledger can be; where it says no, neither sweeper nor workers start.
+    `needed_workers` is asked once the ledger can be; where it names none, neither sweeper nor workers start.
     """
     owns_ledger = settings().database_url is None
+
+    def children(home: Home, address: Address) -> Sequence[Child]:
+        kinds = needed_workers()
+        return build_children(home, address, binners=binners, kinds=kinds) if kinds else ()
+
     with (
         decided_for_now(),
         running_engine(
             home,
             prepare=partial(_prepare, home, owns_ledger=owns_ledger),
-            children=lambda home, address: (
-                build_children(home, address, binners=binners) if needs_workers() else ()
-            ),
+            children=children,
             on_death=_tell_of_death,
         ) as engine,
     ):
@@ -56,21 +66,42 @@ class RunningBuild:
 
     home: Home
     request: BuildRequest
+    binners: int
     build: int = field(init=False)
     engine: Engine = field(init=False)
 
-    def open(self) -> bool:
-        """Ask for the build, and tell whether there is anything to do."""
+    def open(self) -> Collection[WorkerKind]:
+        """Ask for the build, and return the workers that it will need; none where there is nothing to do."""
         self.build = ask(FolderStore(self.home.path), self.request).build
         with transaction() as ledger:
-            return build_status.status_of(ledger, self.build).state == BuildState.OPEN
+            if build_status.status_of(ledger, self.build).state != BuildState.OPEN:
+                return ()
+        counting = {ways_of(source.entry)[0] for source in self.request.sources}
+        return [DOWNLOADER, *_workers_for(counting), MERGER]
+
+    def check(self) -> None:
+        """Raise an EngineError if a process cannot be kept running; start workers that are needed by now.
+
+        A source may be added to a build that runs, or copied because it cannot be streamed.
+        """
+        self.engine.check()
+        with transaction() as ledger:
+            runnable = messages.runnable_kinds(ledger)
+        workers = build_workers(self.home, self.engine.address, _workers_for(runnable), binners=self.binners)
+        self.engine.add_missing(workers)
+
+
+def _workers_for(jobs: Collection[JobKind]) -> list[WorkerKind]:
+    """Return the workers that serve the queues of these kinds of jobs."""
+    queues = {QUEUE_OF_KIND[job] for job in jobs}
+    return [kind for kind in WORKER_KINDS.values() if queues.intersection(kind.queues)]
 
 
 @contextmanager
 def running_build(home: Home, request: BuildRequest, *, binners: int) -> Iterator[RunningBuild]:
     """Work on a build while the block runs; without binners its sources are listed and copied, no more."""
-    running = RunningBuild(home, request)
-    with engine_of(home, binners=binners, needs_workers=running.open) as engine:
+    running = RunningBuild(home, request, binners)
+    with engine_of(home, binners=binners, needed_workers=running.open) as engine:
         running.engine = engine
         yield running
 

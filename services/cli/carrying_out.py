@@ -46,7 +46,7 @@ def _build(home: Home, request: BuildRequest, workers: int) -> Outcome:
     with running_build(home, request, binners=workers) as running:
         first = read_snapshot(running.build)
         with view_on(output()) as view:
-            ending, last = watch(running.build, view, check=running.engine.check)
+            ending, last = watch(running.build, view, check=running.check)
         build = last.status.build
         with transaction() as ledger:
             return Outcome(

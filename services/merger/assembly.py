@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from services.common.errors import DamagedOutputError
@@ -11,10 +11,9 @@ from services.common.models import Session, Shard
 from services.common.storage import Store, store_errors
 from services.merger.audit import audit_shard
 from services.merger.card import render_card
-from services.merger.loading_check import loading_findings
 from services.merger.pile_layout import CARD, PROVENANCE, pile_file
 from services.merger.plan import PlannedShard
-from services.merger.provenance import PileRecord, Provenance
+from services.merger.provenance import Provenance
 from services.merger.rows import SessionKey
 
 
@@ -96,25 +95,3 @@ def write_papers(store: Store, drafts: Path, release_digest: str, provenance: Pr
             size=len(content),
         )
     return sha256
-
-
-def require_loadable(store: Store, release_digest: str, pile: PileRecord) -> None:
-    """See that `datasets` reads a release that stands whole; raises DamagedOutputError where it does not."""
-    with ExitStack() as copies:
-        files = {
-            name: copies.enter_context(store.local(pile_file(release_digest, name)))
-            for name in (CARD, *_ends(pile))
-        }
-        findings = [str(finding) for finding in loading_findings(files, pile.split)]
-    if findings:
-        raise DamagedOutputError(
-            f"Whoever loads the pile would not get what was merged. {'; '.join(findings)}"
-        )
-
-
-def _ends(pile: PileRecord) -> list[str]:
-    """Return the first and the last shard of each split."""
-    by_split: dict[str, list[str]] = {}
-    for shard in pile.shards:
-        by_split.setdefault(shard.split, []).append(shard.name)
-    return [name for names in by_split.values() for name in dict.fromkeys((names[0], names[-1]))]

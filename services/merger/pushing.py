@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from services.common.settings import settings
 from services.common.storage import Store
 from services.merger.assembly import DamagedFileError
 from services.merger.hub import PileFiles, Pushed, ShardStep, StoredPile, push
-from services.merger.pile_layout import PROVENANCE, pile_folder
-from services.merger.provenance import Provenance
+from services.merger.loading_check import loading_findings
+from services.merger.pile_layout import CARD, PROVENANCE, pile_folder
+from services.merger.provenance import PileRecord, Provenance
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +32,29 @@ def push_release(store: Store, release: Release, target: HubTarget, heartbeat: H
     pile = _BlamingPile(StoredPile(store, pile_folder(release.digest or "")))
     if pile.provenance_sha256 != release.provenance_sha256:
         raise DamagedOutputError(f"{PROVENANCE} of release {release.digest} was changed.")
-    progress = _LedgerProgress(release.id, target, heartbeat)
+    progress = _LedgerProgress(release.id, target, heartbeat, pile)
     return push(pile, target, transfer=settings().push_with, progress=progress)
+
+
+def require_loadable(pile: PileFiles) -> None:
+    """See that `datasets` reads a pile that we wrote; raises `DamagedOutputError` where it does not."""
+    record = pile.provenance.pile
+    with ExitStack() as copies:
+        names = (CARD, *_ends(record))
+        files = {name: copies.enter_context(pile.local(name)) for name in names}
+        findings = [str(finding) for finding in loading_findings(files, record.split)]
+    if findings:
+        raise DamagedOutputError(
+            f"Whoever loads the pile would not get what was merged. {'; '.join(findings)}"
+        )
+
+
+def _ends(pile: PileRecord) -> list[str]:
+    """Return the first and the last shard of each split."""
+    by_split: dict[str, list[str]] = {}
+    for shard in pile.shards:
+        by_split.setdefault(shard.split, []).append(shard.name)
+    return [name for names in by_split.values() for name in dict.fromkeys((names[0], names[-1]))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +82,12 @@ class _BlamingPile:
 
 @dataclass(frozen=True, slots=True)
 class _LedgerProgress:
-    """Tells log and ledger of each shard, and ends the push where nobody waits for it any more."""
+    """Tells log and ledger of each shard; ends the push where nobody waits for it, or could load the pile."""
 
     release: int
     target: HubTarget
     heartbeat: Heartbeat
+    pile: PileFiles
 
     def shard_done(self, step: ShardStep) -> None:
         """Note how far the push is; a Postgres that is away for a moment stops nothing."""
@@ -79,7 +102,8 @@ class _LedgerProgress:
                 raise
 
     def about_to_commit(self) -> None:
-        """Make sure that somebody still waits for this."""
+        """Make sure that somebody still waits for this, and that its readers will be able to load it."""
+        require_loadable(self.pile)
         self.heartbeat.check()
         patiently(self._require_wanted, seconds=PATIENCE_FOR_RESULTS)
 

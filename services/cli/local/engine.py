@@ -3,7 +3,7 @@
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -38,10 +38,17 @@ class Engine:
     home: Home
     address: Address
     supervisor: Supervisor
+    add: Callable[[Child], None]
 
     def check(self) -> None:
         """Raise an EngineError if one of the processes cannot be kept running."""
         self.supervisor.check()
+
+    def add_missing(self, children: Iterable[Child]) -> None:
+        """Keep these running too, but none a second time."""
+        for child in children:
+            if not self.supervisor.keeps(child.name):
+                self.add(child)
 
 
 @contextmanager
@@ -74,8 +81,9 @@ def running_engine(
         prepare(address)
         stack.enter_context(published(home, address))
         reports = stack.enter_context(death_reports(partial(on_death, address)))
-        stack.enter_context(supervisor.running(*children(home, address), report=reports.report))
-        yield Engine(home, address, supervisor)
+        first = children(home, address)
+        add = stack.enter_context(supervisor.running(*first, report=reports.report))
+        yield Engine(home, address, supervisor, add)
 
 
 @contextmanager

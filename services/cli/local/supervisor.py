@@ -25,21 +25,34 @@ class Supervisor:
         self._keepers: list[Keeper] = []
 
     @contextmanager
-    def running(self, *children: Child, report: Callable[[Death], None] = tell_nobody) -> Iterator[None]:
+    def running(
+        self, *children: Child, report: Callable[[Death], None] = tell_nobody
+    ) -> Iterator[Callable[[Child], None]]:
         """Keep the children running while the block runs; afterwards none of their processes is left.
 
-        `report` is told of each death that nobody asked for, and must return at once.
+        Yields a function that adds a child to them. `report` is told of each death that nobody asked for, and
+        must return at once.
         """
-        group = [Keeper(child, self._boot, report, self._interrupts.presses) for child in children]
-        self._keepers += group
+        group: list[Keeper] = []
+
+        def add(child: Child) -> None:
+            keeper = Keeper(child, self._boot, report, self._interrupts.presses)
+            group.append(keeper)
+            self._keepers.append(keeper)
+            keeper.start()
+
         try:
-            for keeper in group:
-                keeper.start()
-            yield
+            for child in children:
+                add(child)
+            yield add
         finally:
             self._interrupts.expect_end()
             self._keepers = [keeper for keeper in self._keepers if keeper not in group]
             _stop(group)
+
+    def keeps(self, name: str) -> bool:
+        """Tell whether a child of this name is kept running."""
+        return any(keeper.child.name == name for keeper in self._keepers)
 
     def check(self) -> None:
         """Raise an EngineError if a child cannot be kept running, KeyboardInterrupt if one was lost."""

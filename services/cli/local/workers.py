@@ -3,35 +3,41 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from services.cli.local.address import Address
 from services.cli.local.children import Child, StopStep
 from services.cli.local.home import Home
-from services.common.worker import BINNER, DOWNLOADER, MERGER, STREAMER, WorkerKind
+from services.common.worker import BINNER, STREAMER, WORKER_KINDS, WorkerKind
 
 # A short job may end by itself; then QUIT has the workers give their leases back.
 _STOP_WORKER = (StopStep(signal.SIGTERM, 2.0), StopStep(signal.SIGQUIT, 10.0))
 # Enough to tell one start from another, where people see the worker's name.
 _SHORT = 8
+_COUNTING = (BINNER, STREAMER)
 _STOP_SWEEPER = (StopStep(signal.SIGTERM, 5.0),)
 
 
-def build_children(home: Home, address: Address, *, binners: int) -> list[Child]:
-    """Return the children of a build: the sweeper and the workers of every service.
+def build_children(
+    home: Home, address: Address, *, binners: int, kinds: Iterable[WorkerKind] = WORKER_KINDS.values()
+) -> list[Child]:
+    """Return the children of a build: the sweeper and the workers of these kinds.
 
     As many stream as bin: they wait for the network, and then count. Without binners nothing is counted.
     """
-    counting = [
-        celery_worker(home, address, BINNER, processes=binners),
-        celery_worker(home, address, STREAMER, processes=binners),
-    ]
-    return [
-        python_child("sweeper", ["services.common.sweeper"], home, address, _STOP_SWEEPER),
-        celery_worker(home, address, DOWNLOADER),
-        *(counting if binners else ()),
-        celery_worker(home, address, MERGER),
-    ]
+    sweeper = python_child("sweeper", ["services.common.sweeper"], home, address, _STOP_SWEEPER)
+    return [sweeper, *build_workers(home, address, kinds, binners=binners)]
+
+
+def build_workers(
+    home: Home, address: Address, kinds: Iterable[WorkerKind], *, binners: int
+) -> Iterator[Child]:
+    """Yield the workers of these kinds, and of those that count as many processes as there are binners."""
+    for kind in kinds:
+        if kind not in _COUNTING:
+            yield celery_worker(home, address, kind)
+        elif binners:
+            yield celery_worker(home, address, kind, processes=binners)
 
 
 def celery_worker(home: Home, address: Address, kind: WorkerKind, processes: int | None = None) -> Child:

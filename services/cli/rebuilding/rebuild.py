@@ -40,9 +40,7 @@ def _waive_missing(home: Home, recipe: Recipe) -> None:
     """List the sources while nothing is binned, and pass by the sessions that the pile goes without."""
     with running_build(home, recipe.request, binners=0) as running:
         with view_on(output()) as view:
-            ending, _ = watch(
-                running.build, view, check=running.engine.check, enough=lambda seen: seen.is_listed
-            )
+            ending, _ = watch(running.build, view, check=running.check, enough=lambda seen: seen.is_listed)
         if ending is Ending.ENOUGH:
             _waive(running.build, recipe.provenance.missing)
 

@@ -18,11 +18,11 @@ import pytest
 from services.common.data_format import WRITER_OPTIONS
 from services.common.errors import DamagedOutputError
 from services.common.schema import SCHEMA
-from services.common.storage import FolderStore
-from services.merger.assembly import require_loadable
+from services.merger.hub import pile_in_folder
 from services.merger.loading_check import LoadingCheckError, loading_findings
 from services.merger.parameters import MergeParameters
 from services.merger.provenance import PileRecord, parse_provenance
+from services.merger.pushing import require_loadable
 from services.merger.rows import SessionKey
 from services.merger.verify import verify_pile
 from tests.unit.merger.generated_piles import GeneratedSession, make_session, write_pile
@@ -315,22 +315,12 @@ def test_a_trial_that_fails_by_itself_is_told(
         checked(pile)
 
 
-def as_release(pile: Path) -> tuple[FolderStore, str]:
-    """Let the pile stand in a store."""
-    store = FolderStore(pile.parent / "piles-of-a-store")
-    (store.root / "piles").mkdir(parents=True)
-    pile.rename(store.root / "piles" / "digest")
-    return store, "digest"
-
-
-def test_a_release_is_loaded_before_it_is_published(tmp_path: Path) -> None:
+def test_what_cannot_be_loaded_is_not_pushed(tmp_path: Path) -> None:
     pile = one_session(tmp_path, rows=60)
     record = record_of(pile)
-    store, digest = as_release(pile)
-    require_loadable(store, digest, record)
-    last = store.path(f"piles/{digest}/{record.shards[-1].name}")
-    last.write_bytes(bytes(9_000))
+    require_loadable(pile_in_folder(pile))
+    (pile / record.shards[-1].name).write_bytes(bytes(9_000))
     with pytest.raises(
         DamagedOutputError, match=f"would not get what was merged. {record.shards[-1].name}: "
     ):
-        require_loadable(store, digest, record)
+        require_loadable(pile_in_folder(pile))
