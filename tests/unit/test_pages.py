@@ -54,6 +54,12 @@ def test_readme_leads_to_each_page() -> None:
     assert {"LICENSE", "CITATION.cff"} <= linked
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_target_of_make_that_is_named_is_there(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", page("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|\$ )make ([a-z-]+)", path.read_text())) <= targets
+
+
 def test_contributing_names_what_is_there() -> None:
     named = named_files(page("CONTRIBUTING.md"))
     assert {name for name in named if not (CHECKOUT / name.partition("*")[0]).exists()} <= MADE_BY_EXAMPLES
