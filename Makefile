@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: setup demo test lint bench lock wheel help
+.PHONY: setup demo quick test lint bench lock wheel help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -39,10 +39,17 @@ $(VENV)/.locked: requirements/development.txt requirements/uv.txt requirements/i
 demo: setup ## build a small made-up pile in var/demo
 	@$(BIN)/spikemill demo --home var/demo
 
-test: lint ## run everything that CI runs
-	@$(BIN)/python -m pytest
+quick: style ## check style and types, and run the tests that start no programs
+	@$(BIN)/python -m pytest -n 2 -m 'not slow' tests/unit
 
-lint: setup ## check style and types
+test: lint ## run everything that CI runs
+	@began=$$(date +%s); $(BIN)/python -m pytest -n 4 --durations 15 --durations-min 1 && \
+		mkdir -p var && echo $$(($$(date +%s) - began)) > var/test-seconds
+
+lint: style ## check style and types, and print what the project costs
+	@$(BIN)/python -m benchmarks.budgets
+
+style: setup
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy

@@ -86,7 +86,7 @@ def test_changelog_ends_with_this_version() -> None:
 
 
 def test_hooks_before_a_commit_are_the_checks_of_make_lint() -> None:
-    lint = re.search(r"^lint:.*\n((?:\t.+\n)+)", text("Makefile"), re.MULTILINE)
+    lint = re.search(r"^style:.*\n((?:\t.+\n)+)", text("Makefile"), re.MULTILINE)
     assert lint
     commands = [line.strip().lstrip("@-").replace("$(BIN)", ".venv/bin") for line in lint[1].splitlines()]
     [repository] = yaml.safe_load(text(".pre-commit-config.yaml"))["repos"]
