@@ -84,8 +84,9 @@ def install(folder: Path) -> Installation:
     interpreter, is_open = _interpreter(folder / "python")
     environment = folder / "environment"
     interpreter.run("-m", "venv", "--without-pip", str(environment))
-    own = Interpreter(str(environment / "bin" / "python"), interpreter.environment)
-    own.run("-m", "pip", "install", "--no-deps", "--no-index", str(_wheel(folder)), PYTHONPATH=_DEPENDENCIES)
+    ours = Interpreter(sys.executable, {**os.environ, **interpreter.environment})
+    options = ("--no-deps", "--no-index", "--python", str(environment / "bin" / "python"))
+    ours.run("-m", "uv", "pip", "install", *options, str(_wheel(folder)))
     # A plain line adds the folder without following the .pth file in it that leads to the checkout.
     [packages] = environment.glob("lib/*/site-packages")
     (packages / "dependencies.pth").write_text(f"{_DEPENDENCIES}\n")
