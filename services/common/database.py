@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TypeVar
 
 from sqlalchemy import Engine, create_engine, make_url
@@ -39,21 +38,23 @@ def _address() -> str:
     return address.render_as_string(hide_password=False)
 
 
-@lru_cache(maxsize=4)
-def _engine_of(process: int, address: str) -> Engine:
-    """Open an engine for one process: connections do not survive a fork."""
-    del process
+_engines: dict[tuple[int, str], Engine] = {}
+
+
+def engine() -> Engine:
+    """Return this process's engine: connections do not survive a fork."""
+    key = (os.getpid(), _address())
+    # Of threads that ask at once each may make one; all get the first, and no other is ever connected.
+    return _engines.get(key) or _engines.setdefault(key, _new_engine(key[1]))
+
+
+def _new_engine(address: str) -> Engine:
     return create_engine(
         address,
         pool_size=2,
         pool_pre_ping=True,
         connect_args={"connect_timeout": 10, "application_name": "spikemill", **_KEEPALIVE},
     )
-
-
-def engine() -> Engine:
-    """Return this process's engine."""
-    return _engine_of(os.getpid(), _address())
 
 
 @contextmanager
