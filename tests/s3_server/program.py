@@ -1,8 +1,8 @@
 """A server that speaks S3, as a process: moto's, with a journal of what travels and faults on demand.
 
-It listens at the address that is its argument, and prints its port. moto knows nothing of durability, and
-writes under a condition are not atomic there, so writes come one by one; signatures, ranges, conditions and
-uploads in parts are as with AWS.
+It listens at the address that is its argument, prints its port, and ends with its standard input: whoever
+started it may be killed. moto knows nothing of durability, and writes under a condition are not atomic
+there, so writes come one by one; signatures, ranges, conditions and uploads in parts are as with AWS.
 """
 
 import io
@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -102,4 +102,5 @@ if __name__ == "__main__":
         request_handler=_Silent,
     )
     print(server.port, flush=True)  # noqa: T201 - whoever starts it reads it
-    server.serve_forever()
+    Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdin.read()

@@ -91,7 +91,11 @@ def serve_s3(address: str = "127.0.0.1") -> Iterator[S3Server]:
     """Run a server with an empty bucket, and one user who may do everything with it."""
     environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": str(_OPEN_REQUESTS)}
     with subprocess.Popen(
-        [sys.executable, str(_PROGRAM), address], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(_PROGRAM), address],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None
