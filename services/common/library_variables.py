@@ -82,13 +82,15 @@ def pass_over(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def notice() -> str | None:
-    """Return the line that names what was passed over; None where nobody need know."""
-    if not _to_be_named:
+    """Return the line that names what was passed over, once; None where nobody need know."""
+    names = list(_to_be_named)
+    _to_be_named.clear()
+    if not names:
         return None
-    settings = sorted({NAMED[name] for name in _to_be_named})
-    verb = "has" if len(_to_be_named) == 1 else "have"
+    settings = sorted({NAMED[name] for name in names})
+    verb = "has" if len(names) == 1 else "have"
     own = "setting is" if len(settings) == 1 else "settings are"
-    return f"{_listed(_to_be_named)} {verb} no effect on spikemill; its own {own} {_listed(settings)}."
+    return f"{_listed(names)} {verb} no effect on spikemill; its own {own} {_listed(settings)}."
 
 
 def without_effect(names: Iterable[str]) -> list[str]:

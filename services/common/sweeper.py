@@ -104,14 +104,12 @@ class Sweeper:
         """Send what is ready; a broker that is away gets its messages in a later round."""
         with transaction() as ledger:
             runnable = messages.runnable_kinds(ledger)
-        queues = [queue for queue in Queue if runnable.intersection(kinds_of(queue))]
-        if not queues:
-            return
         try:
             with self._app.connection_for_write(transport_options=self._options) as connection:
                 epoch = _epoch_of(connection)
-                for queue in queues:
-                    self._send_queue(connection, queue, epoch)
+                for queue in Queue:
+                    if runnable.intersection(kinds_of(queue)):
+                        self._send_queue(connection, queue, epoch)
         except (OperationalError, RedisError, OSError) as error:
             _log.warning("the broker is away: %s", error)
 

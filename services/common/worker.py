@@ -64,7 +64,6 @@ def work(kind: WorkerKind, host: str, processes: int | None) -> int | None:
         without_mingle=True,
         task_events=True,
         loglevel="INFO",
-        quiet=True,
     )
     worker.start()
     status: int | None = worker.exitcode

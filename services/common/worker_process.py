@@ -37,10 +37,11 @@ def worker_app(tasks: str) -> Celery:
 
 
 @signals.celeryd_init.connect
-def _log_from_the_start(**_: Any) -> None:
-    """Log before Celery has anything to say."""
+def _log_from_the_start(instance: Any = None, **_: Any) -> None:
+    """Log before Celery has anything to say, and leave out the picture that it begins with."""
     configure_logging()
     logging.getLogger("celery").setLevel(logging.INFO)
+    instance.quiet = True
 
 
 @signals.setup_logging.connect

@@ -73,8 +73,11 @@ def watched(
     """Give a build that Flower has watched from its first message on; its last session keeps it running."""
     files = [asset(short(f"s{number}", "day"), recordings) for number in range(4)]
     files.insert(0, ArchiveFile("sub-s/sub-s_ses-odd.nwb", b"This is not a recording."))
+    copied = [asset(short("c", "day"), recordings)]
     place: Place = new_place(
-        MadeUpArchive([dandiset("990701", files)]), dandi_source("maze", "990701", fetch="stream")
+        MadeUpArchive([dandiset("990701", files), dandiset("990702", copied)]),
+        dandi_source("maze", "990701", fetch="stream"),
+        dandi_source("cage", "990702"),
     )
     with (
         place.archive.hold("/versions/[^/]+/assets/") as listing,
