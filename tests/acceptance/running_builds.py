@@ -67,7 +67,9 @@ class RunningBuild:
 
     def _find(self, command: str) -> int | None:
         children = children_of(self.process.pid)
-        return next((pid for pid, found in children.items() if command in found), None)
+        # Python's own are forked by one of them.
+        found = children | {pid: text for child in children for pid, text in children_of(child).items()}
+        return next((pid for pid, text in found.items() if command in text), None)
 
     def _address(self) -> dict[str, str]:
         """Return where the engine is reached, once this process has made it known."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from services.cli.local import launch
 from services.cli.local.plain_user import PlainUser
@@ -35,9 +36,34 @@ class Patience:
     longest_pause: float = 5.0
 
 
+class Process(Protocol):
+    """A child that runs, as `subprocess.Popen` shows it."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+
+    def poll(self) -> int | None:
+        """Return the exit status; None while it runs."""
+
+    def wait(self) -> int:
+        """Wait for the end, and return the exit status."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal, unless it has ended."""
+
+    def kill(self) -> None:
+        """Kill it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process of the engine: `command` starts with an absolute path; `folder` is where it works."""
+    """A process of the engine: `command` starts with an absolute path; `folder` is where it works.
+
+    One that `forks` is a `python -m ...` whose process may be forked from one that is there already.
+    """
 
     name: str
     command: Sequence[str]
@@ -48,6 +74,7 @@ class Child:
     death_signal: signal.Signals = signal.SIGKILL
     stop_steps: Sequence[StopStep] = (StopStep(signal.SIGTERM, 10.0),)
     patience: Patience = field(default_factory=Patience)
+    forks: bool = False
 
 
 def bare_environment() -> dict[str, str]:
@@ -66,7 +93,7 @@ def launch_command(
     return [*prefix, *command]
 
 
-def start(child: Child, worker: str) -> subprocess.Popen[bytes]:
+def start(child: Child, worker: str) -> Process:
     """Start the child in its own session, so that a terminal's Ctrl-C does not reach it.
 
     The kernel's death signal follows the thread that calls this: it must live as long as the child.
@@ -83,7 +110,7 @@ def start(child: Child, worker: str) -> subprocess.Popen[bytes]:
         )
 
 
-def stop(process: subprocess.Popen[bytes], steps: Sequence[StopStep], presses: Callable[[], int]) -> None:
+def stop(process: Process, steps: Sequence[StopStep], presses: Callable[[], int]) -> None:
     """End the child, step by step; each further Ctrl-C (`presses` counts them) cuts a step short."""
     for step in steps:
         process.send_signal(step.signal)
@@ -93,7 +120,7 @@ def stop(process: subprocess.Popen[bytes], steps: Sequence[StopStep], presses: C
     process.wait()
 
 
-def _ends(process: subprocess.Popen[bytes], seconds: float, presses: Callable[[], int]) -> bool:
+def _ends(process: Process, seconds: float, presses: Callable[[], int]) -> bool:
     """Wait until the process is gone, the time is up, or somebody is in a hurry."""
     deadline = time.monotonic() + seconds
     pressed = presses()
@@ -104,7 +131,7 @@ def _ends(process: subprocess.Popen[bytes], seconds: float, presses: Callable[[]
     return True
 
 
-def kill_descendants(process: subprocess.Popen[bytes]) -> None:
+def kill_descendants(process: Process) -> None:
     """Kill what an ended child left of its process group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

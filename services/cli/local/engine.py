@@ -14,6 +14,7 @@ from services.cli.local.address import Address, forget_address, published, runni
 from services.cli.local.broker import running_broker
 from services.cli.local.children import Child
 from services.cli.local.deaths import death_reports
+from services.cli.local.fork_server import forking
 from services.cli.local.home import Home
 from services.cli.local.interrupts import interrupts
 from services.cli.local.keeper import Death
@@ -76,7 +77,7 @@ def running_engine(
     with ExitStack() as stack:
         presses = stack.enter_context(interrupts())
         stack.enter_context(_held(home))
-        supervisor = Supervisor(boot, presses)
+        supervisor = Supervisor(boot, presses, stack.enter_context(forking(home.log("fork-server"))))
         address = _start_servers(home, boot, stack, supervisor)
         prepare(address)
         stack.enter_context(published(home, address))

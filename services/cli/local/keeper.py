@@ -1,14 +1,13 @@
 """A thread that keeps one child running: it starts it, starts it again when it dies, and ends it."""
 
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.cli.local.children import Child, Patience, kill_descendants, start, stop
+from services.cli.local.children import Child, Patience, Process, kill_descendants, start, stop
 from services.cli.local.errors import EngineError
 
 _POLL = 0.1
@@ -58,7 +57,12 @@ class Keeper(threading.Thread):
     """Keeps one child running until it is asked to stop; lives longer than any incarnation of the child."""
 
     def __init__(
-        self, child: Child, boot: str, report: Callable[[Death], None], presses: Callable[[], int]
+        self,
+        child: Child,
+        boot: str,
+        report: Callable[[Death], None],
+        presses: Callable[[], int],
+        start_child: Callable[[Child, str], Process] = start,
     ) -> None:
         """Prepare to keep the child; `report` is told of each death."""
         super().__init__(name=f"keeper of {child.name}", daemon=True)
@@ -66,6 +70,7 @@ class Keeper(threading.Thread):
         self._boot = boot
         self._report = report
         self._presses = presses
+        self._start_child = start_child
         self._asked_to_stop = threading.Event()
         self._failure: str | None = None
 
@@ -99,7 +104,7 @@ class Keeper(threading.Thread):
     def _live(self, worker: str) -> int:
         """Run the child once and return its exit status, negative for a signal."""
         try:
-            process = start(self.child, worker)
+            process = self._start_child(self.child, worker)
         except OSError as error:
             self._note(f"cannot start {self.child.name}: {error}")
             return 1
@@ -108,12 +113,12 @@ class Keeper(threading.Thread):
         finally:
             kill_descendants(process)
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> int:
+    def _watch(self, process: Process) -> int:
         """Wait until the child ends by itself or is asked to."""
         while process.poll() is None:
             if self._asked_to_stop.wait(_POLL):
                 stop(process, self.child.stop_steps, self._presses)
-        return process.returncode
+        return process.wait()
 
     def _note(self, text: str) -> None:
         """Leave a line in the child's log where it can be written."""

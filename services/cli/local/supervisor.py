@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from services.cli.local.children import Child
+from services.cli.local.children import Child, start
+from services.cli.local.fork_server import ForkServer
 from services.cli.local.interrupts import Interrupts
 from services.cli.local.keeper import Death, Keeper
 
@@ -18,9 +19,10 @@ def tell_nobody(_death: Death) -> None:
 class Supervisor:
     """Keeps groups of children running; each incarnation finds its name in SPIKEMILL_WORKER."""
 
-    def __init__(self, boot: str, interrupts: Interrupts) -> None:
-        """Prepare a start named `boot`."""
+    def __init__(self, boot: str, interrupts: Interrupts, forks: ForkServer | None = None) -> None:
+        """Prepare a start named `boot`; `forks` starts the children that may be forked."""
         self._boot = boot
+        self._forks = forks
         self._interrupts = interrupts
         self._keepers: list[Keeper] = []
 
@@ -36,7 +38,9 @@ class Supervisor:
         group: list[Keeper] = []
 
         def add(child: Child) -> None:
-            keeper = Keeper(child, self._boot, report, self._interrupts.presses)
+            forks = self._forks if child.forks else None
+            start_child = start if forks is None else forks.start
+            keeper = Keeper(child, self._boot, report, self._interrupts.presses, start_child)
             group.append(keeper)
             self._keepers.append(keeper)
             keeper.start()

@@ -57,6 +57,7 @@ def python_child(
         folder=home.path,
         log=home.log(name),
         stop_steps=stop_steps,
+        forks=True,
     )
 
 

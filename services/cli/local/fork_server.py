@@ -1,0 +1,267 @@
+"""Starts Python children at once: they are forked from a process that has loaded what all of them need.
+
+`ForkServer` is the supervisor's side. Its program, `python -m services.cli.local.fork_server SOCKET`, loads
+modules and connects to nothing; each line on the socket is a child to become. It dies with the supervisor,
+and the children die with it.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import queue
+import runpy
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+from setproctitle import setproctitle
+
+from services.cli.local.children import Child, launch_command
+
+_MODULE = "services.cli.local.fork_server"
+# What the sweeper and every worker load; none of it starts a thread, or looks at a setting.
+_PRELOADED = (
+    *("celery.app.amqp", "celery.app.control", "celery.app.events", "celery.apps.worker"),
+    *("celery.concurrency.prefork", "celery.events.dispatcher", "celery.fixups", "celery.loaders.app"),
+    *("celery.worker.autoscale", "celery.worker.components", "celery.worker.consumer"),
+    *("celery.worker.consumer.delayed_delivery", "celery.worker.strategy", "kombu.transport.redis"),
+    *("psycopg", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.orm"),
+    *("services.common.ledger.sweep", "services.common.storage", "services.common.work"),
+    *("services.common.worker", "services.common.worker_pulse", "services.common.worker_store"),
+)
+_PR_SET_PDEATHSIG = 1
+_CHUNK = 1 << 16
+
+
+@dataclass(eq=False)
+class ForkedProcess:
+    """A child that was forked, to be watched and stopped as a `subprocess.Popen` is."""
+
+    pid: int
+    returncode: int | None = None
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def poll(self) -> int | None:
+        """Return the exit status, negative for a signal; None while it runs."""
+        return self.returncode
+
+    def wait(self) -> int:
+        """Wait for the end, and return the exit status."""
+        while self.returncode is None:
+            self._ended.wait()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+    def end(self, status: int) -> None:
+        """Note its exit status."""
+        self.returncode = status
+        self._ended.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A child to become: a module with its arguments, and all that `subprocess` would be told."""
+
+    module: str
+    arguments: list[str]
+    environment: Mapping[str, str]
+    folder: str
+    log: str
+    death_signal: int
+
+
+class ForkServer:
+    """Starts children; the process that they are forked from is started with the first of them."""
+
+    def __init__(self, log: Path) -> None:
+        """Prepare to start children; `log` takes what the process that they are forked from has to say."""
+        self._log = log
+        self._lock = threading.Lock()
+        self._connection: _Connection | None = None
+
+    def start(self, child: Child, worker: str) -> ForkedProcess:
+        """Start a child whose command is `python -m MODULE ...`; raises OSError where that cannot be done."""
+        module, *arguments = child.command[2:]
+        environment = {**child.environment, "SPIKEMILL_WORKER": worker}
+        request = _Request(
+            module, arguments, environment, str(child.folder), str(child.log), int(child.death_signal)
+        )
+        with self._lock:
+            if self._connection is None or not self._connection.is_alive():
+                self._connection = _Connection(self._log)
+                self._connection.start()
+            return self._connection.request(request)
+
+    def close(self) -> None:
+        """End the process that children are forked from."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+
+
+@contextmanager
+def forking(log: Path) -> Iterator[ForkServer]:
+    """Give a fork server for as long as the block lasts."""
+    server = ForkServer(log)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+class _Connection(threading.Thread):
+    """One life of the program: the kernel's death signal follows this thread, which lives as long."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__(name="fork server", daemon=True)
+        self._log = log
+        self._ours, self._theirs = socket.socketpair()
+        self._pids: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._running: dict[int, ForkedProcess] = {}
+
+    def request(self, request: _Request) -> ForkedProcess:
+        self._ours.sendall(json.dumps(asdict(request)).encode() + b"\n")
+        pid = self._pids.get()
+        if pid is None:
+            raise OSError(f"the process that it is forked from has ended; its log is {self._log}")
+        return self._running[pid]
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._ours.shutdown(socket.SHUT_RDWR)
+        self.join()
+
+    def run(self) -> None:
+        """Start the program and hear of its children until it ends."""
+        try:
+            with self._log.open("ab") as log, self._theirs:
+                process = self._start(log.fileno())
+            with self._ours.makefile("rb") as lines:
+                for line in lines:
+                    self._note(**json.loads(line))
+            process.wait()
+        finally:
+            self._ours.close()
+            for forked in self._running.values():
+                forked.end(-signal.SIGKILL)
+            self._pids.put(None)
+
+    def _start(self, log: int) -> "subprocess.Popen[bytes]":
+        number = self._theirs.fileno()
+        return subprocess.Popen(  # noqa: S603 - this Python, and a program of ours
+            launch_command([sys.executable, "-m", _MODULE, str(number)], user=None),
+            env={**os.environ, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[number],
+            start_new_session=True,
+        )
+
+    def _note(self, *, pid: int, status: int | None = None) -> None:
+        if status is None:
+            self._running[pid] = ForkedProcess(pid)
+            self._pids.put(pid)
+        else:
+            self._running.pop(pid).end(status)
+
+
+def main(number: int) -> None:
+    """Load modules and fork children until the supervisor has gone; in a child, become what it is to be."""
+    for name in _PRELOADED:
+        import_module(name)
+    # What is loaded stays shared: the collector would write into every page of it.
+    gc.freeze()
+    with socket.socket(fileno=number) as connection:
+        request = _serve(connection)
+    if request is not None:
+        setproctitle(" ".join((sys.executable, "-m", request.module, *request.arguments)))
+        sys.argv = [request.module, *request.arguments]
+        runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+
+
+def _serve(connection: socket.socket) -> _Request | None:
+    """Fork a child for each request; return it in the child, and nothing at the end of the connection."""
+    server, pending = os.getpid(), b""
+    with _ended_children() as ended, selectors.DefaultSelector() as selector:
+        selector.register(connection, selectors.EVENT_READ)
+        selector.register(ended, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fd == ended:
+                    os.read(ended, _CHUNK)
+                    _tell_of_ended(connection)
+                    continue
+                if not (received := connection.recv(_CHUNK)):
+                    return None
+                *lines, pending = (pending + received).split(b"\n")
+                for line in lines:
+                    request = _Request(**json.loads(line))
+                    if (pid := os.fork()) == 0:
+                        _prepare(request, server)
+                        return request
+                    _tell(connection, pid=pid)
+
+
+@contextmanager
+def _ended_children() -> Iterator[int]:
+    """Give a file that can be read when a child has ended."""
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    before = signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    try:
+        yield readable
+    finally:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, before)
+        os.close(readable)
+        os.close(writable)
+
+
+def _tell_of_ended(connection: socket.socket) -> None:
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            _tell(connection, pid=ended[0], status=os.waitstatus_to_exitcode(ended[1]))
+
+
+def _tell(connection: socket.socket, **message: int) -> None:
+    connection.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _prepare(request: _Request, server: int) -> None:
+    """Do in a child what `subprocess` and `launch` do for others."""
+    os.setsid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, request.death_signal, 0, 0, 0)
+    if os.getppid() != server:
+        os._exit(1)
+    log = os.open(request.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.close(log)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    os.chdir(request.folder)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
