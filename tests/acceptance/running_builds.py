@@ -46,7 +46,7 @@ class RunningBuild:
             self.until(partial(self._was_swept_after, self.ledger.one(_SWEPT_AT)))
 
     def child(self, command: str) -> int:
-        """Return the process of the engine that was started with a command."""
+        """Return the process of the engine whose command or title holds a text."""
         return int(self.until(lambda: self._find(command)))
 
     def end(self) -> int:

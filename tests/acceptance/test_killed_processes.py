@@ -9,8 +9,8 @@ from tests.acceptance.processes import kill
 from tests.acceptance.questions import FrozenJob
 from tests.acceptance.running_builds import RunningBuild
 
-_BINNER = "services.common.worker binner"
-_OTHERS = ("services.common.sweeper", "services.common.worker downloader", "/postgres -D ", "broker.sock")
+_BINNER = "binner@"
+_OTHERS = ("services.common.sweeper", "downloader@", "/postgres -D ", "broker.sock")
 
 
 def test_each_process_may_die_once(varied_place: Place, undisturbed: dict[str, str]) -> None:

@@ -30,7 +30,7 @@ def test_no_merge_starts_while_a_listing_is_not_whole(new_place: NewPlace, recor
     place = new_place(wide_archive(recordings), *sources)
     with place.archive.hold(r"990201/.*[?&]page=2", times=None) as page, place.building() as build:
         page.wait_until_reached()
-        kill(build.child("services.common.worker downloader"))
+        kill(build.child("downloader@"))
         build.until(lambda: ["vanished", None] in build.ledger.outcomes("plan").values())
         build.until(lambda: build.ledger.jobs("bin", "done"))
         build.outlast_sweeps(10)

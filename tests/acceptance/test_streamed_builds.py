@@ -33,7 +33,7 @@ def test_streams_that_are_killed_make_the_pile_of_undisturbed_copies(
         frozen.kill()
         build.until(lambda: build.ledger.jobs("stream", "done"))
         last.wait_until_reached()
-        kill(build.child("services.common.worker streamer"))
+        kill(build.child("streamer@"))
         last.release()
         assert build.end() == 0
     assert pile_of(place.home) == undisturbed
