@@ -1,0 +1,154 @@
+"""Children that are forked: what they are told, how they end, and that none outlives its supervisor."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from services.cli.local.children import Child
+from services.cli.local.fork_server import ForkServer, forking
+from services.cli.local.home import Home
+
+pytestmark = pytest.mark.slow
+
+Eventually = Callable[[Callable[[], bool]], None]
+ForkedChild = Callable[[str], Child]
+
+SUPERVISOR = """
+import os, sys, time
+from pathlib import Path
+from services.cli.local.children import Child
+from services.cli.local.fork_server import ForkServer
+folder = Path(sys.argv[1])
+command = [sys.executable, "-m", "timeit", "-n1", "-r1", "import time; time.sleep(600)"]
+child = Child("waits", command, {**os.environ}, folder, folder / "log", forks=True)
+print(ForkServer(folder / "server.log").start(child, "w1").pid, flush=True)
+time.sleep(600)
+"""
+PRELOADED = """
+import json, os, sys, threading
+from importlib import import_module
+from services.cli.local import fork_server
+from services.common.settings import settings
+for name in fork_server._PRELOADED:
+    import_module(name)
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+files = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+sockets = [name for name in files if "socket:" in name]
+print(json.dumps([int(status["Threads"]), settings.cache_info().currsize, sockets, sorted(sys.modules)]))
+"""
+
+
+@pytest.fixture
+def server(home: Home) -> Iterator[ForkServer]:
+    """Give a fork server that ends with the test."""
+    with forking(home.log("fork-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def forked(home: Home) -> ForkedChild:
+    """Give a function that makes a child out of a few lines of Python, for a module that runs them."""
+
+    def make(code: str) -> Child:
+        return Child(
+            name="toy",
+            command=[sys.executable, "-m", "timeit", "-n1", "-r1", code],
+            environment={**os.environ, "COLOUR": "red"},
+            folder=home.path,
+            log=home.log("toy"),
+            forks=True,
+        )
+
+    return make
+
+
+def test_a_child_is_what_it_would_be_without_the_fork(
+    server: ForkServer, forked: ForkedChild, home: Home
+) -> None:
+    code = "import json, os, sys; print(json.dumps([os.getpid(), os.getsid(0), os.getcwd(), {**os.environ}]))"
+    process = server.start(forked(code), "w1")
+    assert process.wait() == 0
+    pid, session, folder, environment = json.loads(home.log("toy").read_text().splitlines()[0])
+    assert pid == session == process.pid
+    assert Path(folder) == home.path
+    assert environment == {**os.environ, "COLOUR": "red", "SPIKEMILL_WORKER": "w1"}
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("pass", 0), ("import os; os._exit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9), ("1 / 0", 1)],
+)
+def test_its_end_is_told_as_that_of_any_child(
+    server: ForkServer, forked: ForkedChild, code: str, status: int
+) -> None:
+    process = server.start(forked(code), "w1")
+    assert process.wait() == status
+    assert (process.poll(), process.returncode) == (status, status)
+    process.kill()
+
+
+def test_what_it_cannot_do_stands_in_its_own_log(server: ForkServer, home: Home) -> None:
+    command = [sys.executable, "-m", "no.such.module"]
+    process = server.start(Child("toy", command, {}, home.path, home.log("toy"), forks=True), "w1")
+    assert process.wait() == 1
+    assert "No module named" in home.log("toy").read_text()
+
+
+def test_it_takes_signals(server: ForkServer, forked: ForkedChild) -> None:
+    process = server.start(forked("import time; time.sleep(600)"), "w1")
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == -signal.SIGTERM
+
+
+def test_where_the_server_is_killed_its_children_are_too_and_the_next_child_has_another(
+    server: ForkServer, forked: ForkedChild
+) -> None:
+    waits = forked("import time; time.sleep(600)")
+    first = server.start(waits, "w1")
+    os.kill(parent_of(first.pid), signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    second = server.start(waits, "w2")
+    assert second.poll() is None
+    second.kill()
+    assert second.wait() == -signal.SIGKILL
+
+
+def test_a_closed_server_leaves_no_process(home: Home, forked: ForkedChild, eventually: Eventually) -> None:
+    with forking(home.log("fork-server")) as server:
+        process = server.start(forked("import time; time.sleep(600)"), "w1")
+        parent = parent_of(process.pid)
+    eventually(lambda: not Path(f"/proc/{parent}").exists() and not Path(f"/proc/{process.pid}").exists())
+
+
+def test_no_child_outlives_a_killed_supervisor(tmp_path: Path, eventually: Eventually) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as supervisor:
+        assert supervisor.stdout
+        child = int(supervisor.stdout.readline())
+        server = parent_of(child)
+        assert parent_of(server) == supervisor.pid
+        supervisor.kill()
+    eventually(lambda: not Path(f"/proc/{server}").exists() and not Path(f"/proc/{child}").exists())
+
+
+def test_what_is_loaded_beforehand_neither_connects_nor_starts_a_thread_nor_looks_at_settings() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", PRELOADED], capture_output=True, text=True, check=True
+    ).stdout
+    threads, settings, sockets, modules = json.loads(told)
+    assert (threads, settings, sockets) == (1, 0, [])
+    # Arrow reads its variables when it is loaded, and numpy starts threads.
+    assert not {"numpy", "pyarrow", "h5py", "services.common.worker_process"} & set(modules)
+
+
+def parent_of(pid: int) -> int:
+    """Return the parent of a process."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
