@@ -186,6 +186,8 @@ class _Connection(threading.Thread):
 
 def main(number: int) -> None:
     """Load modules and fork children until the supervisor has gone; in a child, become what it is to be."""
+    # The first title finds its place beside the environment, which a child replaces.
+    setproctitle(f"{sys.executable} -m {_MODULE}")
     for name in _PRELOADED:
         import_module(name)
     # What is loaded stays shared: the collector would write into every page of it.

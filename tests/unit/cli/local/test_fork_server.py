@@ -71,12 +71,16 @@ def forked(home: Home) -> ForkedChild:
 def test_a_child_is_what_it_would_be_without_the_fork(
     server: ForkServer, forked: ForkedChild, home: Home
 ) -> None:
-    code = "import json, os, sys; print(json.dumps([os.getpid(), os.getsid(0), os.getcwd(), {**os.environ}]))"
+    code = (
+        "import json, os; title = open('/proc/self/cmdline').read(); "
+        "print(json.dumps([os.getpid(), os.getsid(0), os.getcwd(), title, {**os.environ}]))"
+    )
     process = server.start(forked(code), "w1")
     assert process.wait() == 0
-    pid, session, folder, environment = json.loads(home.log("toy").read_text().splitlines()[0])
+    pid, session, folder, title, environment = json.loads(home.log("toy").read_text().splitlines()[0])
     assert pid == session == process.pid
     assert Path(folder) == home.path
+    assert title.startswith(f"{sys.executable} -m timeit -n1 -r1 import json")
     assert environment == {**os.environ, "COLOUR": "red", "SPIKEMILL_WORKER": "w1"}
 
 
