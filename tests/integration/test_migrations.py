@@ -7,11 +7,12 @@ from sys import executable
 import psycopg
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from services.common.database import transaction
-from services.common.migrate import configuration, migrate
+from services.common.migrate import configuration, migrate, newest_revision, present_revision
 from tests.integration import ledgers
 
 _UNCOMMENTED = text("""
@@ -53,6 +54,18 @@ def test_models_and_migrations_agree() -> None:
 def test_every_table_view_and_column_has_a_comment() -> None:
     with transaction() as ledger:
         assert ledger.execute(_UNCOMMENTED).all() == []
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    assert newest_revision() == ScriptDirectory.from_config(configuration()).get_current_head()
+    assert present_revision() == newest_revision()
+
+
+def test_alembic_is_not_loaded_where_nothing_is_to_be_migrated() -> None:
+    code = (
+        "import sys; from services.common.migrate import migrate; migrate(); print('alembic' in sys.modules)"
+    )
+    assert run([executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_two_processes_may_migrate_at_once() -> None:

@@ -27,9 +27,9 @@ LOADED = {
             *("status", "verify", "waive"),
         )
     },
-    "services.cli.carrying_out": {"alembic", "psycopg", "pydantic", "redis", "sqlalchemy"},
+    "services.cli.carrying_out": {"psycopg", "pydantic", "redis", "sqlalchemy"},
     "services.common.health": {"psycopg", "pydantic"},
-    "services.common.migrate": {"alembic", "pydantic", "sqlalchemy"},
+    "services.common.migrate": {"pydantic", "sqlalchemy"},
     "services.common.sweeper": {*WORKER, "prometheus_client", "redis"},
     "services.common.worker": {"sqlalchemy"},
     "services.downloader.tasks": {*WORKER, "dandischema", "httpx", "wcmatch"},
