@@ -65,7 +65,7 @@ def test_a_killed_celery_worker_takes_its_processes_along_and_is_started_again(
         def members() -> set[int]:
             """Return the worker and its processes."""
             folders = ((int(path.name), path) for path in Path("/proc").glob("[0-9]*"))
-            return {pid for pid, path in folders if _mentions(path, "--app=toy_app")}
+            return {pid for pid, path in folders if _is_celery_in(home.path, path)}
 
         with supervisor.running(worker):
             eventually(lambda: len(members()) == 3)
@@ -76,9 +76,9 @@ def test_a_killed_celery_worker_takes_its_processes_along_and_is_started_again(
     assert processes_of() == []
 
 
-def _mentions(process: Path, text: str) -> bool:
-    """Tell whether a process was started with the text in its command."""
+def _is_celery_in(folder: Path, process: Path) -> bool:
+    """Tell whether a process is Celery's, by its command or its title, and works in the folder."""
     try:
-        return text in (process / "cmdline").read_text()
+        return (process / "cwd").readlink() == folder and "celery" in (process / "cmdline").read_text()
     except OSError:
         return False
