@@ -320,6 +320,60 @@ def test_what_nobody_waits_for_is_not_made_again_for_a_late_push() -> None:
     assert ledgers.release(opened.release).state is ReleaseState.PUBLISHED
 
 
+def lose_chunk() -> None:
+    with transaction() as ledger:
+        reopening.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
+
+
+def test_a_push_goes_on_when_a_chunk_is_lost_that_its_release_needs_no_more() -> None:
+    opened = published()
+    claimed = pushing(opened)
+    lose_chunk()
+    ledgers.sweep_once()
+    assert ledgers.newest_release(opened.build).id == opened.release
+    assert ledgers.ready(JobKind.FETCH) + ledgers.ready(JobKind.BIN) == []
+    assert ledgers.reserved() == 0
+    ledgers.finish(claimed, ledgers.pushed(claimed, "c0ffee"))
+    assert commit_of(opened.release) == "c0ffee"
+    assert ledgers.build(opened.build).state is BuildState.RELEASED
+
+
+def test_a_chunk_that_was_lost_during_a_push_is_made_again_for_the_next_release() -> None:
+    opened = published()
+    lose_chunk()
+    ledgers.push()
+    other = ledgers.ask("a", parameters=OTHER_SEED)
+    assert other.build == opened.build
+    ledgers.complete()
+    assert [job.attempt for job in ledgers.jobs(JobKind.BIN, JobState.DONE)] == [2, 1]
+    ledgers.publish()
+    assert ledgers.release(other.release).state is ReleaseState.PUBLISHED
+
+
+@pytest.mark.parametrize("lost", ["its shard", "another shard", "paper"])
+def test_a_push_that_lost_a_chunk_and_finds_damage_too_is_made_good(lost: str) -> None:
+    opened = ledgers.done_build(push=TARGET)
+    ledgers.publish(shards=2)
+    lose_chunk()
+    own, other = ledgers.shards()
+    lose(opened, *{"its shard": [own.id], "another shard": [other.id], "paper": []}[lost])
+    again = ledgers.newest_release(opened.build)
+    assert (again.id != opened.release) is (lost == "its shard")
+    ledgers.complete()
+    assert {job.state for job in ledgers.counting()} == (
+        {JobState.DONE} if lost == "its shard" else {JobState.DONE, JobState.BLOCKED}
+    )
+    if lost == "its shard":
+        ledgers.sweep_once()
+        ledgers.freeze(shards=2)
+    ledgers.write_shards()
+    ledgers.sweep_once()
+    ledgers.assemble()
+    ledgers.push("c0ffee")
+    assert commit_of(again.id) == "c0ffee"
+    assert ledgers.build(opened.build).state is BuildState.RELEASED
+
+
 def test_a_release_that_is_made_from_the_recordings_again_is_pushed_instead_of_the_lost_one() -> None:
     opened = published()
     cancel()
@@ -363,8 +417,7 @@ def test_a_list_that_no_longer_holds_passes_its_target_on() -> None:
     opened = ledgers.done_build(push=TARGET)
     ledgers.sweep_once()
     ledgers.freeze()
-    with transaction() as ledger:
-        reopening.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
+    lose_chunk()
     assert wish_of(ledgers.newest_release(opened.build).id) == TARGET
 
 
