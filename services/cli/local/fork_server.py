@@ -6,6 +6,7 @@ and the children die with it.
 """
 
 import ctypes
+import errno
 import gc
 import json
 import os
@@ -99,6 +100,8 @@ class ForkServer:
 
     def start(self, child: Child, worker: str) -> ForkedProcess:
         """Start a child whose command is `python -m MODULE ...`; raises OSError where that cannot be done."""
+        # Where the child could not open its log, nobody would hear why.
+        child.log.open("ab").close()
         module, *arguments = child.command[2:]
         environment = {**child.environment, "SPIKEMILL_WORKER": worker}
         request = _Request(
@@ -134,15 +137,16 @@ class _Connection(threading.Thread):
         super().__init__(name="fork server", daemon=True)
         self._log = log
         self._ours, self._theirs = socket.socketpair()
-        self._pids: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[ForkedProcess | OSError] = queue.SimpleQueue()
         self._running: dict[int, ForkedProcess] = {}
 
     def request(self, request: _Request) -> ForkedProcess:
         self._ours.sendall(json.dumps(asdict(request)).encode() + b"\n")
-        pid = self._pids.get()
-        if pid is None:
-            raise OSError(f"the process that it is forked from has ended; its log is {self._log}")
-        return self._running[pid]
+        answer = self._answers.get()
+        if isinstance(answer, OSError):
+            raise answer
+        # It may have ended, and been forgotten, by now.
+        return answer
 
     def close(self) -> None:
         with suppress(OSError):
@@ -151,18 +155,21 @@ class _Connection(threading.Thread):
 
     def run(self) -> None:
         """Start the program and hear of its children until it ends."""
+        end = OSError(f"the process that it is forked from has ended; its log is {self._log}")
         try:
-            with self._log.open("ab") as log, self._theirs:
+            with self._theirs, self._log.open("ab") as log:
                 process = self._start(log.fileno())
             with self._ours.makefile("rb") as lines:
                 for line in lines:
                     self._note(**json.loads(line))
             process.wait()
+        except OSError as error:
+            end = error
         finally:
             self._ours.close()
             for forked in self._running.values():
                 forked.end(-signal.SIGKILL)
-            self._pids.put(None)
+            self._answers.put(end)
 
     def _start(self, log: int) -> "subprocess.Popen[bytes]":
         number = self._theirs.fileno()
@@ -176,10 +183,12 @@ class _Connection(threading.Thread):
             start_new_session=True,
         )
 
-    def _note(self, *, pid: int, status: int | None = None) -> None:
-        if status is None:
+    def _note(self, *, pid: int = 0, status: int | None = None, fault: int | None = None) -> None:
+        if fault is not None:
+            self._answers.put(OSError(fault, os.strerror(fault)))
+        elif status is None:
             self._running[pid] = ForkedProcess(pid)
-            self._pids.put(pid)
+            self._answers.put(self._running[pid])
         else:
             self._running.pop(pid).end(status)
 
@@ -197,6 +206,8 @@ def main(number: int) -> None:
     if request is not None:
         setproctitle(" ".join((sys.executable, "-m", request.module, *request.arguments)))
         sys.argv = [request.module, *request.arguments]
+        # What is loaded already would make Python warn, or fail where warnings are errors.
+        sys.modules.pop(request.module, None)
         runpy.run_module(request.module, run_name="__main__", alter_sys=True)
 
 
@@ -217,7 +228,13 @@ def _serve(connection: socket.socket) -> _Request | None:
                 *lines, pending = (pending + received).split(b"\n")
                 for line in lines:
                     request = _Request(**json.loads(line))
-                    if (pid := os.fork()) == 0:
+                    try:
+                        pid = os.fork()
+                    except OSError as error:
+                        # Too many processes, or too little memory: those that run go on.
+                        _tell(connection, fault=error.errno or errno.EAGAIN)
+                        continue
+                    if pid == 0:
                         _prepare(request, server)
                         return request
                     _tell(connection, pid=pid)

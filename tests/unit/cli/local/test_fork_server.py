@@ -1,17 +1,21 @@
+# ruff: noqa: SLF001 - what two processes say to each other in an unlucky order
 """Children that are forked: what they are told, how they end, and that none outlives its supervisor."""
 
+import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from services.cli.local.children import Child
-from services.cli.local.fork_server import ForkServer, forking
+from services.cli.local.fork_server import ForkServer, _Connection, _Request, _serve, forking
 from services.cli.local.home import Home
 
 pytestmark = pytest.mark.slow
@@ -19,6 +23,7 @@ pytestmark = pytest.mark.slow
 Eventually = Callable[[Callable[[], bool]], None]
 ForkedChild = Callable[[str], Child]
 
+_REQUEST = _Request("toy", [], {}, "/", "/dev/null", signal.SIGKILL)
 SUPERVISOR = """
 import os, sys, time
 from pathlib import Path
@@ -102,6 +107,58 @@ def test_what_it_cannot_do_stands_in_its_own_log(server: ForkServer, home: Home)
     process = server.start(Child("toy", command, {}, home.path, home.log("toy"), forks=True), "w1")
     assert process.wait() == 1
     assert "No module named" in home.log("toy").read_text()
+
+
+def test_a_module_that_is_loaded_beforehand_begins_without_a_warning(server: ForkServer, home: Home) -> None:
+    command = [sys.executable, "-m", "services.common.worker", "--help"]
+    process = server.start(Child("toy", command, {}, home.path, home.log("toy"), forks=True), "w1")
+    assert process.wait() == 0
+    assert home.log("toy").read_text().startswith("usage: ")
+
+
+def test_an_end_that_is_told_before_the_start_was_heard_of_is_not_lost(tmp_path: Path) -> None:
+    connection = _Connection(tmp_path / "server.log")
+    with connection._ours, connection._theirs:
+        connection._note(pid=7)
+        connection._note(pid=7, status=3)
+        assert connection.request(_REQUEST).wait() == 3
+
+
+def test_a_log_that_cannot_be_opened_is_told_at_once(server: ForkServer, home: Home) -> None:
+    log = home.path / "no folder" / "log"
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        server.start(Child("toy", [sys.executable, "-m", "timeit"], {}, home.path, log, forks=True), "w1")
+
+
+def test_a_server_whose_log_cannot_be_opened_is_an_error_of_whoever_asks(
+    home: Home, forked: ForkedChild
+) -> None:
+    with (
+        forking(home.path / "no folder" / "log") as server,
+        pytest.raises(FileNotFoundError, match="no folder"),
+    ):
+        server.start(forked("pass"), "w1")
+
+
+def test_where_no_process_can_be_had_the_server_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "too many")
+
+    monkeypatch.setattr(os, "fork", fork)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(json.dumps(asdict(_REQUEST)).encode() + b"\n")
+        ours.shutdown(socket.SHUT_WR)
+        assert _serve(theirs) is None
+        answer = json.loads(ours.recv(100))
+    assert answer == {"fault": errno.EAGAIN}
+
+
+def test_a_fault_of_the_server_is_one_of_whoever_asks(tmp_path: Path) -> None:
+    connection = _Connection(tmp_path / "server.log")
+    connection._note(fault=errno.EAGAIN)
+    with connection._ours, connection._theirs, pytest.raises(BlockingIOError):
+        connection.request(_REQUEST)
 
 
 def test_it_takes_signals(server: ForkServer, forked: ForkedChild) -> None:
