@@ -7,6 +7,7 @@ This script needs nothing but the standard library.
 """
 
 import ast
+import math
 import os
 import re
 import subprocess
@@ -39,11 +40,14 @@ def install(environment: Path, lock: Path) -> None:
         venv.create(environment, clear=True, with_pip=True)
     uv = environment / "bin" / "uv"
     if not _is_locked(uv):
-        _run(python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-deps",
-             "--require-hashes", "--requirement", _UV_LOCK)  # fmt: skip
+        # What is there may be broken, and pip may have been told to install for the user.
+        _run(python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-user",
+             "--force-reinstall", "--no-deps", "--require-hashes", "--requirement", _UV_LOCK)  # fmt: skip
     pip = pip_configuration(python)
     # A file is known by its hash, so it may come from any index that has it.
     variables = {"UV_INDEX_STRATEGY": "unsafe-best-match", **uv_variables(pip), **os.environ}
+    if not _can_be_written(Path(_run(uv, "cache", "dir", told=True).strip())):
+        variables["UV_NO_CACHE"] = "1"
     # Without its compiled code, each process would compile a package anew where Python may not write.
     options = ["--require-hashes", "--compile-bytecode", *uv_options(pip)]
     _run(uv, "pip", "sync", "--python", python, *options, lock, variables=variables)
@@ -65,11 +69,21 @@ def pip_configuration(python: Path) -> dict[str, str]:
 
 def uv_variables(pip: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that tell uv what pip is told."""
-    return {
-        variable: separator.join(pip[name].split())
-        for name, (variable, separator) in _PASSED_ON.items()
-        if pip.get(name)
-    }
+    found = {}
+    for name, (variable, separator) in _PASSED_ON.items():
+        if values := [value for given in pip.get(name, "").split() if (value := _as_uv_reads(name, given))]:
+            found[variable] = separator.join(values)
+    return found
+
+
+def _as_uv_reads(name: str, value: str) -> str:
+    """Return a value as uv reads it; nothing where pip passes it over, and uv would fail."""
+    if name.endswith("timeout"):
+        return str(math.ceil(float(value)))
+    if name == "find-links" and ":" not in value:
+        folder = Path(value).expanduser()
+        return str(folder) if folder.exists() else ""
+    return value
 
 
 def uv_options(pip: Mapping[str, str]) -> list[str]:
@@ -88,9 +102,24 @@ def _is_locked(uv: Path) -> bool:
     return locked is not None and uv.exists() and _run(uv, "--version", told=True).split()[1:2] == [locked[1]]
 
 
+def _can_be_written(folder: Path) -> bool:
+    """Tell whether a folder is there, or can be made, and files in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
 def _run(*command: str | Path, variables: Mapping[str, str] | None = None, told: bool = False) -> str:
     """Run a command to a good end; with `told`, return what it says, or nothing where it fails."""
-    ended = subprocess.run(command, env=variables, check=not told, capture_output=told, text=True)  # noqa: S603
+    try:
+        ended = subprocess.run(command, env=variables, check=not told, capture_output=told, text=True)  # noqa: S603
+    except OSError:
+        # Half a program is none.
+        if told:
+            return ""
+        raise
     return ended.stdout if told and ended.returncode == 0 else ""
 
 

@@ -181,18 +181,42 @@ def test_a_variable_counts_more_than_a_file(
     assert (told["index-url"], told["timeout"]) == ("https://three", "7")
 
 
-def test_several_values_are_passed_on_as_uv_reads_them(script: Any) -> None:
+def test_several_values_are_passed_on_as_uv_reads_them(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "wheels").mkdir()
     pip = {
         "extra-index-url": "https://one\nhttps://two",
-        "find-links": "/wheels /more-wheels",
+        # pip passes over a folder that is not there.
+        "find-links": f"~/wheels {tmp_path}/gone https://three/wheels",
         "trusted-host": "one two",
+        "timeout": "12.5",
         "proxy": "",
         "no-index": "true",
     }
     assert script.uv_variables(pip) == {
         "UV_INDEX": "https://one https://two",
-        "UV_FIND_LINKS": "/wheels,/more-wheels",
+        "UV_FIND_LINKS": f"{tmp_path}/wheels,https://three/wheels",
         "UV_INSECURE_HOST": "one two",
+        "UV_HTTP_TIMEOUT": "13",
     }
     assert script.uv_options(pip) == ["--no-index"]
     assert script.uv_options({"no-index": "0"}) == []
+    assert script.uv_variables({"find-links": str(tmp_path / "gone")}) == {}
+
+
+@pytest.mark.parametrize("program", ["python", "uv"])
+def test_half_a_program_is_none(script: Any, tmp_path: Path, program: str) -> None:
+    half = tmp_path / program
+    half.write_text("")
+    half.chmod(0o755)
+    assert not script._works(half)  # noqa: SLF001
+    assert not script._is_locked(half)  # noqa: SLF001
+
+
+def test_no_place_for_a_cache_stops_nothing(environment: Path, lock: Path, wheels: Path) -> None:
+    environment.with_name("cache").write_text("in the way")
+    ended = install(environment, lock, {**ALONE, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)})
+    assert ended.returncode == 0, ended
+    assert versions(environment) == LOCKED
