@@ -29,6 +29,8 @@ _PASSED_ON = {
     "timeout": ("UV_HTTP_TIMEOUT", " "),
     "default-timeout": ("UV_HTTP_TIMEOUT", " "),
 }
+# By these uv would install something else than the lock, or nothing.
+_OVERRULING = {"UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_NO_VERIFY_HASHES", "UV_OVERRIDE"}
 _YES = {"1", "on", "true", "yes"}
 
 
@@ -45,7 +47,8 @@ def install(environment: Path, lock: Path) -> None:
              "--force-reinstall", "--no-deps", "--require-hashes", "--requirement", _UV_LOCK)  # fmt: skip
     pip = pip_configuration(python)
     # A file is known by its hash, so it may come from any index that has it.
-    variables = {"UV_INDEX_STRATEGY": "unsafe-best-match", **uv_variables(pip), **os.environ}
+    own = {name: value for name, value in os.environ.items() if name not in _OVERRULING}
+    variables = {"UV_INDEX_STRATEGY": "unsafe-best-match", **uv_variables(pip), **own}
     if not _can_be_written(Path(_run(uv, "cache", "dir", told=True).strip())):
         variables["UV_NO_CACHE"] = "1"
     # Without its compiled code, each process would compile a package anew where Python may not write.

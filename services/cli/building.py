@@ -12,7 +12,7 @@ from services.cli.local.children import Child
 from services.cli.local.engine import Engine, running_engine
 from services.cli.local.home import Home
 from services.cli.local.keeper import Death
-from services.cli.local.workers import build_children, build_workers
+from services.cli.local.workers import SWEEPER, build_children, build_workers
 from services.cli.store_of_home import store_of
 from services.cli.wording import count
 from services.common.database import transaction
@@ -85,6 +85,8 @@ class RunningBuild:
         A source may be added to a build that runs, or copied because it cannot be streamed.
         """
         self.engine.check()
+        if not self.engine.supervisor.keeps(SWEEPER):
+            return
         with transaction() as ledger:
             runnable = messages.runnable_kinds(ledger)
         workers = build_workers(self.home, self.engine.address, _workers_for(runnable), binners=self.binners)

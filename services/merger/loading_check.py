@@ -30,6 +30,10 @@ _DECIDED = {
 }
 
 
+# Two row groups of each split are read in seconds.
+_LONGEST = 1800.0
+
+
 class LoadingCheckError(SpikemillError):
     """Nobody knows whether `datasets` reads the pile: the trial came to no end."""
 
@@ -67,15 +71,19 @@ def _rows(split: SplitFacts) -> dict[str, int]:
 
 def _try_to_load(room: Path) -> str:
     """Return what the trial says, a line of JSON for each finding."""
-    ended = subprocess.run(  # noqa: S603 - this Python, and a program of ours
-        [sys.executable, "-m", _PROGRAM, str(room)],
-        cwd=room,
-        env=_environment(room),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        ended = subprocess.run(  # noqa: S603 - this Python, and a program of ours
+            [sys.executable, "-m", _PROGRAM, str(room)],
+            cwd=room,
+            env=_environment(room),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_LONGEST,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LoadingCheckError(f"datasets did not read the ends of the pile in {_LONGEST:.0f} s.") from error
     if ended.returncode == 0:
         return ended.stdout
     how = end_of(ended.returncode).how

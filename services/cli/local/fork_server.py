@@ -40,6 +40,8 @@ _PRELOADED = (
     *("services.common.worker", "services.common.worker_pulse", "services.common.worker_store"),
 )
 _PR_SET_PDEATHSIG = 1
+# It has nothing to end but itself.
+_SECONDS_TO_END = 5.0
 _CHUNK = 1 << 16
 
 
@@ -139,6 +141,7 @@ class _Connection(threading.Thread):
         self._ours, self._theirs = socket.socketpair()
         self._answers: queue.SimpleQueue[ForkedProcess | OSError] = queue.SimpleQueue()
         self._running: dict[int, ForkedProcess] = {}
+        self._process: subprocess.Popen[bytes] | None = None
 
     def request(self, request: _Request) -> ForkedProcess:
         self._ours.sendall(json.dumps(asdict(request)).encode() + b"\n")
@@ -151,6 +154,9 @@ class _Connection(threading.Thread):
     def close(self) -> None:
         with suppress(OSError):
             self._ours.shutdown(socket.SHUT_RDWR)
+        self.join(_SECONDS_TO_END)
+        if self._process is not None:
+            self._process.kill()
         self.join()
 
     def run(self) -> None:
@@ -158,11 +164,11 @@ class _Connection(threading.Thread):
         end = OSError(f"the process that it is forked from has ended; its log is {self._log}")
         try:
             with self._theirs, self._log.open("ab") as log:
-                process = self._start(log.fileno())
+                self._process = self._start(log.fileno())
             with self._ours.makefile("rb") as lines:
                 for line in lines:
                     self._note(**json.loads(line))
-            process.wait()
+            self._process.wait()
         except OSError as error:
             end = error
         finally:

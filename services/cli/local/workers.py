@@ -14,6 +14,7 @@ from services.common.worker import BINNER, STREAMER, WORKER_KINDS, WorkerKind
 _STOP_WORKER = (StopStep(signal.SIGTERM, 2.0), StopStep(signal.SIGQUIT, 10.0))
 # Enough to tell one start from another, where people see the worker's name.
 _SHORT = 8
+SWEEPER = "sweeper"
 _COUNTING = (BINNER, STREAMER)
 _STOP_SWEEPER = (StopStep(signal.SIGTERM, 5.0),)
 
@@ -25,7 +26,7 @@ def build_children(
 
     As many stream as bin: they wait for the network, and then count. Without binners nothing is counted.
     """
-    sweeper = python_child("sweeper", ["services.common.sweeper"], home, address, _STOP_SWEEPER)
+    sweeper = python_child(SWEEPER, ["services.common.sweeper"], home, address, _STOP_SWEEPER)
     return [sweeper, *build_workers(home, address, kinds, binners=binners)]
 
 

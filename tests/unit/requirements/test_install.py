@@ -100,6 +100,19 @@ def test_the_locked_releases_are_installed_beside_newer_ones(
     assert versions(environment) == LOCKED
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("UV_EXCLUDE_NEWER", "2000-01-01"), ("UV_CONSTRAINT", "gone.txt"), ("UV_OVERRIDE", "gone.txt")],
+)
+def test_what_the_caller_tells_uv_does_not_overrule_the_lock(
+    environment: Path, lock: Path, wheels: Path, name: str, value: str
+) -> None:
+    told = {**ALONE, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), name: value}
+    ended = install(environment, lock, told)
+    assert ended.returncode == 0, ended
+    assert versions(environment) == LOCKED
+
+
 def test_a_resolver_does_not_get_that_far(environment: Path, lock: Path, wheels: Path) -> None:
     """The test above would prove nothing if any way of installing passed it."""
     python = environment / "bin" / "python"

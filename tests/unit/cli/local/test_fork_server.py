@@ -213,3 +213,12 @@ def test_what_is_loaded_beforehand_neither_connects_nor_starts_a_thread_nor_look
 def parent_of(pid: int) -> int:
     """Return the parent of a process."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_server_that_is_stopped_holds_up_no_end(
+    home: Home, forked: ForkedChild, eventually: Eventually
+) -> None:
+    with forking(home.log("fork-server")) as server:
+        process = server.start(forked("import time; time.sleep(600)"), "w1")
+        os.kill(parent_of(process.pid), signal.SIGSTOP)
+    eventually(lambda: not Path(f"/proc/{process.pid}").exists())
