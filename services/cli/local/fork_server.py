@@ -144,7 +144,9 @@ class _Connection(threading.Thread):
         self._process: subprocess.Popen[bytes] | None = None
 
     def request(self, request: _Request) -> ForkedProcess:
-        self._ours.sendall(json.dumps(asdict(request)).encode() + b"\n")
+        # Where nobody reads it any more, the end of the program is the answer.
+        with suppress(OSError):
+            self._ours.sendall(json.dumps(asdict(request)).encode() + b"\n")
         answer = self._answers.get()
         if isinstance(answer, OSError):
             raise answer
