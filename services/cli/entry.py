@@ -13,7 +13,7 @@ def main() -> None:
     if line := notice():
         sys.stderr.write(f"{line}\n")
     try:
-        # Loading takes most of a second, in which somebody may change their mind.
+        # Somebody may change their mind while it loads.
         from services.cli.main import main as run  # noqa: PLC0415
     except KeyboardInterrupt:
         sys.stderr.write("Stopped before anything was started.\n")

@@ -5,7 +5,6 @@ modules and connects to nothing; each line on the socket is a child to become. I
 and the children die with it.
 """
 
-import ctypes
 import errno
 import gc
 import json
@@ -27,6 +26,7 @@ from pathlib import Path
 from setproctitle import setproctitle
 
 from services.cli.local.children import Child, launch_command
+from services.cli.local.launch import die_with
 
 _MODULE = "services.cli.local.fork_server"
 # What the sweeper and every worker load; none of it starts a thread, or looks at a setting.
@@ -39,7 +39,6 @@ _PRELOADED = (
     *("services.common.ledger.sweep", "services.common.storage", "services.common.work"),
     *("services.common.worker", "services.common.worker_pulse", "services.common.worker_store"),
 )
-_PR_SET_PDEATHSIG = 1
 # It has nothing to end but itself.
 _SECONDS_TO_END = 5.0
 _CHUNK = 1 << 16
@@ -277,10 +276,7 @@ def _tell(connection: socket.socket, **message: int) -> None:
 def _prepare(request: _Request, server: int) -> None:
     """Do in a child what `subprocess` and `launch` do for others."""
     os.setsid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, request.death_signal, 0, 0, 0)
-    if os.getppid() != server:
-        os._exit(1)
+    die_with(server, request.death_signal)
     log = os.open(request.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     for stream in (1, 2):
         os.dup2(log, stream)

@@ -22,7 +22,7 @@ def _become(name: str) -> None:
     os.setuid(user.pw_uid)
 
 
-def _die_with(supervisor: int, death_signal: int) -> None:
+def die_with(supervisor: int, death_signal: int) -> None:
     """Have the kernel send the signal when the supervisor is gone; a change of user would clear it."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
     try:
         if user != "-":
             _become(user)
-        _die_with(int(supervisor), int(death_signal))
+        die_with(int(supervisor), int(death_signal))
         os.execv(command[0], command)  # noqa: S606 - the command is the engine's own
     except OSError as error:
         sys.stderr.write(f"cannot start {command[0]}: {error}\n")
