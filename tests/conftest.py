@@ -1,5 +1,6 @@
 """What all tests share: a folder that plain users can reach, and real servers."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -44,6 +45,17 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Keep together what would be made again in each process."""
     return Scheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector of garbage look no more at what is loaded by now: a million objects, which stay."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Leave the end of the process to find its garbage: libraries complain of what is not taken apart."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 _SMALL = ("tests/deployment/", "tests/unit/")
 # These use what takes long to make, and lies in memory or on a port.
 TOGETHER = {
+    "tests/acceptance/source_layouts/test_form_files.py": "the types that pynwb makes",
     "tests/acceptance/source_layouts/test_rodent_sources.py": "the pile of all rodents",
     "tests/acceptance/test_command.py": "the lab",
     "tests/acceptance/test_demo_pile.py": "the demo of the wheel",
