@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,17 +11,15 @@ from pathlib import Path
 
 from services.cli.local.home import Home
 from services.demo.server import ArchiveServer
+from tests.acceptance.forked_command import COMMAND, Finished, run_command
 from tests.acceptance.questions import Questions, questions_of
 from tests.acceptance.running_builds import RunningBuild
 
-COMMAND = str(Path(sys.executable).with_name("spikemill"))
 # The archives stand on this machine, and nobody wants to wait a second for the sweeper.
 _HASTE = {"SPIKEMILL_REQUESTS_PER_MINUTE": "60000", "SPIKEMILL_SWEEP": "PT0.5S"}
 
 SMALL_SHARDS = ("--shard-bytes", "1", "--test-fraction", "0.1")
 """Options that close a shard after each row group and leave something to test on."""
-
-Finished = subprocess.CompletedProcess[str]
 
 
 @dataclass
@@ -41,14 +38,7 @@ class Place:
 
     def run(self, *arguments: str) -> Finished:
         """Run the command to its end."""
-        return subprocess.run(
-            [COMMAND, *arguments],
-            env=self._environment(),
-            cwd=self.folder.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_command(arguments, self._environment(), self.folder.parent)
 
     def ask(self, command: str, *arguments: str) -> Finished:
         """Run a command that needs nothing but the home."""

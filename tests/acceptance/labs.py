@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ from services.cli.local.engine import ledger_address
 from services.cli.local.home import Home
 from services.demo.recordings.files import write_recording
 from services.demo.recordings.recording import Recording
+from tests.acceptance.forked_command import COMMAND, Finished, run_command
 
-COMMAND = str(Path(sys.executable).with_name("spikemill"))
 _CATALOGUE = """
 [pile]
 name = "lab"
@@ -73,18 +72,10 @@ class Lab:
         """Return a command line; with a home unless that is None."""
         return [COMMAND, name, *arguments, *(() if home is None else ("--home", str(self.home(home).path)))]
 
-    def run(
-        self, name: str, *arguments: str, home: str | None = "home", **settings: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, name: str, *arguments: str, home: str | None = "home", **settings: str) -> Finished:
         """Run a command to its end."""
-        return subprocess.run(
-            self.command(name, *arguments, home=home),
-            env=_environment(settings),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        _, *words = self.command(name, *arguments, home=home)
+        return run_command(words, _environment(settings), self.folder)
 
     @contextmanager
     def running(
