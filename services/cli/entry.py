@@ -19,3 +19,7 @@ def main() -> None:
         sys.stderr.write("Stopped before anything was started.\n")
         sys.exit(_INTERRUPTED)
     run()
+
+
+if __name__ == "__main__":
+    main()

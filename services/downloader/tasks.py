@@ -4,6 +4,8 @@ from functools import partial
 
 from celery import Task
 
+# Loaded before Celery forks: each of the downloader's processes would load it anew.
+from services.common.archives import dandi as _dandi  # noqa: F401
 from services.common.archives.opening import open_archive
 from services.common.arrivals import Arrivals
 from services.common.catalogue import Source, source_from_record

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,10 +12,13 @@ from pathlib import Path
 
 from services.cli.local.home import Home
 from services.demo.server import ArchiveServer
-from tests.acceptance.forked_command import COMMAND, Finished, run_command
 from tests.acceptance.questions import Questions, questions_of
 from tests.acceptance.running_builds import RunningBuild
+from tests.forked_programs import Finished, run_program
 
+COMMAND = str(Path(sys.executable).with_name("spikemill"))
+ENTRY = "services.cli.entry"
+"""The module whose `main` the command is."""
 # The archives stand on this machine, and nobody wants to wait a second for the sweeper.
 _HASTE = {"SPIKEMILL_REQUESTS_PER_MINUTE": "60000", "SPIKEMILL_SWEEP": "PT0.5S"}
 
@@ -38,7 +42,7 @@ class Place:
 
     def run(self, *arguments: str) -> Finished:
         """Run the command to its end."""
-        return run_command(arguments, self._environment(), self.folder.parent)
+        return run_program(ENTRY, *arguments, environment=self._environment(), folder=self.folder.parent)
 
     def ask(self, command: str, *arguments: str) -> Finished:
         """Run a command that needs nothing but the home."""

@@ -18,7 +18,8 @@ from services.cli.local.engine import ledger_address
 from services.cli.local.home import Home
 from services.demo.recordings.files import write_recording
 from services.demo.recordings.recording import Recording
-from tests.acceptance.forked_command import COMMAND, Finished, run_command
+from tests.acceptance.builds import COMMAND, ENTRY
+from tests.forked_programs import Finished, run_program
 
 _CATALOGUE = """
 [pile]
@@ -75,7 +76,7 @@ class Lab:
     def run(self, name: str, *arguments: str, home: str | None = "home", **settings: str) -> Finished:
         """Run a command to its end."""
         _, *words = self.command(name, *arguments, home=home)
-        return run_command(words, _environment(settings), self.folder)
+        return run_program(ENTRY, *words, environment=_environment(settings), folder=self.folder)
 
     @contextmanager
     def running(

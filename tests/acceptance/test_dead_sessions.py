@@ -7,8 +7,9 @@ import pytest
 from services.demo.archive import MadeUpArchive
 from services.demo.archive_file import ArchiveFile
 from services.merger.provenance import MissingRecord, Provenance, parse_provenance
-from tests.acceptance.builds import Finished, NewPlace, Place
+from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short
+from tests.forked_programs import Finished
 
 BAD = "sub-x/sub-x_ses-bad.nwb"
 GONE = "sub-y/sub-y_ses-gone.nwb"

@@ -17,11 +17,12 @@ from services.common.queues import task_name
 from services.demo.archive import MadeUpArchive
 from services.demo.hub.kinds import Kind
 from services.demo.hub.server import HubServer, serve_hub
-from tests.acceptance.builds import SMALL_SHARDS, Finished, NewPlace, Place, pile_of
+from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place, pile_of
 from tests.acceptance.celery_events import heard
 from tests.acceptance.processes import kill
 from tests.acceptance.running_builds import RunningBuild
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short, write_catalogue
+from tests.forked_programs import Finished
 
 REPOSITORY = "lab/small"
 PUBLISHED = "SELECT hub_repository, hub_revision, hub_commit FROM releases WHERE state = 'published'"

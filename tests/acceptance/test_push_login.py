@@ -10,8 +10,9 @@ from services.common.hub_target import Transfer
 from services.demo.archive import MadeUpArchive
 from services.demo.hub.kinds import Kind
 from services.demo.hub.server import HubServer, serve_hub
-from tests.acceptance.builds import SMALL_SHARDS, Finished, NewPlace, Place, pile_of
+from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place, pile_of
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short
+from tests.forked_programs import Finished
 
 REPOSITORY = "lab/small"
 TOKEN = "not-of-the-usual-form-0123456789"  # noqa: S105 - what no pattern of secrets finds

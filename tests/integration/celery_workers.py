@@ -1,7 +1,7 @@
 """Real Celery workers of `worker_program`, the broker that they listen to, and patience."""
 
 import os
-import subprocess
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +10,9 @@ from time import monotonic, sleep
 from typing import Any
 
 from celery import Celery
+
+from services.cli.local.fork_server import ForkedProcess
+from tests.forked_programs import start_program
 
 _PATIENCE = 90.0
 
@@ -22,36 +25,14 @@ def broker(app: Celery, command: str, *arguments: Any) -> Any:
 
 
 @contextmanager
-def worker(log: Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+def worker(log: Path, **environment: str) -> Iterator[ForkedProcess]:
     """Run a real worker with two processes; it may finish what it does."""
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "--app=worker_program",
-        "worker",
-        "--queues=plan",
-        "--concurrency=2",
-    ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--without-gossip", "--without-mingle", "--task-events", "--loglevel=INFO"],
-            cwd=Path(__file__).parent,
-            env=_environment(environment),
-            stdout=output,
-            stderr=output,
-        )
+    process = start_program(__name__, environment={**os.environ, **environment}, log=log)
     try:
         yield process
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.wait()
-
-
-def _environment(changes: dict[str, str]) -> dict[str, str]:
-    checkout = str(Path(__file__).parents[2])
-    path = os.pathsep.join([checkout, os.environ.get("PYTHONPATH", "")])
-    return {**os.environ, "PYTHONPATH": path, **changes}
 
 
 def until(happens: Callable[[], object]) -> None:
@@ -60,3 +41,18 @@ def until(happens: Callable[[], object]) -> None:
     while not happens():
         assert monotonic() < deadline, "it did not happen"
         sleep(0.05)
+
+
+if __name__ == "__main__":
+    from tests.integration.worker_program import app
+
+    started: Any = app.Worker(
+        queues=["plan"],
+        concurrency=2,
+        without_gossip=True,
+        without_mingle=True,
+        task_events=True,
+        loglevel="INFO",
+    )
+    started.start()
+    sys.exit(started.exitcode)

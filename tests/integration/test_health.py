@@ -16,10 +16,12 @@ from celery import Celery
 from sqlalchemy import func, update
 
 from services.cli.local.address import Address
+from services.cli.local.children import Process
 from services.common.database import transaction
 from services.common.models import LedgerMark
 from services.common.models.work import JobKind, JobState
 from services.common.queues import task_name
+from tests.forked_programs import run_program, start_program
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker
 
@@ -27,8 +29,6 @@ _PATIENT = "PT10M"
 # A healthy worker beats every two seconds, if this machine has the time: only a wait may rest on this.
 _STRICT = "PT4S"
 _IDLE = (0, "The worker moves; 0 of its 2 processes hold a job.")
-
-Process = subprocess.Popen[bytes]
 
 
 @pytest.fixture(autouse=True)
@@ -46,12 +46,10 @@ def pulse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def check(process: str, grace: str = _PATIENT, **environment: str) -> tuple[int, str]:
     """Run the check, and return its exit status and its one line."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "services.common.health", process],
-        env={**os.environ, "SPIKEMILL_HEALTH_GRACE": grace, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
+    ended = run_program(
+        "services.common.health",
+        process,
+        environment={**os.environ, "SPIKEMILL_HEALTH_GRACE": grace, **environment},
     )
     assert ended.stderr == ""
     [line] = ended.stdout.splitlines()
@@ -123,7 +121,7 @@ def test_a_worker_on_a_half_open_connection_is_ill_until_the_broker_answers(
 
 
 @contextmanager
-def wire_to(target: str) -> Iterator[tuple[Process, str]]:
+def wire_to(target: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run a wire to a socket, and give its process and its port."""
     command = [sys.executable, str(Path(__file__).with_name("wire_program.py")), target]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as wire:
@@ -156,8 +154,7 @@ def test_postgres_may_be_away_for_a_while(tmp_path: Path) -> None:
 
 
 def test_a_sweeper_that_is_stopped_is_ill_until_it_goes_on(tmp_path: Path) -> None:
-    with (tmp_path / "log").open("wb") as log:
-        sweeper = subprocess.Popen([sys.executable, "-m", "services.common.sweeper"], stderr=log)
+    sweeper = start_program("services.common.sweeper", log=tmp_path / "log")
     try:
         until(lambda: is_well("sweeper"))
         assert check("sweeper")[1].startswith("The last round began")
@@ -165,31 +162,24 @@ def test_a_sweeper_that_is_stopped_is_ill_until_it_goes_on(tmp_path: Path) -> No
             until(lambda: is_ill("sweeper", says="The main process has not moved"))
         until(lambda: is_well("sweeper", grace=_STRICT))
     finally:
-        sweeper.terminate()
+        sweeper.send_signal(signal.SIGTERM)
         sweeper.wait()
 
 
-def test_a_sweeper_that_moves_is_ill_where_no_round_begins(ledger: str, pulse: Path) -> None:
+def test_a_sweeper_that_moves_is_ill_where_no_round_begins(ledger: str, pulse: Path, tmp_path: Path) -> None:
     with psycopg.connect(ledger) as other:
         # It waits for its turn, and whoever has the turn does nothing with it.
         other.execute("UPDATE ledger_mark SET swept_at = clock_timestamp() - interval '1 hour'")
         other.execute("SELECT pg_advisory_lock(hashtext('spikemill.sweeper'))")
         other.commit()
-        sweeper = subprocess.Popen(
-            [sys.executable, "-m", "services.common.sweeper"], stderr=subprocess.DEVNULL
-        )
+        sweeper = start_program("services.common.sweeper", log=tmp_path / "log")
         until(pulse.exists)
         assert is_ill("sweeper", says="No round has begun for 36")
-        sweeper.terminate()
+        sweeper.send_signal(signal.SIGTERM)
         sweeper.wait()
 
 
 def test_a_check_needs_to_know_what_of() -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "services.common.health", "everything"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_program("services.common.health", "everything")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "worker|sweeper" in ended.stderr

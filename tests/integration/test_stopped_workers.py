@@ -1,5 +1,6 @@
 """A worker that is told to stop: what takes too long goes back to the queue, and counts as nothing."""
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def test_a_job_that_does_not_end_in_time_is_given_back(app: Celery, tmp_path: Pa
     with worker(tmp_path / "log", SPIKEMILL_STOP_PATIENCE="PT1S") as process:
         app.send_task(task_name(JobKind.PLAN), args=[job], queue="plan")
         until(lambda: ledgers.job(job).state is JobState.RUNNING)
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.wait()
     given_back = ledgers.job(job)
     assert (given_back.state, given_back.crashes, given_back.failures) == (JobState.READY, 0, 0)

@@ -1,4 +1,4 @@
-"""A Celery worker whose jobs fail as they are told to: run as `celery --app=worker_program worker`."""
+"""A Celery worker whose jobs fail as they are told to: `celery_workers` runs it."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from services.common.work import NETWORK_RETRIES, perform
 from services.common.worker_process import worker_app
 from tests.integration import ledgers
 
-app = worker_app("worker_program")
+app = worker_app("tests.integration.worker_program")
 _SECRETS = """postgresql://me:{password}@host/name does not know {password}
 https://storage/blob?X-Amz-Signature=0a1b2c asked for with {{'Authorization': 'Bearer hf_abcdefghijkl'}}"""
 

@@ -32,7 +32,7 @@ LOADED = {
     "services.common.migrate": {"pydantic", "sqlalchemy"},
     "services.common.sweeper": {*WORKER, "prometheus_client", "redis"},
     "services.common.worker": {"sqlalchemy"},
-    "services.downloader.tasks": {*WORKER, "dandischema", "httpx", "wcmatch"},
+    "services.downloader.tasks": {*WORKER, "dandi", "dandischema", "httpx", "requests", "wcmatch"},
     "services.binner.tasks": {*WORKER, "h5py", "numpy", "pyarrow"},
     "services.merger.tasks": {*WORKER, "numpy", "pyarrow", "thriftpy2"},
     "services.flower.health": {"pydantic"},
