@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import hypothesis
-import psycopg
 import pytest
 
 from services.cli.local.address import Address
@@ -18,6 +17,7 @@ from services.cli.local.home import Home
 from services.common.database import engine
 from services.common.migrate import migrate
 from services.common.settings import settings
+from tests.ledger_databases import LedgerDatabases
 from tests.s3_server.server import S3Server, serve_s3
 from tests.scheduling import Scheduling
 from tests.shared_runs import folder_of, make_folder, tell_of_folder
@@ -118,27 +118,29 @@ def migrated(servers: Address) -> str:
     return servers.database_url
 
 
+@pytest.fixture(scope="session")
+def ledger_databases(migrated: str) -> Iterator[LedgerDatabases]:
+    """Give what makes an empty ledger for each test."""
+    databases = LedgerDatabases(migrated)
+    yield databases
+    databases.drop()
+
+
 @pytest.fixture
-def ledger(migrated: str, servers: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def ledger(
+    ledger_databases: LedgerDatabases, servers: Address, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """Give an empty ledger of its own to a test, and let the settings name it."""
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(_database(migrated, "postgres"), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE spikemill')
-        _use(monkeypatch, _database(migrated, name))
-        monkeypatch.setenv("SPIKEMILL_BROKER_URL", servers.broker_url)
-        # Taken now: at its end a test may have the settings name another ledger.
-        own = engine()
-        yield _database(migrated, name)
-        own.dispose()
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    address = ledger_databases.give()
+    _use(monkeypatch, address)
+    monkeypatch.setenv("SPIKEMILL_BROKER_URL", servers.broker_url)
+    # Taken now: at its end a test may have the settings name another ledger.
+    own = engine()
+    yield address
+    ledger_databases.take_back(own)
     settings.cache_clear()
 
 
 def _use(patch: pytest.MonkeyPatch, address: str) -> None:
     patch.setenv("SPIKEMILL_DATABASE_URL", address)
     settings.cache_clear()
-
-
-def _database(address: str, name: str) -> str:
-    """Return the address of another database of the same server."""
-    return address.replace("/spikemill?", f"/{name}?")
