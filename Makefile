@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: setup demo quick test lint bench lock wheel help
+.PHONY: setup demo quick test chaos lint bench lock wheel help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 # A place of its own for what writes the lock, so that a new lock never needs the old one installed.
 LOCKER := var/locker
 SERVICES := common migrate sweeper downloader binner merger flower tools archive
+PYTEST = $(BIN)/python -m pytest -n 4 --durations 15 --durations-min 1
 # `make lock UPGRADE=--upgrade` takes the newest versions; without it those in the lock are kept.
 UPGRADE :=
 COMPILE = $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -40,11 +41,13 @@ demo: setup ## build a small made-up pile in var/demo
 	@$(BIN)/spikemill demo --home var/demo
 
 quick: style ## check style and types, and run the tests that start no programs
-	@$(BIN)/python -m pytest -n 2 -m 'not slow' tests/unit
+	@$(BIN)/python -m pytest -n 2 -m 'not slow and not chaos' tests/unit
 
-test: lint ## run everything that CI runs
-	@began=$$(date +%s); $(BIN)/python -m pytest -n 4 --durations 15 --durations-min 1 && \
-		mkdir -p var && echo $$(($$(date +%s) - began)) > var/test-seconds
+test: lint ## check style and types, and run all tests but those of `make chaos`
+	@began=$$(date +%s); $(PYTEST) -m 'not chaos' && mkdir -p var && echo $$(($$(date +%s) - began)) > var/test-seconds
+
+chaos: setup ## kill, cut off and shuffle whole builds; CI runs this after the tests
+	@$(PYTEST) -m chaos
 
 lint: style ## check style and types, and print what the project costs
 	@$(BIN)/python -m benchmarks.budgets

@@ -85,17 +85,23 @@ def installation(open_folder: Path) -> Installation:
 
 
 @pytest.fixture(scope="session")
-def demo_run(installation: Installation, open_folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the demo of the wheel once, in a folder that holds nothing."""
+def demo_folder(open_folder: Path) -> Path:
+    """Give a folder that holds nothing but the home of the demo."""
     folder = open_folder / "anywhere"
     folder.mkdir()
-    ended = installation.run("demo", "--home", "demo", folder=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_run(installation: Installation, demo_folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the demo of the wheel once."""
+    ended = installation.run("demo", "--home", "demo", folder=demo_folder)
     assert ended.returncode == 0, ended
     return ended
 
 
 @pytest.fixture(scope="session")
-def demo_home(demo_run: subprocess.CompletedProcess[str], open_folder: Path) -> Home:
+def demo_home(demo_run: subprocess.CompletedProcess[str], demo_folder: Path) -> Home:
     """Give the home of the demo."""
     assert demo_run.returncode == 0
-    return Home(open_folder / "anywhere" / "demo")
+    return Home(demo_folder / "demo")

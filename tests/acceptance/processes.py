@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 _Found = TypeVar("_Found")
-_POLL = 0.02
+_POLL = 0.05
 _PATIENCE = 120.0
 
 

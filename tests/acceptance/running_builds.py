@@ -47,7 +47,14 @@ class RunningBuild:
 
     def child(self, command: str) -> int:
         """Return the process of the engine whose command or title holds a text."""
-        return int(self.until(lambda: self._find(command)))
+        return int(self.until(lambda: self.find(command)))
+
+    def find(self, command: str) -> int | None:
+        """Return such a process, None where there is none."""
+        children = children_of(self.process.pid)
+        # Python's own are forked by one of them.
+        found = children | {pid: text for child in children for pid, text in children_of(child).items()}
+        return next((pid for pid, text in found.items() if command in text), None)
 
     def end(self) -> int:
         """Wait for the end of the build and return its exit status."""
@@ -64,12 +71,6 @@ class RunningBuild:
 
     def _was_swept_after(self, moment: object) -> bool:
         return bool(self.ledger.one(_SWEPT_AT) != moment)
-
-    def _find(self, command: str) -> int | None:
-        children = children_of(self.process.pid)
-        # Python's own are forked by one of them.
-        found = children | {pid: text for child in children for pid, text in children_of(child).items()}
-        return next((pid for pid, text in found.items() if command in text), None)
 
     def _address(self) -> dict[str, str]:
         """Return where the engine is reached, once this process has made it known."""

@@ -1,10 +1,13 @@
 """The broker forgets everything in the middle of a build: the ledger sends it again."""
 
+import pytest
 import redis
 
 from services.common.queues import Queue
 from tests.acceptance.builds import SMALL_SHARDS, Place, pile_of
 from tests.acceptance.running_builds import RunningBuild
+
+pytestmark = pytest.mark.chaos
 
 
 def test_a_flushed_broker_loses_nothing(varied_place: Place, undisturbed: dict[str, str]) -> None:

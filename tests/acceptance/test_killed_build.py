@@ -2,9 +2,13 @@
 
 from collections import Counter
 
+import pytest
+
 from services.demo.server import ArchiveServer
 from tests.acceptance.builds import SMALL_SHARDS, Place
 from tests.acceptance.questions import Outcomes
+
+pytestmark = pytest.mark.chaos
 
 
 def test_a_killed_build_goes_on_where_it_was(varied_place: Place, undisturbed: dict[str, str]) -> None:

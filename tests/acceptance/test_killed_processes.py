@@ -3,11 +3,14 @@
 from collections.abc import Callable
 
 import psycopg
+import pytest
 
 from tests.acceptance.builds import SMALL_SHARDS, Place, pile_of
 from tests.acceptance.processes import kill
 from tests.acceptance.questions import FrozenJob
 from tests.acceptance.running_builds import RunningBuild
+
+pytestmark = pytest.mark.chaos
 
 _BINNER = "binner@"
 _OTHERS = ("services.common.sweeper", "downloader@", "/postgres -D ", "broker.sock")

@@ -104,6 +104,7 @@ def test_hosts_of_their_own_make_the_same_pile(
     assert in_spool(requests, prefix) == (copied, copied)
 
 
+@pytest.mark.chaos
 def test_kills_and_a_bucket_in_trouble_change_nothing(
     place: Place, s3: S3Server, prefix: str, undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,6 +217,7 @@ def test_what_was_damaged_is_made_again_before_it_is_pushed(
         assert [job["kind"] for job in ledger.jobs() if job["reopened"]] == [kind]
 
 
+@pytest.mark.chaos
 def test_a_hub_that_fails_for_a_while_is_waited_for_and_nothing_comes_twice(
     place: Place, hub: HubServer
 ) -> None:
@@ -233,6 +234,8 @@ def test_a_hub_that_fails_for_a_while_is_waited_for_and_nothing_comes_twice(
             [task] = build.until(lambda: hearing.tasks(task_name(JobKind.PUBLISH), job["id"]))
             assert build.until(lambda: [told for told in hearing.of(task) if told["type"] == "task-retried"])
         last.release()
+        assert build.find("merger")
+        assert not build.find("downloader"), "there is nothing to list or to copy"
         assert build.end() == 0
     with place.ledger() as ledger:
         assert list(ledger.outcomes("publish").values()) == [["failed", "failed", "done"]]
@@ -255,6 +258,7 @@ def test_a_build_that_is_cancelled_while_it_is_pushed_commits_nothing(place: Pla
     assert place.home.pile.exists()
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize(("kind", "applied"), [(Kind.UPLOAD, False), (Kind.COMMIT, True)])
 def test_a_publisher_that_is_killed_is_followed_by_another_and_nothing_comes_twice(
     place: Place, hub: HubServer, kind: Kind, *, applied: bool
@@ -269,6 +273,7 @@ def test_a_publisher_that_is_killed_is_followed_by_another_and_nothing_comes_twi
     assert commits(hub) == [published(place)["hub_commit"]]
 
 
+@pytest.mark.chaos
 def test_a_build_that_is_killed_while_it_is_pushed_goes_on_with_the_push(
     place: Place, hub: HubServer
 ) -> None:

@@ -21,6 +21,7 @@ from tests.acceptance.small_archives import (
 _ASSETS = "SELECT size, bytes_fetched, requests, verified_by, sha256, local_path FROM assets"
 
 
+@pytest.mark.chaos
 def test_streams_that_are_killed_make_the_pile_of_undisturbed_copies(
     new_place: NewPlace, varied: MadeUpArchive, undisturbed: dict[str, str]
 ) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from random import Random
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
@@ -16,6 +17,8 @@ from services.common.models import Asset, Attempt, Build, Job, JobDependency, Re
 from services.common.models.builds import BuildState, ReleaseState
 from services.common.models.work import COUNTING, JobKind, JobState, Outcome
 from tests.integration import ledgers
+
+pytestmark = pytest.mark.chaos
 
 _STEPS = 60
 _WAYS = ("copy", "stream", "stream-or-copy")

@@ -12,7 +12,7 @@ from services.demo.hub.kinds import Kind
 from services.merger.hub import StoredPile, push
 from tests.unit.merger.hub.datasets import HASTY, REPOSITORY, Dataset
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 _ROOT = Path(services.__file__).parents[1]
 _PROGRAM = "tests.unit.merger.hub.push_program"
