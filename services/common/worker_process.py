@@ -1,5 +1,6 @@
 """What a Celery worker does around its jobs: logs, a pulse, a memory limit, word of what vanished."""
 
+import gc
 import logging
 import re
 import resource
@@ -47,6 +48,12 @@ def _log_from_the_start(instance: Any = None, **_: Any) -> None:
 @signals.setup_logging.connect
 def _keep_logging(**_: Any) -> None:
     """Have Celery leave the logging as it is."""
+
+
+@signals.celeryd_after_setup.connect
+def _share_memory(**_: Any) -> None:
+    """Share what is loaded with the processes that do the jobs: a collector would copy every page of it."""
+    gc.freeze()
 
 
 @signals.worker_process_init.connect

@@ -132,10 +132,15 @@ def test_a_person_logs_in_and_sees_workers_and_a_finished_task(
 
 
 def test_the_queues_are_seen(browser: Browser, watched: Watched) -> None:
-    with page_of(browser, watched.address, _PASSWORD) as page:
+    def all_are_shown(page: Page) -> bool:
+        # Flower knows the queues of the workers that answered when it asked last.
+        page.goto("/workers?refresh=1")
         page.goto("/broker")
-        for queue in ("plan", "fetch", "bin", "bin-stream", "merge"):
-            expect(page.get_by_role("cell", name=queue, exact=True)).to_be_visible()
+        queues = ("plan", "fetch", "bin", "bin-stream", "merge")
+        return all(page.get_by_role("cell", name=queue, exact=True).count() for queue in queues)
+
+    with page_of(browser, watched.address, _PASSWORD) as page:
+        assert eventually(lambda: all_are_shown(page))
 
 
 @pytest.mark.parametrize("password", [None, _WRONG])
