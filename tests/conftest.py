@@ -23,6 +23,8 @@ from tests.scheduling import Scheduling
 from tests.shared_runs import folder_of, make_folder, tell_of_folder
 from tests.skips import Skips
 
+# Until all is collected there is only more and more to keep.
+gc.disable()
 # A busy machine fails no test.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
@@ -49,8 +51,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 
 def pytest_collection_finish() -> None:
     """Have the collector of garbage look no more at what is loaded by now: a million objects, which stay."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:

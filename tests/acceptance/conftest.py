@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.cli.local.engine import running_engine
 from services.cli.local.home import Home
 from services.common.settings import settings
 from services.demo.archive import MadeUpArchive
@@ -15,7 +16,7 @@ from services.demo.server import serve
 from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place
 from tests.acceptance.installations import Installation, install
 from tests.acceptance.small_archives import VARIED_SOURCES, varied_archive, write_catalogue
-from tests.shared_runs import made_once
+from tests.shared_runs import folder_of, made_once
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,7 +43,24 @@ def varied(recordings: Path) -> MadeUpArchive:
 
 
 @pytest.fixture(scope="session")
-def new_place(open_folder: Path) -> Iterator[NewPlace]:
+def empty_cluster(request: pytest.FixtureRequest) -> Path:
+    """Give what Postgres begins with in a home; most tests copy it, for it takes a while to make."""
+
+    def make() -> str:
+        home = Home(folder_of(request.config) / "cluster")
+        with running_engine(home, prepare=_pass, children=lambda *_: (), on_death=_pass):
+            [cluster] = home.clusters()
+        return str(cluster)
+
+    return Path(made_once(request.config, "cluster", make))
+
+
+def _pass(*_: object) -> None:
+    """Have nothing to prepare, and nothing to say of a death."""
+
+
+@pytest.fixture(scope="session")
+def new_place(open_folder: Path, empty_cluster: Path) -> Iterator[NewPlace]:
     """Give a function that makes a place: an empty home, and an archive on a port of its own."""
     with ExitStack() as stack:
         count = 0
@@ -55,6 +73,10 @@ def new_place(open_folder: Path) -> Iterator[NewPlace]:
             folder = open_folder / f"home-{count}"
             catalogue = write_catalogue(open_folder / f"catalogue-{count}.toml", *sources)
             server = stack.enter_context(serve(archive))
+            home = Home(folder)
+            home.create()
+            # With its owner: Postgres takes no other's files.
+            subprocess.run(["cp", "-a", empty_cluster, home.state], check=True)  # noqa: S607
             return Place(folder, catalogue, server, environment or {})
 
         yield make

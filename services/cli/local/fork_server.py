@@ -204,10 +204,12 @@ def main(number: int) -> None:
     """Load modules and fork children until the supervisor has gone; in a child, become what it is to be."""
     # The first title finds its place beside the environment, which a child replaces.
     setproctitle(f"{sys.executable} -m {_MODULE}")
+    gc.disable()
     for name in _PRELOADED:
         import_module(name)
-    # What is loaded stays shared: the collector would write into every page of it.
+    # What is loaded stays, and stays shared: the collector would write into every page of it.
     gc.freeze()
+    gc.enable()
     with socket.socket(fileno=number) as connection:
         request = _serve(connection)
     if request is not None:
