@@ -17,7 +17,7 @@ from services.merger.hub import Patience, Pushed, StoredPile, pile_in_folder, pu
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset, Steps
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 EVERY_KIND = [
     Kind.REFS,
