@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,35 +112,53 @@ def page_of(browser: Browser, address: str, password: str | None) -> Iterator[Pa
     context.close()
 
 
+def until_seen(page: Page, path: str, look: Callable[[], None]) -> None:
+    """Load a page until a look finds all on it: it shows what Flower has heard by then."""
+
+    def is_seen() -> bool:
+        # Flower knows the queues of the workers that answered when it asked last.
+        page.goto("/workers?refresh=1")
+        page.goto(path)
+        try:
+            look()
+        except AssertionError:
+            return False
+        return True
+
+    assert eventually(is_seen)
+
+
 def test_a_person_logs_in_and_sees_workers_and_a_finished_task(
     browser: Browser, watched: Watched, tmp_path: Path
 ) -> None:
-    with page_of(browser, watched.address, _PASSWORD) as page:
-        page.goto("/")
+    [done, *_] = watched.build.ledger.jobs("stream", "done")
+
+    def look_at_workers() -> None:
         for service in ("downloader@", "binner@", "streamer@", "merger@"):
             expect(page.get_by_role("link", name=f"Worker {service}")).to_be_visible()
-        page.goto("/tasks")
-        [done, *_] = watched.build.ledger.jobs("stream", "done")
+
+    def look_at_tasks() -> None:
         row = page.get_by_role("row").filter(has_text=f"· job {done['id']}")
         for text in ("spikemill.stream", "maze · sub-s", "_ses-day", "SUCCESS", "'done'", "streamer@"):
             expect(row).to_contain_text(text)
         failed = page.get_by_role("row").filter(has_text="maze · sub-s/sub-s_ses-odd")
         expect(failed).to_contain_text("failed: sub-s/sub-s_ses-odd.nwb")
+
+    with page_of(browser, watched.address, _PASSWORD) as page:
+        until_seen(page, "/", look_at_workers)
+        until_seen(page, "/tasks", look_at_tasks)
         picture = Path(os.environ.get(_PICTURES, tmp_path)) / "flower.png"
         page.screenshot(path=picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_queues_are_seen(browser: Browser, watched: Watched) -> None:
-    def all_are_shown(page: Page) -> bool:
-        # Flower knows the queues of the workers that answered when it asked last.
-        page.goto("/workers?refresh=1")
-        page.goto("/broker")
-        queues = ("plan", "fetch", "bin", "bin-stream", "merge")
-        return all(page.get_by_role("cell", name=queue, exact=True).count() for queue in queues)
+    def look_at_queues() -> None:
+        for queue in ("plan", "fetch", "bin", "bin-stream", "merge"):
+            expect(page.get_by_role("cell", name=queue, exact=True)).to_be_visible()
 
     with page_of(browser, watched.address, _PASSWORD) as page:
-        assert eventually(lambda: all_are_shown(page))
+        until_seen(page, "/broker", look_at_queues)
 
 
 @pytest.mark.parametrize("password", [None, _WRONG])
