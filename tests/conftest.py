@@ -19,7 +19,7 @@ from services.common.migrate import migrate
 from services.common.settings import settings
 from tests.ledger_databases import LedgerDatabases
 from tests.s3_server.server import S3Server, serve_s3
-from tests.scheduling import Scheduling
+from tests.scheduling import Scheduling, longest_first
 from tests.shared_runs import folder_of, make_folder, tell_of_folder
 from tests.skips import Skips
 
@@ -47,6 +47,11 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Keep together what would be made again in each process."""
     return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    longest_first(items)
 
 
 def pytest_collection_finish() -> None:
