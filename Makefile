@@ -15,6 +15,8 @@ COMPILE = $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11
 
 # What is started here may keep its compiled code: tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
+# mypy's processes talk through its cache.
+unexport MYPY_CACHE_DIR
 
 # Installs the lock $(2) in the environment $(1), with the first Python that will do.
 define install
@@ -43,8 +45,9 @@ demo: setup ## build a small made-up pile in var/demo
 quick: style ## check style and types, and run the tests that start no programs
 	@$(BIN)/python -m pytest -n 2 -m 'not slow and not chaos' tests/unit
 
-test: lint ## check style and types, and run all tests but those of `make chaos`
-	@began=$$(date +%s); $(PYTEST) -m 'not chaos' && mkdir -p var && echo $$(($$(date +%s) - began)) > var/test-seconds
+test: setup ## check style and types, and run all tests but those of `make chaos`
+	@began=$$(date +%s); $(MAKE) --no-print-directory lint && $(PYTEST) -m 'not chaos' && mkdir -p var \
+		&& echo $$(($$(date +%s) - began)) > var/test-seconds
 
 chaos: setup ## kill, cut off and shuffle whole builds; CI runs this after the tests
 	@$(PYTEST) -m chaos

@@ -39,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell each process of this run where its folder is."""
+    """Tell each process of this run where its folder is; this one collects no tests, but garbage."""
+    gc.enable()
     tell_of_folder(node.config, node.workerinput)
 
 

@@ -28,7 +28,12 @@ def run_program(
     """Run a program to its end."""
     with tempfile.TemporaryDirectory() as room:
         out, err = Path(room, "out"), Path(room, "err")
-        status = _start((module, *arguments), out, err, environment, folder).wait()
+        process = _start((module, *arguments), out, err, environment, folder)
+        try:
+            status = process.wait()
+        except BaseException:
+            process.kill()
+            raise
         return Finished([sys.executable, "-m", module, *arguments], status, out.read_text(), err.read_text())
 
 

@@ -12,7 +12,10 @@ import psycopg
 from sqlalchemy import Engine
 
 # What changes when a table, a column, a trigger, a function or a right does.
-_CATALOGUES = ("pg_class", "pg_attribute", "pg_constraint", "pg_trigger", "pg_proc", "pg_database")
+_CATALOGUES = (
+    *("pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_database", "pg_db_role_setting"),
+    *("pg_default_acl", "pg_namespace", "pg_proc", "pg_rewrite", "pg_trigger"),
+)
 _SCHEMA = " UNION ALL ".join(
     f"SELECT '{name}', count(*), max(xmin::text::bigint) FROM {name}"  # noqa: S608 - the names above
     for name in _CATALOGUES

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -127,12 +128,18 @@ def main(room: Path) -> None:
     if sys.platform == "linux":
         # A worker that is killed leaves no trial behind.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    rows = json.loads((room / "rows.json").read_text())
-    for finding in findings(room / "pile", rows, room / "cache"):
-        sys.stdout.write(f"{json.dumps(asdict(finding))}\n")
+    status = 0
+    try:
+        rows = json.loads((room / "rows.json").read_text())
+        for finding in findings(room / "pile", rows, room / "cache"):
+            sys.stdout.write(f"{json.dumps(asdict(finding))}\n")
+    except BaseException:
+        traceback.print_exc()
+        status = 1
     sys.stdout.flush()
+    sys.stderr.flush()
     # A thread of Arrow's that still lets a file go would abort a usual end (apache/arrow#34314).
-    os._exit(0)
+    os._exit(status)
 
 
 if __name__ == "__main__":

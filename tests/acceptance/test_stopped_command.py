@@ -10,6 +10,7 @@ from services.cli.local.address import running_address
 from tests.acceptance.labs import Lab
 from tests.acceptance.processes import descendants_of, eventually
 
+pytestmark = pytest.mark.chaos
 # Long enough between two steps of the sweeper for everything that these tests do meanwhile.
 SLOW = {"SPIKEMILL_SWEEP": "PT3S"}
 

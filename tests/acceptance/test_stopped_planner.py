@@ -4,12 +4,15 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from services.demo.archive import MadeUpArchive
 from services.demo.archive_file import ArchiveFile
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.processes import kill
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short
 
+pytestmark = pytest.mark.chaos
 _MORE_THAN_A_PAGE = 1_010
 
 
