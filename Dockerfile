@@ -59,8 +59,9 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=source=requirements/sweeper.txt,target=/requirements.txt \
     uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
+COPY --from=code /code/services/sweeper services/sweeper
 USER 1000:1000
-CMD ["python", "-m", "services.common.sweeper"]
+CMD ["python", "-m", "services.sweeper"]
 
 FROM packages AS downloader
 LABEL org.opencontainers.image.title="spikemill downloader" \

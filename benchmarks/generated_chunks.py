@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.chunks import RowNames, write_chunk
-from services.binner.segments import Segment, cut_segments
-from services.merger.rows import PlannedRow
+from services.binner.chunks import RowNames, Segment, cut_segments, write_chunk
+from services.merger.plan import PlannedRow
 
 Counts = NDArray[np.uint8]
 

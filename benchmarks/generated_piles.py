@@ -5,15 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from services.common.data_format import FORMAT_ID
-from services.common.storage import FolderStore
+from services.common.store import FolderStore
+from services.common.types import FORMAT_ID
 from services.merger.card import render_card
-from services.merger.chunks import ChunkStore
-from services.merger.parameters import MergeParameters
-from services.merger.plan import MergePlan, PlannedShard, plan_pile
+from services.merger.plan import MergeParameters, MergePlan, PlannedRow, PlannedShard, list_digest, plan_pile
 from services.merger.provenance import PileRecord, Provenance, ShardRecord
-from services.merger.rows import PlannedRow, list_digest
-from services.merger.shards import write_shard
+from services.merger.shards import ChunkStore, write_shard
 
 
 def merge(store: Path, rows: Sequence[PlannedRow], pile: Path, parameters: MergeParameters) -> None:

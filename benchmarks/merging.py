@@ -18,15 +18,11 @@ import typer
 
 from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.tables import print_table
-from services.binner.chunks import RowNames
-from services.binner.segments import Segment
-from services.common.storage import FolderStore
-from services.merger.audit import audit_shard
-from services.merger.chunks import ChunkStore
-from services.merger.parameters import MergeParameters
-from services.merger.plan import PlannedShard, plan_pile
-from services.merger.rows import PlannedRow, session_of
-from services.merger.shards import WrittenShard, write_shard
+from services.binner.chunks import RowNames, Segment
+from services.common.store import FolderStore
+from services.merger.assembly import audit_shard
+from services.merger.plan import MergeParameters, PlannedRow, PlannedShard, plan_pile, session_of
+from services.merger.shards import ChunkStore, WrittenShard, write_shard
 
 N_UNITS = 600
 ROWS_PER_SESSION = 5

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from benchmarks.tables import print_table
 from services.cli.demo_archive import served_archive
-from services.cli.environment import decide, decided_for_now
+from services.cli.home import decide, decided_for_now
 from services.cli.local.home import Home
-from services.common.resources import resource_folder
+from services.common.files import resource_folder
 from tests.acceptance.builds import Place
 from tests.acceptance.running_builds import RunningBuild
 from tests.s3_server.server import Request, S3Server, serve_s3

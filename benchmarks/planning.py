@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.rodent_archive import rodent_archive
-from services.common.catalogue import load_catalogue
+from services.common.catalog import load_catalogue
 from services.demo.server import ArchiveServer, serve
 
 CATALOGUE = "rodent"

@@ -24,14 +24,12 @@ from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.generated_piles import merge
 from benchmarks.memory import in_own_process
 from benchmarks.tables import print_table
-from services.binner.chunks import RowNames
-from services.binner.segments import Segment
-from services.common.data_format import TOKENS_PER_ROW
+from services.binner.chunks import RowNames, Segment
 from services.common.hub_target import HubTarget, Transfer
+from services.common.types import TOKENS_PER_ROW
 from services.demo.hub.server import HubServer, serve_hub
 from services.merger.hub import Pushed, pile_in_folder, push
-from services.merger.parameters import MergeParameters
-from services.merger.rows import PlannedRow
+from services.merger.plan import MergeParameters, PlannedRow
 
 BIN_SECONDS = 0.02
 ROWS_PER_SESSION = 5

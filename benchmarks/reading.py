@@ -29,9 +29,8 @@ from benchmarks.merging import N_UNITS, ROWS_PER_SESSION, spikes
 from benchmarks.one_source import compare_filters
 from benchmarks.tables import print_table
 from services.binner.chunks import RowNames
-from services.common.data_format import TOKENS_PER_ROW
-from services.merger.parameters import MergeParameters
-from services.merger.rows import PlannedRow
+from services.common.types import TOKENS_PER_ROW
+from services.merger.plan import MergeParameters, PlannedRow
 
 N_SOURCES = 16
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import rodent_names
-from services.common.catalogue import Catalogue, DandiSource, FigshareSource, Source
+from services.common.catalog import Catalogue, DandiSource, FigshareSource, Source
 from services.demo.archive import Article, Dandiset, MadeUpArchive
 from services.demo.archive_file import ArchiveFile
 from services.demo.recorded_listing import recorded_files

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from services.binner.binning import BinEdges, finite_range, lay_edges, to_bins
+from services.binner.chunks import cut_segments
 from services.binner.counting import count_window
-from services.binner.edges import BinEdges, lay_edges
 from services.binner.readers import SpikeTrains
-from services.binner.segments import cut_segments
-from services.binner.spike_bins import finite_range, to_bins
 
 BIN_SIZE = 0.02
 SAMPLES_PER_SECOND = 30_000

@@ -27,11 +27,11 @@ from benchmarks.generated_recordings import spike_bytes, write_ibl_like, write_s
 from benchmarks.memory import MEBIBYTE, in_own_process
 from benchmarks.tables import print_table
 from services.binner.readers import make_reader
-from services.binner.readers.dataset_spans import byte_spans
+from services.binner.readers.nwb import byte_spans
+from services.binner.remote.remote_file import open_remote
+from services.binner.remote.spans import ByteSpan
 from services.common.archives.links import DandiLinks
-from services.common.pacing import Unpaced
-from services.common.ranges.remote_file import open_remote
-from services.common.ranges.spans import ByteSpan
+from services.common.rate_limit import Unpaced
 
 CONNECTIONS = 8
 LATENCY = 0.05

@@ -15,18 +15,24 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Transaction
 
-from services.cli.building import use_ledger
-from services.cli.local.address import Address
-from services.cli.local.engine import running_engine
+from services.cli.home import use_ledger
+from services.cli.local.engine import Address, running_engine
 from services.cli.local.home import Home
 from services.common.archives.base import Asset
-from services.common.data_format import FORMAT_ID
 from services.common.database import engine, transaction
-from services.common.identity import digest
-from services.common.ledger import build_status, claims, figures, gauges, listings, messages, planning, rooms
+from services.common.ledger import (
+    build_queries,
+    builds,
+    dispatch,
+    jobs,
+    metrics_queries,
+    recordings,
+    sessions,
+)
 from services.common.migrate import migrate
-from services.common.queues import Queue, kinds_of
-from services.common.sweeper import STEPS
+from services.common.types import FORMAT_ID, digest
+from services.common.worker.kinds import Queue, kinds_of
+from services.sweeper.loop import STEPS
 
 _SOURCES = 50
 _SESSIONS = 500
@@ -66,9 +72,9 @@ def _round() -> None:
     start = time.perf_counter()
     for step in STEPS:
         _timed(getattr(step, "__name__", ""), step)
-    _timed("admit_sessions", partial(rooms.admit_sessions, capacity=10**6))
+    _timed("admit_sessions", partial(sessions.admit_sessions, capacity=10**6))
     for queue in Queue:
-        send = partial(messages.mark_sent, kinds=kinds_of(queue), epoch="epoch", idle=False)
+        send = partial(dispatch.mark_sent, kinds=kinds_of(queue), epoch="epoch", idle=False)
         _timed(f"mark_sent {queue}", send)
     print(f"  {'the whole round':<24}{1000 * (time.perf_counter() - start):>9.1f} ms")
 
@@ -76,28 +82,28 @@ def _round() -> None:
 def _ask() -> int:
     """Ask for a build of all sources, and seal each."""
     names = [f"source-{number}" for number in range(_SOURCES)]
-    request = planning.BuildRequest(
+    request = builds.BuildRequest(
         pile="pile", notes=None, sources=[_source(name) for name in names], parameters={}
     )
     with transaction() as ledger:
-        build = planning.open_build(ledger, request).build
+        build = builds.open_build(ledger, request).build
     for number in range(1, _SOURCES + 1):
         with transaction() as ledger:
-            listings.seal_source(ledger, number, [_session(number, each) for each in range(_SESSIONS)])
+            recordings.seal_source(ledger, number, [_session(number, each) for each in range(_SESSIONS)])
     _change("UPDATE jobs SET state = 'done', output = '{}' WHERE kind = 'plan'")
     _change("ANALYZE")
     return build
 
 
-def _source(name: str) -> planning.SourceRequest:
-    return planning.SourceRequest(
+def _source(name: str) -> builds.SourceRequest:
+    return builds.SourceRequest(
         digest=digest(name), name=name, archive="dandi", api="", entry={}, format_id=FORMAT_ID, expected={}
     )
 
 
-def _session(source: int, number: int) -> listings.SessionPlan:
+def _session(source: int, number: int) -> recordings.SessionPlan:
     name = f"{source}-{number}"
-    return listings.SessionPlan(name, name, name, [Asset(name, name, 10_000, {})])
+    return recordings.SessionPlan(name, name, name, [Asset(name, name, 10_000, {})])
 
 
 def _change(statement: str, **values: int) -> None:
@@ -107,7 +113,7 @@ def _change(statement: str, **values: int) -> None:
 
 def _claim_one(ledger: Transaction) -> None:
     job = ledger.scalar(text("SELECT id FROM jobs WHERE state = 'ready' ORDER BY id LIMIT 1"))
-    claims.claim(ledger, job or 0)
+    jobs.claim(ledger, job or 0)
 
 
 def main() -> None:
@@ -123,9 +129,9 @@ def main() -> None:
             print(f"{2 * _SOURCES * _SESSIONS} jobs, {state}:")
             _round()
             _timed("claim", _claim_one)
-            _timed("progress", partial(figures.progress_of, build=build))
-            _timed("status", partial(build_status.status_of, build=build))
-            _timed("metrics", gauges.read_gauges)
+            _timed("progress", partial(build_queries.progress_of, build=build))
+            _timed("status", partial(build_queries.status_of, build=build))
+            _timed("metrics", metrics_queries.read_gauges)
 
 
 if __name__ == "__main__":

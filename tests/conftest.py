@@ -11,8 +11,7 @@ from uuid import uuid4
 import hypothesis
 import pytest
 
-from services.cli.local.address import Address
-from services.cli.local.engine import running_engine
+from services.cli.local.engine import Address, running_engine
 from services.cli.local.home import Home
 from services.common.database import engine
 from services.common.migrate import migrate

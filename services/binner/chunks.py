@@ -1,4 +1,4 @@
-"""A session's Parquet file: one row after the other, each a row group of its own."""
+"""A session cut into rows, and its Parquet file: each row a row group of its own."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,12 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from services.binner.segments import Segment
-from services.common.checksums import sha256_of
-from services.common.data_format import WRITER_OPTIONS
 from services.common.errors import StoreError
-from services.common.folders import DISK_FULL
-from services.common.schema import SCHEMA, one_row
+from services.common.files import DISK_FULL, sha256_of
+from services.common.parquet_schema import SCHEMA, one_row
+from services.common.types import TOKENS_PER_ROW, WRITER_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,25 @@ class WrittenChunk:
     rows: tuple[WrittenRow, ...]
     bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The bins [first_bin, stop_bin) of a session, which become one row."""
+
+    index: int
+    first_bin: int
+    stop_bin: int
+
+    @property
+    def segment_id(self) -> str:
+        """The segment's name in the dataset."""
+        return f"segment_{self.index}"
+
+    @property
+    def n_bins(self) -> int:
+        """The number of bins."""
+        return self.stop_bin - self.first_bin
 
 
 def write_chunk(
@@ -105,3 +122,15 @@ def _compressed_bytes(metadata: pq.FileMetaData, group: int) -> int:
 
 def _row(names: RowNames, segment: Segment, counts: NDArray[np.uint8]) -> pa.RecordBatch:
     return one_row(counts, names.subject_id, names.session_id, segment.segment_id, names.source)
+
+
+def cut_segments(n_units: int, n_bins: int, limit: int = TOKENS_PER_ROW) -> Iterator[Segment]:
+    """Cut a session of n_units x n_bins tokens into segments of equal length, the last one shorter.
+
+    By the two ceilings, which the published dataset has, a row can pass the limit by a few tokens, and one
+    row fewer than planned may hold everything.
+    """
+    n_rows = -(-n_units * n_bins // limit)
+    length = -(-n_bins // n_rows)
+    for index, first_bin in enumerate(range(0, n_bins, length)):
+        yield Segment(index, first_bin, min(first_bin + length, n_bins))

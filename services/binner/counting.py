@@ -5,14 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.readers import EstimatedCounts
-from services.binner.spike_bins import MAX_COUNT, SPIKES_AT_A_TIME, SpikeBins
+from services.binner.binning import MAX_COUNT, SPIKES_AT_A_TIME, Part, SpikeBins
 
 # A summand of the counts' own type keeps `numpy.add.at` on its fast path, forty times the other one.
 _ONE = np.uint8(1)
-
-Part = SpikeBins | EstimatedCounts
-"""One recording on a session's bins."""
 
 
 def count_window(parts: Sequence[Part], first_bin: int, stop_bin: int) -> NDArray[np.uint8]:

@@ -1,20 +1,29 @@
-"""One session, from its files to its chunk: what the binner does, without ledger, queue or network."""
+"""One session, from its files to its chunk in the store."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.binning import BinnedRecordings, bin_recordings
-from services.binner.chunks import RowNames, WrittenRow, write_chunk
+from services.binner.binning import BinnedRecordings, Origin, bin_recordings
+from services.binner.chunks import RowNames, Segment, WrittenRow, cut_segments, write_chunk
 from services.binner.counting import count_window
-from services.binner.edges import Origin
-from services.binner.readers import Reader, Recording, RecordingFile, make_reader
-from services.binner.segments import Segment, cut_segments
-from services.common.errors import RecordingError
+from services.binner.readers import CopiedFile, Reader, Recording, RecordingFile, make_reader
+from services.common.catalog import source_from_record
+from services.common.database import transaction
+from services.common.errors import AssetError, RecordingError
+from services.common.files import sha256_of
+from services.common.ledger import recordings
+from services.common.ledger.jobs import Claim, Result
+from services.common.ledger.recordings import RowFacts, SessionFacts
+from services.common.models import Asset, Session, SourceVersion
+from services.common.store import open_store
+from services.common.store.spool import Copy, drop_copies, open_spool
+from services.common.types import chunk_name
 
 UNKNOWN_SUBJECT = "unknown"
 
@@ -116,3 +125,99 @@ def _recorded_subject(reader: Reader, files: Sequence[RecordingFile]) -> str | N
 def _names(files: Sequence[RecordingFile]) -> str:
     """Name the files of a session in one line."""
     return ", ".join(file.name for file in files)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChunk:
+    """A chunk that stands in the store, and what was counted into it."""
+
+    name: str
+    binned: BinnedSession
+
+    @property
+    def output(self) -> Mapping[str, Any]:
+        """What the job says that it made."""
+        return {"rows": len(self.binned.rows), "tokens": self.binned.tokens, "bytes": self.binned.bytes}
+
+    @property
+    def facts(self) -> SessionFacts:
+        """What the ledger keeps of it."""
+        return SessionFacts(
+            subject_id=self.binned.subject_id,
+            n_units=self.binned.n_units,
+            n_bins=self.binned.n_bins,
+            spikes=self.binned.spikes,
+            clipped=self.binned.clipped,
+            left_out=self.binned.left_out,
+            chunk=self.name,
+            chunk_sha256=self.binned.sha256,
+            chunk_bytes=self.binned.bytes,
+            rows=[RowFacts(row_group=row.index, **asdict(row)) for row in self.binned.rows],
+        )
+
+
+def _nothing() -> None:
+    """Have nothing to check."""
+
+
+def make_chunk(
+    claim: Claim, session: Session, files: Sequence[RecordingFile], check: Callable[[], None] = _nothing
+) -> SessionChunk:
+    """Count a session's files, in path order, into a chunk of the store.
+
+    `check` comes between: what it raises leaves nothing in the store.
+    """
+    source = session.source_version
+    store = open_store()
+    with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
+        draft = drafts / "chunk.parquet"
+        names = SessionNames(source.name, session.subject_id, session.session_id)
+        binned = bin_session(files, _reader_settings(source), names, draft)
+        check()
+        name = chunk_name(source.name, session.identity, binned.sha256)
+        store.publish(draft, name, sha256=binned.sha256, size=binned.bytes)
+    return SessionChunk(name, binned)
+
+
+def _reader_settings(source: SourceVersion) -> ReaderSettings:
+    entry = source_from_record(source.entry)
+    return ReaderSettings(
+        reader=entry.reader,
+        bin_size=entry.bin_size,
+        origin=entry.origin,
+        max_hours=entry.max_hours,
+        reader_options=entry.reader_options,
+    )
+
+
+def bin_copied_session(claim: Claim) -> Result:
+    """Bin a session whose assets were fetched; afterwards its copies go."""
+    with transaction() as ledger:
+        session = recordings.read_session(ledger, claim.subject)
+    with open_spool().opened([_copy(asset) for asset in session.assets]) as paths:
+        chunk = make_chunk(
+            claim,
+            session,
+            [CopiedFile(path, asset.path) for path, asset in zip(paths, session.assets, strict=True)],
+            check=partial(_require_unchanged, session.source_version, session.assets),
+        )
+    return Result(
+        output=chunk.output,
+        record=partial(recordings.record_counts, session_id=session.id, facts=chunk.facts),
+        afterwards=partial(drop_copies, session.identity),
+    )
+
+
+def _copy(asset: Asset) -> Copy:
+    return Copy(asset.path, asset.local_path or "", asset.sha256 or "")
+
+
+def _require_unchanged(source: SourceVersion, assets: Sequence[Asset]) -> None:
+    """See that files which are read where they lie are still those that were verified."""
+    if source.archive != "files":
+        return
+    for asset in assets:
+        if sha256_of(Path(asset.local_path or "")) != asset.sha256:
+            raise AssetError(
+                f"{asset.path} was changed while it was being read; build again when it is whole."
+            )

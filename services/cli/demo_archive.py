@@ -6,9 +6,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from services.cli.local.address import running_address
+from services.cli.format import complain
+from services.cli.local.engine import running_address
 from services.cli.local.home import Home
-from services.cli.printing import complain
 from services.common.errors import CallError
 from services.demo.archive import MadeUpArchive
 from services.demo.holdings import demo_archive

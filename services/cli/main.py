@@ -1,28 +1,21 @@
-"""The spikemill command."""
+"""The spikemill command: its commands, and how it fails in one readable line."""
 
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from services.cli.commands.build import build
-from services.cli.commands.cancel import cancel
-from services.cli.commands.demo import demo
-from services.cli.commands.ledger import ledger
-from services.cli.commands.plan import plan
-from services.cli.commands.prune import prune
-from services.cli.commands.push import push
-from services.cli.commands.queue import queue
-from services.cli.commands.retry import retry
-from services.cli.commands.show import show
-from services.cli.commands.status import status
-from services.cli.commands.verify import verify
-from services.cli.commands.waive import waive
-from services.cli.failing import failures_told
+from services.cli.commands.asking import ledger, show, status, verify
+from services.cli.commands.building import build, demo, plan, push, queue
+from services.cli.commands.changing import cancel, prune, retry, waive
+from services.cli.format import complain
+from services.common.errors import CallError, SpikemillError, readable
 
 _DEBUG = "--debug"
-
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -30,6 +23,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Build large spike-count datasets from public neural recordings.",
 )
+FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
+
+
 for command in (build, demo, plan, queue, status, ledger, retry, waive, cancel, prune, verify, show, push):
     app.command()(command)
 
@@ -58,3 +54,31 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != _DEBUG]
     with failures_told(debug=_DEBUG in sys.argv):
         app(args=arguments, prog_name="spikemill")
+
+
+@contextmanager
+def failures_told(*, debug: bool) -> Iterator[None]:
+    """Turn what the block raises into a line and an exit; the traceback is shown only for `debug`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("Interrupted.")
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        complain(_text(error, debug=debug))
+        sys.exit(WRONG_CALL if isinstance(error, CallError) else FAILED)
+
+
+def _text(error: Exception, *, debug: bool) -> str:
+    text = readable(error)
+    if isinstance(error, SpikemillError):
+        return text
+    # Loaded by whatever can lose a connection; a wrong call should not have to wait for it.
+    from services.common.database import is_connection_lost  # noqa: PLC0415
+
+    first_line = next(iter(text.splitlines()), "")
+    if is_connection_lost(error):
+        return f"The ledger cannot be reached: {first_line}"
+    return first_line if debug else f"{first_line} (run it again with --debug to see where)"

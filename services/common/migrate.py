@@ -1,20 +1,43 @@
-"""Brings the ledger's schema up to date; run before anything else touches it."""
+"""Brings the ledger's schema up to date, and lets people read it: `python -m services.common.migrate`."""
 
+import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from psycopg import Connection, sql
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from services.common.database import engine
-from services.common.log import configure_logging
-from services.common.resources import resource_folder
+from services.common.errors import CallError
+from services.common.files import resource_folder
+from services.common.logs import configure_logging
+from services.common.settings import settings
+
+_REVISION = re.compile(r'^(revision|down_revision) = "(\w+)"', re.MULTILINE)
+_PRESENT = text("SELECT version_num FROM alembic_version")
+_log = logging.getLogger("services.common.migrate")
+LOGIN = "reader"
+_GROUP = "spikemill_reader"
+_EXISTS = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)"
+# What a person types by mistake shall neither write nor keep the workers waiting.
+_HABITS = (
+    "default_transaction_read_only = on",
+    "statement_timeout = '60s'",
+    "idle_in_transaction_session_timeout = '60s'",
+)
+
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_REVISION = re.compile(r'^(revision|down_revision) = "(\w+)"', re.MULTILINE)
-_PRESENT = text("SELECT version_num FROM alembic_version")
+
+def main() -> None:
+    """Migrate; where a password for `reader` is set, give it to that login."""
+    configure_logging()
+    migrate()
+    if settings().reader_password is not None:
+        give_login()
 
 
 def migrate() -> None:
@@ -56,6 +79,49 @@ def newest_revision() -> str:
     return newest
 
 
+def give_login() -> None:
+    """Let people look at the ledger as `reader`."""
+    password = settings().reader_password
+    if password is None:
+        raise CallError(
+            f"The database user {LOGIN} needs a password: set SPIKEMILL_READER_PASSWORD, "
+            "or write it into /run/secrets/spikemill_reader_password."
+        )
+    with engine().begin() as connection:
+        raw = cast("Connection", connection.connection.driver_connection)
+        if not is_reading_possible(raw):
+            raise CallError(
+                "There is no role spikemill_reader; the log of the migrations says how to make it."
+            )
+        let_reader_in(raw, password.get_secret_value())
+    _log.info("the database user %s may read the ledger", LOGIN)
+
+
+def is_reading_possible(connection: Connection) -> bool:
+    """Tell whether the migrations could make the group that may read."""
+    return _exists(connection, _GROUP)
+
+
+def let_reader_in(connection: Connection, password: str) -> None:
+    """Let people log in with this password, as a member of the group that may read.
+
+    The server is told a digest: neither its log nor a listing of what runs ever shows the password.
+    """
+    login = sql.Identifier(LOGIN)
+    if not _exists(connection, LOGIN):
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(login))
+    digest = connection.pgconn.encrypt_password(password.encode(), LOGIN.encode(), b"scram-sha-256")
+    statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
+    connection.execute(statement.format(login, sql.Literal(digest.decode())))
+    connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(_GROUP), login))
+    for habit in _HABITS:
+        connection.execute(sql.SQL("ALTER ROLE {} SET {}").format(login, sql.SQL(habit)))
+
+
+def _exists(connection: Connection, role: str) -> bool:
+    [found] = connection.execute(_EXISTS, [role]).fetchone() or [False]
+    return bool(found)
+
+
 if __name__ == "__main__":
-    configure_logging()
-    migrate()
+    main()

@@ -11,9 +11,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.common.errors import CallError
+from services.common.errors import CallError, hide
 from services.common.hub_target import MAIN, Transfer
-from services.common.masking import hide
 
 _PREFIX = "SPIKEMILL_"
 _NONE = timedelta(0)

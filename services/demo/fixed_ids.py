@@ -2,7 +2,7 @@
 
 import uuid
 
-from services.common.identity import canonical_json
+from services.common.types import canonical_json
 
 _NAMESPACE = uuid.UUID("7c1f6f3e-0d53-5a0e-9a4c-2f5b8d1e6a70")
 

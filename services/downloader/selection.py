@@ -9,8 +9,8 @@ from unicodedata import normalize
 
 from services.common.archives.base import Asset
 from services.common.archives.patterns import path_matcher
-from services.common.catalogue import DandiSource, Source
-from services.common.catalogue.source_table import FOUND_NAMES
+from services.common.catalog import DandiSource, Source
+from services.common.catalog.schema import FOUND_NAMES
 from services.common.errors import CatalogueError
 
 _SUBJECT = re.compile(r"(?:^|_)(sub-[^_]+)")

@@ -4,25 +4,24 @@ from functools import partial
 
 from celery import Task
 
-# Loaded before Celery forks: each of the downloader's processes would load it anew.
 from services.common.archives import dandi as _dandi  # noqa: F401
-from services.common.archives.opening import open_archive
-from services.common.arrivals import Arrivals
-from services.common.catalogue import Source, source_from_record
+from services.common.archives import open_archive
+from services.common.catalog import Source, source_from_record
 from services.common.database import transaction
-from services.common.heartbeat import Heartbeat
-from services.common.ledger import listings, recordings
-from services.common.ledger.claims import Claim
-from services.common.ledger.endings import Result
-from services.common.ledger_pacer import LedgerPacer
+from services.common.ledger import recordings
+from services.common.ledger.jobs import Claim, Result
+from services.common.ledger.recordings import Arrivals
 from services.common.models import SourceVersion
-from services.common.models.work import JobKind
-from services.common.queues import task_name
-from services.common.spool import Spool, open_spool, sweep_arrivals
-from services.common.work import NETWORK_RETRIES, perform
-from services.downloader.app import app
-from services.downloader.fetch import Verified, fetch_asset
+from services.common.models.jobs import JobKind
+from services.common.rate_limit import LedgerPacer
+from services.common.store.spool import Spool, open_spool, sweep_arrivals
+from services.common.worker.kinds import task_name
+from services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from services.common.worker.signals import worker_app
+from services.downloader.download import Verified, fetch_asset
 from services.downloader.selection import PlannedSession, select_sessions
+
+app = worker_app("services.downloader.tasks")
 
 
 @app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)
@@ -39,18 +38,18 @@ def fetch(task: Task, job_id: int) -> str:
 
 def _plan_source(claim: Claim, _heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
-        source = listings.require_open_source(ledger, claim.subject)
+        source = recordings.require_open_source(ledger, claim.subject)
     entry = _entry_of(source)
     archive = open_archive(entry, LedgerPacer())
     sessions = [_session_plan(planned) for planned in select_sessions(archive.assets(), entry)]
     return Result(
         output={"sessions": len(sessions)},
-        record=partial(listings.seal_source, source_version_id=source.id, sessions=sessions),
+        record=partial(recordings.seal_source, source_version_id=source.id, sessions=sessions),
     )
 
 
-def _session_plan(planned: PlannedSession) -> listings.SessionPlan:
-    return listings.SessionPlan(planned.key, planned.subject_id, planned.session_id, planned.assets)
+def _session_plan(planned: PlannedSession) -> recordings.SessionPlan:
+    return recordings.SessionPlan(planned.key, planned.subject_id, planned.session_id, planned.assets)
 
 
 def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
@@ -62,7 +61,7 @@ def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
     try:
         verified = fetch_asset(
             open_archive(_entry_of(asset.session.source_version), LedgerPacer()),
-            listings.as_listed(asset),
+            recordings.as_listed(asset),
             spool.arrivals(identity),
             pacer=LedgerPacer(),
             progress=arrivals.note,

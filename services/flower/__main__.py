@@ -1,19 +1,24 @@
-"""`python -m services.flower`: shows the workers, the queues and the newest tasks."""
+"""`python -m services.flower`: Celery's Flower behind a password, with nothing to press."""
 
+import hmac
 import logging
 import os
 import signal
+from http import HTTPStatus
+from typing import Any
 
+from flower.app import Flower
 from flower.options import options
 from flower.urls import settings as flower_settings
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.options import OptionParser
+from tornado.web import RequestHandler
 
-from services.common.celery import create_app
 from services.common.errors import CallError
-from services.common.log import configure_logging
+from services.common.logs import configure_logging
 from services.common.settings import settings
-from services.flower.credentials import credentials
-from services.flower.locked import LockedFlower
+from services.common.worker.app import create_app
+from services.flower.health import authorization, credentials
 
 _log = logging.getLogger("services.flower")
 # What a task is about stands in its arguments, and how its job ended in its result: for Celery a job that
@@ -23,6 +28,7 @@ _COLUMNS = "name,args,state,result,worker,runtime,received"
 _NEWEST_TASKS = 20_000
 # After this long a worker that was scaled away is forgotten.
 _ONE_HOUR = 3600
+REFUSAL = "Say the name spikemill and its password.\n"
 
 
 def main() -> None:
@@ -51,6 +57,26 @@ def _options() -> OptionParser:
     return chosen
 
 
+class LockedFlower(Flower):  # type: ignore[misc]  # Flower has no types
+    """Lets nobody in without the password."""
+
+    def find_handler(self, request: HTTPServerRequest, **arguments: Any) -> HTTPMessageDelegate:
+        """Return what answers a request: what was asked for, or a refusal."""
+        handler: HTTPMessageDelegate = (
+            super().find_handler(request, **arguments)
+            if self._may_look(request)
+            else self.get_handler_delegate(request, Denied)
+        )
+        return handler
+
+    def _may_look(self, request: HTTPServerRequest) -> bool:
+        given = request.headers.get("Authorization", "").encode()
+        return any(
+            hmac.compare_digest(given, authorization(credentials).encode())
+            for credentials in self.options.basic_auth
+        )
+
+
 def _listen(flower: LockedFlower) -> int:
     """Begin to listen, and return the port."""
     try:
@@ -62,6 +88,19 @@ def _listen(flower: LockedFlower) -> int:
             "to what is free on this machine."
         ) from error
     return port
+
+
+class Denied(RequestHandler):
+    """The answer to whoever does not say the password, whatever was asked for."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Care for no cookie: there is nothing here that a foreign page could have done."""
+
+    def prepare(self) -> None:
+        """Ask for the password."""
+        self.set_status(HTTPStatus.UNAUTHORIZED)
+        self.set_header("WWW-Authenticate", 'Basic realm="spikemill"')
+        self.finish(REFUSAL)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
-"""Tells whether Flower answers and reaches the broker: `python -m services.flower.health`.
-
-Prints one line; exits with 0 where it does, else with 1.
-"""
+"""Whether Flower answers and reaches the broker: `python -m services.flower.health`; and who may look."""
 
 import sys
+from base64 import b64encode
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from services.common.errors import SpikemillError, readable
+from services.common.errors import CallError, SpikemillError, readable
 from services.common.settings import settings
-from services.flower.credentials import authorization, credentials
 
 _PATIENCE = 5.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - an address to look up
+_NAME = "spikemill"
 
 
 def ask_for_queues() -> None:
@@ -33,6 +31,22 @@ def main() -> int:
         return 1
     print("Flower answers, and the broker answers it.")  # noqa: T201
     return 0
+
+
+def credentials() -> str:
+    """Return the one name and its password, as name:password."""
+    password = settings().flower_password
+    if password is None:
+        raise CallError(
+            "Flower needs a password: set SPIKEMILL_FLOWER_PASSWORD, "
+            "or write it into /run/secrets/spikemill_flower_password."
+        )
+    return f"{_NAME}:{password.get_secret_value()}"
+
+
+def authorization(name_and_password: str) -> str:
+    """Return the header in which a browser says a name and a password, written as name:password."""
+    return f"Basic {b64encode(name_and_password.encode()).decode()}"
 
 
 if __name__ == "__main__":

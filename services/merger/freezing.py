@@ -3,14 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.common.catalogue import source_from_record
-from services.common.identity import digest
-from services.common.ledger.contents import MissingSession, StoredRow
-from services.common.ledger.freezing import FrozenRelease, FrozenRow, FrozenShard
+from services.common.catalog import source_from_record
+from services.common.ledger.release_queries import MissingSession, StoredRow
+from services.common.ledger.releases import FrozenRelease, FrozenRow, FrozenShard
 from services.common.models import Build, Shard, SourceVersion
-from services.merger.parameters import MergeParameters
-from services.merger.plan import PlannedShard, SplitName, plan_pile, row_groups
-from services.merger.rows import PlannedRow, list_digest
+from services.common.types import digest
+from services.merger.plan import (
+    MergeParameters,
+    PlannedRow,
+    PlannedShard,
+    SplitName,
+    list_digest,
+    plan_pile,
+    row_groups,
+)
 
 NOT_BUILT = "it could not be built"
 """Why a session is missing that failed; a waiver for this very reason says the same."""

@@ -19,10 +19,10 @@ from typing import Any
 import datasets
 
 from services.common.errors import DamagedOutputError
-from services.common.schema import FEATURES
-from services.merger.comparison import Finding
-from services.merger.pile_layout import CARD
-from services.merger.reading import DecodedRow, decoded_row, decoded_rows
+from services.common.parquet_schema import FEATURES
+from services.merger.provenance import CARD
+from services.merger.shards import DecodedRow, decoded_row, decoded_rows
+from services.merger.verify import Finding
 
 _PR_SET_PDEATHSIG = 1
 _READER = f"datasets {datasets.__version__}"

@@ -1,16 +1,53 @@
-"""Which row goes into which file of the pile, and where in it: values in, values out."""
+"""Which row goes into which shard and split, and where in it: values in, values out."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
+from itertools import pairwise
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from services.common.data_format import ROWS_PER_GROUP
+from pydantic import BaseModel, ConfigDict, Field
+
 from services.common.errors import CatalogueError
-from services.merger.parameters import MergeParameters
-from services.merger.rows import PlannedRow, in_order
-from services.merger.split import SplitFacts, divide
+from services.common.types import ROWS_PER_GROUP, SplitBy, digest, sort_key
 
 SplitName = Literal["train", "test"]
+_DIGESTS = 2**256
+GroupKey = tuple[str, ...]
+
+
+class MergeParameters(BaseModel):
+    """How rows become a pile; together with the rows it decides every byte."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    seed: int = Field(0, description="Shuffles the rows and decides the split.")
+    split_by: SplitBy = Field("session", description="What is never divided between train and test.")
+    test_fraction: float = Field(0.01, ge=0, lt=1, description="The part of the groups to test on.")
+    shard_bytes: int = Field(500_000_000, gt=0, description="Column pages after which a shard closes.")
+    shard_tokens: int = Field(1_000_000_000, gt=0, description="Tokens after which a shard closes.")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """One segment of one session, and where its column pages stand.
+
+    They are row group `row_group` of the chunk that the store calls `chunk` and take `compressed_bytes`
+    bytes; the whole chunk has the sha256 `chunk_sha256`.
+    """
+
+    source: str
+    subject: str
+    session: str
+    segment: str
+    tokens: int
+    compressed_bytes: int
+    chunk: str
+    row_group: int
+    chunk_sha256: str
+
+
 RowGroup = tuple[PlannedRow, ...]
 
 
@@ -31,6 +68,39 @@ class PlannedShard:
     def tokens(self) -> int:
         """The tokens of all rows."""
         return sum(row.tokens for row in self.rows)
+
+
+class SplitRule(StrEnum):
+    """What decided the split in the end."""
+
+    DIGEST = "digest"  # each group by its own digest
+    SMALLEST_TESTS = "smallest group tests"  # no digest fell below the fraction
+    LARGEST_TRAINS = "largest group trains"  # every digest fell below it
+    NO_TEST = "no test"  # one group only, or a fraction of 0
+
+
+class SplitFacts(BaseModel):
+    """What the split came to; tokens are cells of the units x bins matrices."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: SplitRule
+    groups: int
+    test_groups: int
+    train_rows: int
+    test_rows: int
+    train_tokens: int
+    test_tokens: int
+
+    @property
+    def row_fraction(self) -> float:
+        """The part of all rows that test."""
+        return self.test_rows / (self.train_rows + self.test_rows)
+
+    @property
+    def token_fraction(self) -> float:
+        """The part of all tokens that test."""
+        return self.test_tokens / (self.train_tokens + self.test_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +155,142 @@ def _filled(groups: Iterable[RowGroup], parameters: MergeParameters) -> Iterator
         size, tokens = size + group_size, tokens + group_tokens
     if shard:
         yield shard
+
+
+class Row(Protocol):
+    """What order and split need to know of a row; `tokens` is units times bins."""
+
+    @property
+    def source(self) -> str:
+        """The column `source_dataset`."""
+
+    @property
+    def subject(self) -> str:
+        """The column `subject_id`."""
+
+    @property
+    def session(self) -> str:
+        """The column `session_id`."""
+
+    @property
+    def segment(self) -> str:
+        """The column `segment_id`."""
+
+    @property
+    def tokens(self) -> int:
+        """Units times bins."""
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Generic[AnyRow]):
+    """The rows of both sides, each in the order in which they were given."""
+
+    train: Sequence[AnyRow]
+    test: Sequence[AnyRow]
+    facts: SplitFacts
+
+
+def group_key(row: Row, split_by: SplitBy) -> GroupKey:
+    """Return what must not be divided.
+
+    That is `[source, subject, session]` for "session", `[source, subject]` for "subject" and
+    `[source, subject, session, segment]` for "row".
+    """
+    whole = (row.source, row.subject, row.session, row.segment)
+    return whole[: {"subject": 2, "session": 3, "row": 4}[split_by]]
+
+
+def falls_below(key: GroupKey, seed: int, fraction: float) -> bool:
+    """Tell whether the sha256 of `[seed, "test", key]` is below `fraction` x 2^256, without rounding."""
+    numerator, denominator = fraction.as_integer_ratio()
+    return int(_key_digest(key, seed), 16) * denominator < numerator * _DIGESTS
+
+
+def divide(rows: Sequence[AnyRow], parameters: MergeParameters) -> Split[AnyRow]:
+    """Put every group of rows on one side.
+
+    A group tests where its digest falls below the fraction. If none does, the group of fewest tokens
+    tests (equal ones: the lower digest); if all do, the group of most tokens trains. A single group, or a
+    fraction of 0, makes no test split.
+    """
+    keys = [group_key(row, parameters.split_by) for row in rows]
+    tokens: Counter[GroupKey] = Counter()
+    for key, row in zip(keys, rows, strict=True):
+        tokens[key] += row.tokens
+    testing, rule = _testing_groups(tokens, parameters)
+    train = [row for key, row in zip(keys, rows, strict=True) if key not in testing]
+    test = [row for key, row in zip(keys, rows, strict=True) if key in testing]
+    facts = SplitFacts(
+        rule=rule,
+        groups=len(tokens),
+        test_groups=len(testing),
+        train_rows=len(train),
+        test_rows=len(test),
+        train_tokens=sum(row.tokens for row in train),
+        test_tokens=sum(row.tokens for row in test),
+    )
+    return Split(train, test, facts)
+
+
+def _testing_groups(
+    tokens: Counter[GroupKey], parameters: MergeParameters
+) -> tuple[set[GroupKey], SplitRule]:
+    if len(tokens) <= 1 or parameters.test_fraction == 0:
+        return set(), SplitRule.NO_TEST
+    seed = parameters.seed
+    below = {key for key in tokens if falls_below(key, seed, parameters.test_fraction)}
+    by_size = sorted(tokens, key=lambda key: (tokens[key], _key_digest(key, seed)))
+    if not below:
+        return {by_size[0]}, SplitRule.SMALLEST_TESTS
+    if len(below) == len(tokens):
+        return below - {by_size[-1]}, SplitRule.LARGEST_TRAINS
+    return below, SplitRule.DIGEST
+
+
+def _key_digest(key: GroupKey, seed: int) -> str:
+    return digest([seed, "test", key])
+
+
+class SessionKey(NamedTuple):
+    """What the columns of the pile call a session."""
+
+    source: str
+    subject: str
+    session: str
+
+
+def session_of(row: Row) -> SessionKey:
+    """Return the names of the session that a row is cut from."""
+    return SessionKey(row.source, row.subject, row.session)
+
+
+def in_order(rows: Iterable[AnyRow], seed: int) -> list[AnyRow]:
+    """Return the rows by ascending sha256 of `[seed, source, subject, session, segment]`.
+
+    Raises `CatalogueError` where two rows bear the same names: their order would be left to chance.
+    """
+    keyed = [(sort_key(seed, row.source, row.subject, row.session, row.segment), row) for row in rows]
+    keyed.sort(key=lambda pair: pair[0])
+    for (key, row), (next_key, _) in pairwise(keyed):
+        if key == next_key:
+            raise CatalogueError(
+                f"Source {row.source} holds {row.segment} of session {row.session} of subject {row.subject} "
+                "twice; give its sessions names that tell them apart (`group`, or narrower patterns)."
+            )
+    return [row for _, row in keyed]
+
+
+def list_digest(rows: Iterable[PlannedRow]) -> str:
+    """Return the digest of a frozen list of rows: which rows, and from chunks of which bytes.
+
+    Neither the order in which they are given nor any seed matters.
+    """
+    return entries_digest((session_of(row), row.segment, row.chunk_sha256) for row in rows)
+
+
+def entries_digest(entries: Iterable[tuple[SessionKey, str, str]]) -> str:
+    """Return the same digest from session, segment and chunk sha256 of each row."""
+    return digest(sorted([*session, segment, sha256] for session, segment, sha256 in entries))

@@ -1,22 +1,28 @@
-"""provenance.jsonl: what a pile was made of and how, enough to check it and to build it again.
-
-The first line describes the pile (`"kind": "pile"`), then comes a line per session, then a line per session
-that is missing. Nothing in it depends on when, where or by whom it was built.
-"""
+"""provenance.jsonl: what a pile was made of and how, enough to check it and to build it again."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, field_validator
 
+from services.common.catalog.readers import ESTIMATING_READERS
 from services.common.errors import DamagedOutputError
-from services.merger.parameters import MergeParameters
-from services.merger.pile_layout import PROVENANCE
-from services.merger.rows import SessionKey
-from services.merger.split import SplitFacts
+from services.common.files import sha256_of
+from services.common.models import Asset, Build, Release, Session, Shard
+from services.common.types import FORMAT_ID
+from services.merger.freezing import stored_parameters
+from services.merger.plan import MergeParameters, SessionKey, SplitFacts, divide, in_order
 
 _NAME_DIGITS = 16
+PROVENANCE = "provenance.jsonl"
+"""What the pile was made of, and how."""
+CARD = "README.md"
+"""The dataset card."""
 
 
 class _Record(BaseModel):
@@ -168,3 +174,127 @@ def _parsed(line: bytes, number: int) -> _Line:
             f"{PROVENANCE}, line {number}, is not what was written there: "
             f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error
+
+
+def provenance_of(
+    release: Release,
+    build: Build,
+    sessions: Sequence[Session],
+    shards: Sequence[Shard],
+) -> Provenance:
+    """Return the provenance of a release whose shards all stand, with the texts that it froze."""
+    texts = release.texts or {}
+    entries = {entry["name"]: entry for entry in texts["sources"]}
+    return Provenance(
+        pile=PileRecord(
+            name=build.pile,
+            notes=texts["notes"],
+            format_id=FORMAT_ID,
+            rows_digest=release.list_digest or "",
+            parameters=stored_parameters(release.parameters),
+            session_limit=build.session_limit,
+            sources=tuple(texts["sources"]),
+            split=SplitFacts(**(release.split or {})),
+            shards=tuple(_shard(shard) for shard in shards),
+        ),
+        sessions=tuple(_session(session, entries[session.source_version.name]) for session in sessions),
+        missing=tuple(MissingRecord(**missing) for missing in release.missing or []),
+    )
+
+
+def _shard(shard: Shard) -> ShardRecord:
+    return ShardRecord(
+        name=shard.name,
+        split=cast("Literal['train', 'test']", shard.split),
+        bytes=shard.bytes or 0,
+        sha256=shard.sha256 or "",
+        rows=shard.n_rows,
+        tokens=shard.tokens,
+    )
+
+
+def _session(session: Session, entry: Mapping[str, Any]) -> SessionRecord:
+    version = entry.get("version")
+    return SessionRecord(
+        source=session.source_version.name,
+        subject=session.subject_id or "",
+        session=session.session_id,
+        archive=session.source_version.archive,
+        identifier=str(entry["identifier"]),
+        version=None if version is None else str(version),
+        assets=tuple(_asset(asset) for asset in session.assets),
+        n_units=session.n_units or 0,
+        n_bins=session.n_bins or 0,
+        rows=len(session.rows),
+        tokens=sum(row.tokens for row in session.rows),
+        spikes=session.spikes or 0,
+        clipped=session.clipped or 0,
+        left_out=session.left_out or 0,
+        estimated=True if entry["reader"] in ESTIMATING_READERS else None,
+        chunk_sha256=session.chunk_sha256 or "",
+    )
+
+
+def _asset(asset: Asset) -> AssetRecord:
+    """Describe an asset by what its archive published; a folder publishes nothing, so its bytes speak."""
+    digests = dict(asset.digests) or ({"sha256": asset.sha256} if asset.sha256 else {})
+    return AssetRecord(asset_id=asset.archive_asset_id, path=asset.path, size=asset.size, digests=digests)
+
+
+def pile_digest(pile: Path) -> str:
+    """Return the sha256 over the lines `name sha256` of all files of a pile, sorted by name.
+
+    Raises `DamagedOutputError` where a file cannot be read.
+    """
+    names = sorted(path.relative_to(pile).as_posix() for path in pile.rglob("*") if path.is_file())
+    lines = "".join(f"{name} {file_sha256(pile / name)}\n" for name in names)
+    return sha256(lines.encode("utf-8")).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file; raises `DamagedOutputError` where it cannot be read."""
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise DamagedOutputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def pile_folder(release_digest: str) -> str:
+    """Return the folder of a release in the store."""
+    return f"piles/{release_digest}"
+
+
+def pile_file(release_digest: str, name: str) -> str:
+    """Return the name of a release's file in the store."""
+    return f"{pile_folder(release_digest)}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What order and split need to know of a row."""
+
+    source: str
+    subject: str
+    session: str
+    segment: str
+    tokens: int
+
+
+def sources_in_shards(provenance: Provenance) -> Mapping[ShardRecord, frozenset[str]]:
+    """Return of which sources each shard holds rows."""
+    parameters = provenance.pile.parameters
+    rows = [row for session in provenance.sessions for row in _rows(session)]
+    split = divide(in_order(rows, parameters.seed), parameters)
+    rest = {"train": iter(split.train), "test": iter(split.test)}
+    return {
+        shard: frozenset(row.source for row in islice(rest[shard.split], shard.rows))
+        for shard in provenance.pile.shards
+    }
+
+
+def _rows(session: SessionRecord) -> Iterator[_Row]:
+    """Yield the rows that a session was cut into: equally long, but for the last."""
+    length = -(-session.n_bins // session.rows)
+    for index in range(session.rows):
+        bins = min(length, session.n_bins - index * length)
+        yield _Row(*session.key, f"segment_{index}", session.n_units * bins)

@@ -8,17 +8,16 @@ from pathlib import Path
 
 from services.common.database import PATIENCE_FOR_RESULTS, is_connection_lost, patiently, transaction
 from services.common.errors import DamagedOutputError
-from services.common.heartbeat import Heartbeat
 from services.common.hub_target import HubTarget
 from services.common.ledger import pushes
 from services.common.models import Release
 from services.common.settings import settings
-from services.common.storage import Store
+from services.common.store import Store
+from services.common.worker.runner import Heartbeat
 from services.merger.assembly import DamagedFileError
 from services.merger.hub import PileFiles, Pushed, ShardStep, StoredPile, push
-from services.merger.loading_check import loading_findings
-from services.merger.pile_layout import CARD, PROVENANCE, pile_folder
-from services.merger.provenance import PileRecord, Provenance
+from services.merger.provenance import CARD, PROVENANCE, PileRecord, Provenance, pile_folder
+from services.merger.verify import loading_findings
 
 _log = logging.getLogger(__name__)
 

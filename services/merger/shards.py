@@ -1,24 +1,37 @@
-"""Shards: column pages copied from chunks under a new footer, never decoded, in bounded memory."""
+"""Shards: column pages copied from chunks under a new footer, then read again and compared."""
 
 import errno
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from services.common.errors import StoreError
-from services.common.folders import DISK_FULL
-from services.merger.chunks import ChunkStore
-from services.merger.footer import MAGIC, footer_bytes, structures
-from services.merger.joining import join_row_groups
-from services.merger.page_format import expected_footer
-from services.merger.plan import PlannedShard
-from services.merger.rows import PlannedRow
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from services.common.errors import DamagedOutputError, StoreError
+from services.common.files import DISK_FULL
+from services.common.parquet_schema import SCHEMA
+from services.common.store import Store, UnreadableFileError
+from services.merger.parquet_concat import (
+    MAGIC,
+    FooterError,
+    check_footer,
+    expected_footer,
+    footer_at_end,
+    footer_bytes,
+    join_row_groups,
+    read_footer,
+    structures,
+)
+from services.merger.plan import PlannedRow, PlannedShard
 
 _FULL = DISK_FULL | {errno.EFBIG}
 
@@ -48,6 +61,61 @@ class _DigestingFile:
 
     def hexdigest(self) -> str:
         return self._digest.hexdigest()
+
+
+class ChunkStore:
+    """The chunks in the store of a ledger.
+
+    A chunk's sha256 is taken when it is first asked for, and again only after the file has changed: every
+    shard holds rows of many chunks, and every chunk has rows in many shards. So keep one per process. It may
+    be asked in several threads.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Remember the store that chunk names are of."""
+        self._store = store
+        self._verified: dict[tuple[str, str], Hashable] = {}
+
+    @property
+    def connections(self) -> int:
+        """How many chunks are best read at once."""
+        return self._store.connections
+
+    def verify(self, chunk: str, sha256: str) -> None:
+        """Raise `DamagedChunkError` unless the chunk has this sha256."""
+        with _blaming(chunk):
+            state = self._store.state(chunk)
+            if self._verified.get((chunk, sha256)) == state:
+                return
+            found = self._store.digest(chunk)
+        if found != sha256:
+            raise DamagedChunkError(chunk, f"was changed (its sha256 is {found}, not {sha256})")
+        self._verified[chunk, sha256] = state
+
+    def row_groups(self, chunk: str, rows: Sequence[PlannedRow]) -> Mapping[int, Any]:
+        """Return the `RowGroup` of each row, by its number in the chunk.
+
+        Raises `DamagedChunkError` where the chunk is of another format, or holds other rows than these.
+        """
+        try:
+            with _blaming(chunk):
+                footer = footer_at_end(partial(self._store.tail, chunk))
+            check_footer(footer)
+        except FooterError as error:
+            raise DamagedChunkError(chunk, f"has another format: {error}") from error
+        for row in rows:
+            problem = _difference(row, footer.row_groups)
+            if problem:
+                raise DamagedChunkError(chunk, f"does not hold {row.segment} as planned: {problem}")
+        return {row.row_group: footer.row_groups[row.row_group] for row in rows}
+
+    def pages(self, chunk: str, start: int, size: int) -> bytes:
+        """Return `size` bytes from byte `start` on."""
+        with _blaming(chunk):
+            content = self._store.read(chunk, start, size)
+        if len(content) != size:
+            raise DamagedChunkError(chunk, f"ends {size - len(content)} bytes too early")
+        return content
 
 
 def write_shard(shard: PlannedShard, chunks: ChunkStore, path: Path) -> WrittenShard:
@@ -152,3 +220,112 @@ def _cannot_write(shard: PlannedShard, path: Path, error: OSError) -> str:
         f"{shard.name} cannot be written to {path}: {error.strerror}; see that its folder can be written, "
         "then retry."
     )
+
+
+class DamagedChunkError(DamagedOutputError):
+    """A chunk is missing, or is not what the ledger says; `chunk` is its name in the store."""
+
+    def __init__(self, chunk: str, problem: str) -> None:
+        """Say which chunk, what is wrong with it, and what heals it."""
+        super().__init__(f"Chunk {chunk} {problem}. Its session has to be binned again.")
+        self.chunk = chunk
+
+
+@contextmanager
+def _blaming(chunk: str) -> Iterator[None]:
+    """Call a file that cannot be read by what it is: a chunk."""
+    try:
+        yield
+    except UnreadableFileError as error:
+        raise DamagedChunkError(chunk, error.problem) from error
+
+
+def _difference(row: PlannedRow, row_groups: Sequence[Any]) -> str | None:
+    """Compare a planned row with what the chunk's footer says of its row group; return what differs."""
+    if row.row_group >= len(row_groups):
+        return f"there are {len(row_groups)} row groups, none with the number {row.row_group}"
+    row_group = row_groups[row.row_group]
+    counts, *names = (column.meta_data for column in row_group.columns)
+    planned = (1, row.tokens, row.compressed_bytes, row.subject, row.session, row.segment, row.source)
+    sizes = (
+        row_group.num_rows,
+        counts.num_values,
+        sum(c.meta_data.total_compressed_size for c in row_group.columns),
+    )
+    found = (*sizes, *(_only_value(name.statistics) for name in names))
+    labels = ("rows", "tokens", "bytes", "subject", "session", "segment", "source")
+    for label, wanted, value in zip(labels, planned, found, strict=True):
+        if value != wanted:
+            return f"row group {row.row_group} has {label} {value}, planned {wanted}"
+    return None
+
+
+def _only_value(statistics: Any) -> str | None:
+    """Return the text that a one-row column holds, by its bounds."""
+    if statistics is None or statistics.min_value is None or statistics.min_value != statistics.max_value:
+        return None
+    return bytes(statistics.min_value).decode("utf-8", errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRow:
+    """What one row of a shard holds; `counts` is the sum over its n_units x n_bins cells."""
+
+    source: str
+    subject: str
+    session: str
+    segment: str
+    row_group: int
+    n_units: int
+    n_bins: int
+    counts: int
+
+    @property
+    def tokens(self) -> int:
+        """Units times bins."""
+        return self.n_units * self.n_bins
+
+
+def decoded_rows(path: Path, *, row_group: int | None = None) -> Iterator[DecodedRow]:
+    """Read a shard from front to back, every page of it; memory is bounded by a row group.
+
+    With `row_group` only that one is read; -1 is the last. Raises `DamagedOutputError` where the file is
+    missing, of another format, or cannot be decoded.
+    """
+    try:
+        with path.open("rb") as file:
+            check_footer(read_footer(file))
+        with pq.ParquetFile(path, page_checksum_verification=True) as shard:
+            yield from _rows(shard, path, row_group)
+    except (FooterError, pa.ArrowException, OSError) as error:
+        raise DamagedOutputError(f"{path} cannot be read: {error}") from error
+
+
+def decoded_row(batch: pa.RecordBatch, row_group: int, file: Path | str) -> DecodedRow:
+    """Return what the only row of a batch holds; raises `DamagedOutputError` where it is no matrix."""
+    units = batch.column("spike_counts").flatten()
+    lengths = np.unique(np.from_dlpack(units.value_lengths()))
+    if len(lengths) != 1 or lengths[0] == 0:
+        raise DamagedOutputError(
+            f"{file}, row group {row_group}: a row is no matrix; its units have {lengths.tolist()} bins"
+        )
+    subject, session, segment, source = (batch.column(index)[0].as_py() for index in range(1, 5))
+    return DecodedRow(
+        source=source,
+        subject=subject,
+        session=session,
+        segment=segment,
+        row_group=row_group,
+        n_units=len(units),
+        n_bins=int(lengths[0]),
+        counts=pc.sum(units.flatten()).as_py(),
+    )
+
+
+def _rows(shard: pq.ParquetFile, path: Path, row_group: int | None) -> Iterator[DecodedRow]:
+    if not shard.schema_arrow.equals(SCHEMA, check_metadata=True):
+        raise DamagedOutputError(f"{path} has another schema, or other features, than a pile")
+    groups = range(shard.num_row_groups)
+    for group in groups if row_group is None else groups[row_group:][:1]:
+        for batch in shard.iter_batches(batch_size=1, row_groups=[group], use_threads=False):
+            yield decoded_row(batch, group, path)

@@ -7,26 +7,25 @@ from celery import Task
 
 from services.common.database import transaction
 from services.common.errors import DamagedOutputError
-from services.common.heartbeat import Heartbeat
-from services.common.ledger import contents, freezing, push_wishes, pushes, releases, reopening
-from services.common.ledger.claims import Claim, SupersededError
-from services.common.ledger.endings import Result
-from services.common.models.work import JobKind
-from services.common.queues import task_name
-from services.common.storage import Store, open_store
-from services.common.work import NETWORK_RETRIES, perform
-from services.merger.app import app
+from services.common.ledger import pushes, release_queries, releases, repair
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.jobs import Claim, Result
+from services.common.models.jobs import JobKind
+from services.common.store import Store, open_store
+from services.common.worker.kinds import task_name
+from services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from services.common.worker.signals import worker_app
 from services.merger.assembly import (
     DamagedFileError,
     DamagedShardError,
     audit_release,
     write_papers,
 )
-from services.merger.chunks import ChunkStore, DamagedChunkError
 from services.merger.freezing import card_texts, freeze_rows, planned_shard
-from services.merger.pile_layout import pile_file
-from services.merger.records import provenance_of
-from services.merger.shards import write_shard
+from services.merger.provenance import pile_file, provenance_of
+from services.merger.shards import ChunkStore, DamagedChunkError, write_shard
+
+app = worker_app("services.merger.tasks")
 
 
 @app.task(name=task_name(JobKind.FREEZE), **NETWORK_RETRIES)
@@ -55,21 +54,21 @@ def publish(task: Task, job_id: int) -> str:
 
 def _freeze_release(claim: Claim, _heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
-        release, build = contents.release_of(ledger, claim.subject)
-        rows = contents.rows_of(ledger, build.id)
-        missing = contents.missing_from(ledger, build.id)
-        texts = card_texts(build, contents.sources_of(ledger, build.id))
+        release, build = release_queries.release_of(ledger, claim.subject)
+        rows = release_queries.rows_of(ledger, build.id)
+        missing = release_queries.missing_from(ledger, build.id)
+        texts = card_texts(build, release_queries.sources_of(ledger, build.id))
     frozen = freeze_rows(build.digest, release.parameters, rows, missing, texts)
     return Result(
         output={"rows": len(rows), "shards": len(frozen.shards)},
-        record=partial(freezing.freeze, release_id=release.id, frozen=frozen),
+        record=partial(releases.freeze, release_id=release.id, frozen=frozen),
     )
 
 
 def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
-        planned = planned_shard(*contents.shard_rows(ledger, claim.subject))
-        release_digest = contents.digest_of_shard(ledger, claim.subject)
+        planned = planned_shard(*release_queries.shard_rows(ledger, claim.subject))
+        release_digest = release_queries.digest_of_shard(ledger, claim.subject)
     store = open_store()
     with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
         draft = drafts / "shard.parquet"
@@ -89,10 +88,10 @@ def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
 
 def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
-        release, build = contents.release_of(ledger, claim.subject)
-        sessions = contents.sessions_of(ledger, release.id)
-        shards = contents.shards_of(ledger, release.id)
-        planned = [(each, planned_shard(*contents.shard_rows(ledger, each.id))) for each in shards]
+        release, build = release_queries.release_of(ledger, claim.subject)
+        sessions = release_queries.sessions_of(ledger, release.id)
+        shards = release_queries.shards_of(ledger, release.id)
+        planned = [(each, planned_shard(*release_queries.shard_rows(ledger, each.id))) for each in shards]
     store = open_store()
     release_digest = release.digest or ""
     try:
@@ -106,7 +105,7 @@ def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
     _switch(store, release.id, release_digest)
     return Result(
         output={"release": release_digest},
-        record=partial(releases.publish_release, release_id=release.id, provenance_sha256=provenance_sha256),
+        record=partial(pushes.publish_release, release_id=release.id, provenance_sha256=provenance_sha256),
     )
 
 
@@ -120,8 +119,8 @@ def _switch(store: Store, release_id: int, release_digest: str) -> None:
 
 def _push_release(claim: Claim, heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
-        release, _ = contents.release_of(ledger, claim.subject)
-        target = push_wishes.target_of(release)
+        release, _ = release_queries.release_of(ledger, claim.subject)
+        target = pushes.target_of(release)
     if target is None:
         raise SupersededError(f"Nobody wants release {release.digest} on the hub any more.")
     # Most workers never push, and the hub's client takes a while to load.
@@ -146,9 +145,9 @@ def _chunks(store: Store) -> ChunkStore:
 def _reopened_session(error: DamagedChunkError) -> SupersededError:
     """Have the session of a lost chunk done again; this shard is then part of no release."""
     with transaction() as ledger:
-        damaged = contents.session_with_chunk(ledger, error.chunk)
+        damaged = release_queries.session_with_chunk(ledger, error.chunk)
         if damaged is not None:
-            reopening.reopen_session(ledger, damaged, str(error))
+            repair.reopen_session(ledger, damaged, str(error))
     return SupersededError(str(error))
 
 
@@ -156,14 +155,14 @@ def _reopened_release(release_id: int, error: DamagedOutputError) -> SupersededE
     """Have what a push found damaged made again; the push comes after that."""
     with transaction() as ledger:
         damaged = error.name if isinstance(error, DamagedFileError) else None
-        shards = contents.shards_of(ledger, release_id)
+        shards = release_queries.shards_of(ledger, release_id)
         lost = [shard.id for shard in shards if shard.name == damaged]
-        reopening.reopen_while_pushed(ledger, release_id, lost, str(error))
+        repair.reopen_while_pushed(ledger, release_id, lost, str(error))
     return SupersededError(str(error))
 
 
 def _reopened_shard(error: DamagedShardError) -> SupersededError:
     """Have a damaged shard written again; the assembly waits for it."""
     with transaction() as ledger:
-        reopening.reopen_shard(ledger, error.shard, str(error))
+        repair.reopen_shard(ledger, error.shard, str(error))
     return SupersededError(str(error))

@@ -1,20 +1,63 @@
 """Whether a pile on disk is what its provenance says: files, digests, rows, order, split and tokens."""
 
-from collections.abc import Generator, Iterator
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from services.common.errors import CallError, DamagedOutputError
-from services.merger.audit import file_sha256
+from services.common.errors import CallError, DamagedOutputError, SpikemillError
+from services.common.types import ROWS_PER_GROUP, sort_key
+from services.common.worker.process import end_of
 from services.merger.card import card_head, provenance_sentence
-from services.merger.comparison import Contents, Finding, compare_pile, compare_shard
-from services.merger.loading_check import loading_findings
-from services.merger.pile_layout import CARD, PROVENANCE
-from services.merger.provenance import PileRecord, Provenance, ShardRecord, parse_provenance
-from services.merger.reading import DecodedRow, decoded_rows
+from services.merger.plan import SessionKey, SplitFacts, divide, entries_digest, session_of
+from services.merger.provenance import (
+    CARD,
+    PROVENANCE,
+    PileRecord,
+    Provenance,
+    SessionRecord,
+    ShardRecord,
+    file_sha256,
+    parse_provenance,
+)
+from services.merger.shards import DecodedRow, decoded_rows
 
 # Beside the card, `load_dataset` takes orders from these.
 _STEERING = (".huggingface.yaml", "dataset_infos.json", "state.json", "*.py")
+Contents = Mapping[ShardRecord, Sequence[DecodedRow]]
+"""The rows of each shard, in the order of the pile."""
+_PROGRAM = "services.merger.loading_trial"
+# All else that steers `datasets` and its hub's client stays outside, tokens included.
+_KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "OPENBLAS_NUM_THREADS", "PATH")
+_DECIDED = {
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONSAFEPATH": "1",
+}
+# Two row groups of each split are read in seconds.
+_LONGEST = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be, and in which file of the pile."""
+
+    file: str
+    text: str
+
+    def __str__(self) -> str:
+        """Return one line for a person."""
+        return f"{self.file}: {self.text}"
 
 
 def verify_pile(pile: Path) -> Iterator[Finding]:
@@ -97,3 +140,182 @@ def _loaded_files(pile: Path, record: PileRecord) -> dict[str, Path]:
     known = {shard.name for shard in record.shards}
     shards = {f"data/{path.name}": path for path in (pile / "data").iterdir()}
     return {CARD: pile / CARD} | {name: path for name, path in shards.items() if name in known}
+
+
+def compare_shard(
+    shard: ShardRecord, rows: Sequence[DecodedRow], seed: int, *, last: bool
+) -> Iterator[Finding]:
+    """Check one shard by itself; `last` tells whether it is the last one of its split."""
+    found = (len(rows), sum(row.tokens for row in rows))
+    if found != (shard.rows, shard.tokens):
+        yield Finding(
+            shard.name,
+            f"holds {found[0]} rows and {found[1]} tokens, recorded are {shard.rows} and {shard.tokens}",
+        )
+    yield from _row_groups(shard, rows, last=last)
+    yield from _order([(shard, row) for row in rows], seed)
+
+
+def compare_pile(provenance: Provenance, contents: Contents) -> Iterator[Finding]:
+    """Check the pile as a whole, once every shard of it could be read."""
+    rows = [row for shard_rows in contents.values() for row in shard_rows]
+    yield from _rows_of_sessions(provenance.sessions, rows)
+    yield from _sessions(provenance.sessions, rows)
+    yield from _shard_borders(contents, provenance.pile.parameters.seed)
+    yield from _split(provenance, contents, rows)
+    yield from _rows_digest(provenance)
+
+
+def _row_groups(shard: ShardRecord, rows: Iterable[DecodedRow], *, last: bool) -> Iterator[Finding]:
+    sizes = Counter(row.row_group for row in rows)
+    final = max(sizes, default=0)
+    for group, size in sorted(sizes.items()):
+        if size != ROWS_PER_GROUP and not (last and group == final and size < ROWS_PER_GROUP):
+            yield Finding(shard.name, f"row group {group} holds {size} rows, not {ROWS_PER_GROUP}")
+
+
+def _order(places: Sequence[tuple[ShardRecord, DecodedRow]], seed: int) -> Iterator[Finding]:
+    """Report the first row that stands before one that it should follow."""
+    keys = [sort_key(seed, row.source, row.subject, row.session, row.segment) for _, row in places]
+    for position, (key, next_key) in enumerate(pairwise(keys)):
+        if key > next_key:
+            shard, row = places[position + 1]
+            yield Finding(shard.name, f"{_name(row)} stands at the wrong place: rows were swapped or moved")
+            return
+
+
+def _shard_borders(contents: Contents, seed: int) -> Iterator[Finding]:
+    ends = [(shard, rows[place]) for shard, rows in contents.items() if rows for place in (0, -1)]
+    for split in ("train", "test"):
+        yield from _order([(shard, row) for shard, row in ends if shard.split == split], seed)
+
+
+def _rows_of_sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Finding]:
+    expected = Counter(
+        (record.key, f"segment_{index}") for record in sessions for index in range(record.rows)
+    )
+    found = Counter((session_of(row), row.segment) for row in rows)
+    for text, difference in (
+        ("is missing", expected - found),
+        ("should not be there, or not twice", found - expected),
+    ):
+        for (session, segment), _ in sorted(difference.items()):
+            yield Finding("data", f"{'/'.join(session)}/{segment} {text}")
+
+
+def _sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Finding]:
+    by_session: dict[SessionKey, list[DecodedRow]] = defaultdict(list)
+    for row in rows:
+        by_session[session_of(row)].append(row)
+    for record in sessions:
+        problem = _session_problem(record, by_session[record.key])
+        if problem:
+            yield Finding(PROVENANCE, f"session {'/'.join(record.key)}: {problem}")
+
+
+def _session_problem(record: SessionRecord, rows: Sequence[DecodedRow]) -> str | None:
+    """Compare shape and sum; of clipped cells only the least that they lost is known."""
+    found = ({row.n_units for row in rows}, sum(row.n_bins for row in rows), sum(row.tokens for row in rows))
+    if found != ({record.n_units}, record.n_bins, record.tokens):
+        return (
+            f"its rows hold {sorted(found[0])} units, {found[1]} bins and {found[2]} tokens, "
+            f"recorded are {record.n_units}, {record.n_bins} and {record.tokens}"
+        )
+    counts = sum(row.counts for row in rows)
+    if counts > record.spikes - record.clipped or (not record.clipped and counts != record.spikes):
+        return f"its cells count {counts} spikes, recorded are {record.spikes}, {record.clipped} clipped"
+    return None
+
+
+def _split(provenance: Provenance, contents: Contents, rows: Sequence[DecodedRow]) -> Iterator[Finding]:
+    """Decide the split again, and report rows on the wrong side."""
+    split = divide(rows, provenance.pile.parameters)
+    testing = set(split.test)
+    for shard, shard_rows in contents.items():
+        wrong = [row for row in shard_rows if (row in testing) != (shard.split == "test")]
+        if wrong:
+            yield Finding(
+                shard.name, f"{_name(wrong[0])} belongs into the other split ({len(wrong)} such rows)"
+            )
+    if split.facts != provenance.pile.split:
+        yield Finding(PROVENANCE, "the recorded split is not what the rows come to")
+
+
+def _rows_digest(provenance: Provenance) -> Iterator[Finding]:
+    entries = (
+        (record.key, f"segment_{index}", record.chunk_sha256)
+        for record in provenance.sessions
+        for index in range(record.rows)
+    )
+    if entries_digest(entries) != provenance.pile.rows_digest:
+        yield Finding(PROVENANCE, "sessions, their rows or their chunks are not those that were merged")
+
+
+def _name(row: DecodedRow) -> str:
+    return f"{row.source}/{row.subject}/{row.session}/{row.segment}"
+
+
+class LoadingCheckError(SpikemillError):
+    """Nobody knows whether `datasets` reads the pile: the trial came to no end."""
+
+
+def loading_findings(files: Mapping[str, Path], split: SplitFacts) -> Iterator[Finding]:
+    """Yield what `load_dataset(streaming=True)` cannot read, or reads otherwise than our own reader.
+
+    `files` are the card and the shards by their names in the pile; of each split the first and the last shard
+    are enough, for only its first and its last row group are decoded. A card may name any address, so hand in
+    none that spikemill did not write. No network is used, and nothing is left behind.
+
+    Raises `MemoryError` where there is too little memory, `LoadingCheckError` where the trial itself fails.
+    """
+    with TemporaryDirectory(prefix="spikemill-loading-") as folder:
+        room = Path(folder)
+        _lay_out(room / "pile", files)
+        (room / "rows.json").write_text(json.dumps(_rows(split)))
+        told = _try_to_load(room)
+    for line in told.splitlines():
+        yield Finding(**json.loads(line))
+
+
+def _lay_out(pile: Path, files: Mapping[str, Path]) -> None:
+    """Show the files as a pile, in a folder whose name means nothing to `load_dataset`."""
+    for name, path in files.items():
+        place = pile / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path.absolute())
+
+
+def _rows(split: SplitFacts) -> dict[str, int]:
+    rows = {"train": split.train_rows, "test": split.test_rows}
+    return {name: number for name, number in rows.items() if number}
+
+
+def _try_to_load(room: Path) -> str:
+    """Return what the trial says, a line of JSON for each finding."""
+    try:
+        ended = subprocess.run(  # noqa: S603 - this Python, and a program of ours
+            [sys.executable, "-m", _PROGRAM, str(room)],
+            cwd=room,
+            env=_environment(room),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_LONGEST,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LoadingCheckError(f"datasets did not read the ends of the pile in {_LONGEST:.0f} s.") from error
+    if ended.returncode == 0:
+        return ended.stdout
+    how = end_of(ended.returncode).how
+    last_line = (ended.stderr.strip().splitlines() or [how])[-1]
+    if ended.returncode == -signal.SIGKILL or "MemoryError" in last_line:
+        raise MemoryError(f"Both ends of the pile were to be read with datasets: {last_line}")
+    raise LoadingCheckError(f"Whether datasets reads the pile could not be tried ({how}): {last_line}")
+
+
+def _environment(room: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    imports = os.pathsep.join(entry for entry in sys.path if entry)
+    home = {"HOME": str(room), "HF_HOME": str(room / "hub"), "TMPDIR": str(room), "PYTHONPATH": imports}
+    return kept | _DECIDED | home

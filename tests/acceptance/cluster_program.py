@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from services.cli.building import use_ledger
-from services.cli.local.address import Address
+from services.cli.home import use_ledger
 from services.cli.local.children import Child
-from services.cli.local.engine import running_engine
+from services.cli.local.engine import Address, build_children, running_engine
 from services.cli.local.home import Home
-from services.cli.local.workers import build_children
 from services.common.migrate import migrate
 
 _HOME, _HOSTS = (Path(argument) for argument in sys.argv[1:])

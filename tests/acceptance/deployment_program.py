@@ -4,7 +4,7 @@ import signal
 import sys
 from pathlib import Path
 
-from services.cli.building import engine_of
+from services.cli.build import engine_of
 from services.cli.local.home import Home
 
 with engine_of(Home(Path(sys.argv[1])), binners=1):

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from services.cli.local.home import Home
-from services.merger.pile_digest import pile_digest
+from services.merger.provenance import pile_digest
 from tests.acceptance.installations import Installation
 
 

@@ -18,8 +18,8 @@ from tornado.routing import URLSpec
 
 from services.demo.archive import MadeUpArchive
 from services.demo.archive_file import ArchiveFile
-from services.flower.credentials import authorization
-from services.flower.locked import REFUSAL
+from services.flower.__main__ import REFUSAL
+from services.flower.health import authorization
 from tests.acceptance.browsers import chromium
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.processes import eventually

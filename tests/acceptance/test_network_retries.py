@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from celery import states
 
-from services.common.models.work import JobKind
-from services.common.queues import task_name
+from services.common.models.jobs import JobKind
+from services.common.worker.kinds import task_name
 from services.demo.archive import MadeUpArchive
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.celery_events import heard

@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 from huggingface_hub import HfApi, RepoFile
 
-from services.common.models.work import JobKind
-from services.common.queues import task_name
+from services.common.models.jobs import JobKind
+from services.common.worker.kinds import task_name
 from services.demo.archive import MadeUpArchive
 from services.demo.hub.kinds import Kind
 from services.demo.hub.server import HubServer, serve_hub

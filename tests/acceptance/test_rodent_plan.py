@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.planning import plan
 from benchmarks.rodent_archive import rodent_archive
-from services.common.catalogue import load_catalogue
+from services.common.catalog import load_catalogue
 from services.demo.server import ArchiveServer, serve
 from tests.listings import LISTINGS, MISSING
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local.address import running_address
+from services.cli.local.engine import running_address
 from tests.acceptance.labs import Lab
 from tests.acceptance.processes import descendants_of, eventually
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from services.common.celery import create_app
 from services.common.settings import settings
+from services.common.worker.app import create_app
 from tests.integration.celery_workers import broker
 
 

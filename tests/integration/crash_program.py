@@ -6,11 +6,9 @@ import sys
 
 from sqlalchemy.orm import Session
 
-from services.common.celery import create_app
-from services.common.heartbeat import Heartbeat
-from services.common.ledger.claims import Claim
-from services.common.ledger.endings import Result
-from services.common.work import NETWORK_RETRIES, perform
+from services.common.ledger.jobs import Claim, Result
+from services.common.worker.app import create_app
+from services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
 from tests.integration import ledgers
 
 app = create_app()

@@ -9,31 +9,18 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.archives.base import Asset as ListedAsset
-from services.common.data_format import FORMAT_ID
 from services.common.database import transaction
 from services.common.hub_target import HubTarget
-from services.common.identity import digest
-from services.common.ledger import (
-    build_status,
-    claims,
-    contents,
-    endings,
-    freezing,
-    listings,
-    planning,
-    push_wishes,
-    pushes,
-    recordings,
-    releases,
-    rooms,
-)
-from services.common.ledger.claims import Claim
-from services.common.ledger.endings import Result
-from services.common.ledger.wanted import is_wanted
+from services.common.ledger import build_queries, builds, pushes, recordings, release_queries, releases
+from services.common.ledger import jobs as job_queries
+from services.common.ledger import sessions as session_queries
+from services.common.ledger.jobs import Claim, Result
+from services.common.ledger.locks import is_wanted
 from services.common.models import Asset, Attempt, Build, Job, Release, Session, Shard, SourceVersion
 from services.common.models.builds import BuildState
-from services.common.models.work import COUNTING, JobKind, JobState, Outcome
-from services.common.sweeper import STEPS
+from services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
+from services.common.types import FORMAT_ID, digest
+from services.sweeper.loop import STEPS
 
 PARAMETERS: dict[str, Any] = {"seed": 0, "split_by": "session"}
 
@@ -45,9 +32,9 @@ def source(
     format_id: str = FORMAT_ID,
     fetch: str = "copy",
     redistributable: bool = True,
-) -> planning.SourceRequest:
+) -> builds.SourceRequest:
     """Ask for a source."""
-    return planning.SourceRequest(
+    return builds.SourceRequest(
         digest=digest([name, version]),
         name=name,
         archive="dandi",
@@ -58,20 +45,20 @@ def source(
     )
 
 
-def ask(*names: str, fetch: str = "copy", **changes: Any) -> planning.OpenedBuild:
+def ask(*names: str, fetch: str = "copy", **changes: Any) -> builds.OpenedBuild:
     """Ask for a build of the named sources, whose bytes come in one way."""
     request = {"pile": "pile", "notes": None, "parameters": PARAMETERS} | changes
     sources = request.pop("sources", None) or [source(name, fetch=fetch) for name in names]
     with transaction() as ledger:
-        return planning.open_build(ledger, planning.BuildRequest(sources=sources, **request))
+        return builds.open_build(ledger, builds.BuildRequest(sources=sources, **request))
 
 
 def listing(
     source_name: str, sessions: int, *, assets: int = 1, size: int = 100
-) -> list[listings.SessionPlan]:
+) -> list[recordings.SessionPlan]:
     """Make up a listing."""
     return [
-        listings.SessionPlan(
+        recordings.SessionPlan(
             key=f"sub-{number}/{source_name}-{number}.nwb",
             subject_id=f"sub-{number}",
             session_id=f"{source_name}-{number}",
@@ -118,7 +105,7 @@ def job(job_id: int) -> Job:
 def claim(job_id: int) -> Claim:
     """Claim a job that must be free."""
     with transaction() as ledger:
-        claimed = claims.claim(ledger, job_id)
+        claimed = job_queries.claim(ledger, job_id)
     assert claimed is not None
     return claimed
 
@@ -126,19 +113,19 @@ def claim(job_id: int) -> Claim:
 def finish(claimed: Claim, result: Result | None = None) -> None:
     """Finish a claimed job."""
     with transaction() as ledger:
-        endings.finish(ledger, claimed, result or Result({}, lambda _: None))
+        job_queries.finish(ledger, claimed, result or Result({}, lambda _: None))
 
 
 def fail(claimed: Claim, error: BaseException) -> JobState:
     """Fail a claimed job."""
     with transaction() as ledger:
-        return endings.fail(ledger, claimed, error)
+        return job_queries.fail(ledger, claimed, error)
 
 
-def plan(sessions: Sequence[listings.SessionPlan], job_id: int | None = None) -> None:
+def plan(sessions: Sequence[recordings.SessionPlan], job_id: int | None = None) -> None:
     """Run the first plan job that is ready, or the given one."""
     claimed = claim(job_id or ready(JobKind.PLAN)[0].id)
-    finish(claimed, Result({}, lambda session: listings.seal_source(session, claimed.subject, sessions)))
+    finish(claimed, Result({}, lambda session: recordings.seal_source(session, claimed.subject, sessions)))
 
 
 def plan_of(source_name: str) -> int:
@@ -154,7 +141,7 @@ def sweep_once(capacity: int = 10**12) -> None:
         with transaction() as ledger:
             step(ledger)
     with transaction() as ledger:
-        rooms.admit_sessions(ledger, capacity=capacity)
+        session_queries.admit_sessions(ledger, capacity=capacity)
 
 
 def fetched(claimed: Claim) -> Result:
@@ -263,7 +250,7 @@ def counting(state: JobState | None = None) -> list[Job]:
     return sorted(found, key=lambda job: job.session_id or 0)
 
 
-def done_build(name: str = "a", sessions: int = 2, **changes: Any) -> planning.OpenedBuild:
+def done_build(name: str = "a", sessions: int = 2, **changes: Any) -> builds.OpenedBuild:
     """Ask for a build of one source, and bring all its sessions to their end."""
     opened = ask(name, **changes)
     plan(listing(name, sessions))
@@ -281,28 +268,29 @@ def freeze(*, shards: int = 1) -> Claim:
 def frozen(claimed: Claim, *, shards: int = 1) -> Result:
     """Make up what a freeze came to: the rows as they stand, dealt out to some shards."""
     with transaction() as ledger:
-        release, build = contents.release_of(ledger, claimed.subject)
-        rows = contents.rows_of(ledger, build.id)
+        release, build = release_queries.release_of(ledger, claimed.subject)
+        rows = release_queries.rows_of(ledger, build.id)
         missing = [
-            {"source": left.source, "path": left.key} for left in contents.missing_from(ledger, build.id)
+            {"source": left.source, "path": left.key}
+            for left in release_queries.missing_from(ledger, build.id)
         ]
-    found = freezing.FrozenRelease(
+    found = releases.FrozenRelease(
         texts={},
         digest=digest([build.digest, release.parameters, [row.chunk_sha256 for row in rows], missing]),
         list_digest=digest([row.chunk_sha256 for row in rows]),
         split={"train": len(rows)},
         missing=missing,
         shards=[
-            freezing.FrozenShard(
+            releases.FrozenShard(
                 "train",
                 f"data/train-{number:05d}.parquet",
                 20,
-                [freezing.FrozenRow(row.row_id, row.chunk, row.chunk_sha256) for row in rows[number::shards]],
+                [releases.FrozenRow(row.row_id, row.chunk, row.chunk_sha256) for row in rows[number::shards]],
             )
             for number in range(min(shards, len(rows)))
         ],
     )
-    return Result({}, lambda session: freezing.freeze(session, release.id, found))
+    return Result({}, lambda session: releases.freeze(session, release.id, found))
 
 
 def write_shards() -> None:
@@ -329,7 +317,7 @@ def assembled(claimed: Claim) -> Result:
     """Make up what an assembly came to."""
 
     def record(session: Transaction) -> None:
-        releases.publish_release(session, claimed.subject, provenance_sha256="5" * 64)
+        pushes.publish_release(session, claimed.subject, provenance_sha256="5" * 64)
 
     return Result({}, record)
 
@@ -341,7 +329,7 @@ def target(name: str = "lab/pile", **changes: Any) -> HubTarget:
 
 def pushed(claimed: Claim, commit: str = "c" * 40) -> Result:
     """Make up what a push came to."""
-    to = push_wishes.target_of(release(claimed.subject)) or target()
+    to = pushes.target_of(release(claimed.subject)) or target()
 
     def record(session: Transaction) -> None:
         pushes.record_push(session, claimed.subject, target=to, commit=commit)
@@ -359,7 +347,7 @@ def planned(claimed: Claim) -> Result:
     """Make up what a plan came to: two sessions of two assets each."""
     with transaction() as ledger:
         found = listing(ledger.get_one(SourceVersion, claimed.subject).name, 2, assets=2)
-    return Result({}, lambda session: listings.seal_source(session, claimed.subject, found))
+    return Result({}, lambda session: recordings.seal_source(session, claimed.subject, found))
 
 
 def result_of(claimed: Claim) -> Result:
@@ -450,10 +438,10 @@ def outcomes(job_id: int) -> list[Outcome | None]:
         )
 
 
-def status(build_id: int) -> build_status.BuildStatus:
+def status(build_id: int) -> build_queries.BuildStatus:
     """Return where a build stands."""
     with transaction() as ledger:
-        return build_status.status_of(ledger, build_id)
+        return build_queries.status_of(ledger, build_id)
 
 
 def expire(job_id: int) -> None:

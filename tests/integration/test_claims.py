@@ -7,11 +7,11 @@ from sqlalchemy import func, select
 
 from services.common.database import transaction
 from services.common.errors import AssetError, DamagedDownloadError, NetworkError, RecordingError
-from services.common.ledger import claims, endings
-from services.common.ledger.claims import SupersededError
-from services.common.ledger.endings import Result
+from services.common.ledger import jobs
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.jobs import Result
 from services.common.models import Attempt
-from services.common.models.work import JobKind, JobState, Outcome
+from services.common.models.jobs import JobKind, JobState, Outcome
 from tests.integration import ledgers
 
 
@@ -31,33 +31,33 @@ def attempts(job_id: int) -> list[Outcome | None]:
 def test_only_one_of_two_claims_wins(plan_job: int) -> None:
     assert ledgers.claim(plan_job).attempt == 1
     with transaction() as ledger:
-        assert claims.claim(ledger, plan_job) is None
+        assert jobs.claim(ledger, plan_job) is None
 
 
 def test_two_open_transactions_cannot_both_claim(plan_job: int) -> None:
     with transaction() as first:
-        assert claims.claim(first, plan_job) is not None
+        assert jobs.claim(first, plan_job) is not None
         first.commit()
         with transaction() as second:
-            assert claims.claim(second, plan_job) is None
+            assert jobs.claim(second, plan_job) is None
 
 
 def test_a_job_waits_for_its_time(plan_job: int) -> None:
     ledgers.set_job(plan_job, not_before=func.clock_timestamp() + timedelta(hours=1))
     with transaction() as ledger:
-        assert claims.claim(ledger, plan_job) is None
+        assert jobs.claim(ledger, plan_job) is None
 
 
 def test_a_worker_of_another_format_does_not_claim(plan_job: int) -> None:
     ledgers.set_job(plan_job, format_id="another")
     with transaction() as ledger:
-        assert claims.claim(ledger, plan_job) is None
+        assert jobs.claim(ledger, plan_job) is None
 
 
 def test_a_job_that_nobody_wants_is_not_claimed(plan_job: int) -> None:
     ledgers.ask("b")
     with transaction() as ledger:
-        assert claims.claim(ledger, plan_job) is None
+        assert jobs.claim(ledger, plan_job) is None
 
 
 def test_finish_records_its_facts_in_the_same_transaction(plan_job: int) -> None:
@@ -84,21 +84,21 @@ def test_finish_may_be_repeated_after_a_lost_answer(plan_job: int) -> None:
 def test_a_superseded_attempt_changes_nothing(plan_job: int, ending: str) -> None:
     first = ledgers.claim(plan_job)
     with transaction() as ledger:
-        endings.release(ledger, first)
+        jobs.release(ledger, first)
     second = ledgers.claim(plan_job)
     with transaction() as ledger:
         match ending:
             case "heartbeat":
-                assert not claims.heartbeat(ledger, first)
+                assert not jobs.heartbeat(ledger, first)
             case "finish":
                 with pytest.raises(SupersededError):
-                    endings.finish(ledger, first, Result({}, lambda _: None))
+                    jobs.finish(ledger, first, Result({}, lambda _: None))
             case "fail":
                 with pytest.raises(SupersededError):
-                    endings.fail(ledger, first, RecordingError("late"))
+                    jobs.fail(ledger, first, RecordingError("late"))
             case "release":
                 with pytest.raises(SupersededError):
-                    endings.release(ledger, first)
+                    jobs.release(ledger, first)
     held = ledgers.job(plan_job)
     assert (held.state, held.attempt, held.lease_owner) == (JobState.RUNNING, 2, second.owner)
 

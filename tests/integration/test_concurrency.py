@@ -10,22 +10,12 @@ from sqlalchemy.orm import Session as Transaction
 
 from services.common.database import transaction
 from services.common.errors import AssetError, NoRangesError
-from services.common.ledger import (
-    claims,
-    endings,
-    operations,
-    planning,
-    releases,
-    reopening,
-    restarting,
-    rooms,
-    sweep,
-    waiving,
-)
-from services.common.ledger.claims import SupersededError
-from services.common.ledger.endings import Result
+from services.common.ledger import admin, builds, dispatch, jobs, releases, repair
+from services.common.ledger import sessions as session_queries
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.jobs import Result
 from services.common.models.builds import ReleaseState
-from services.common.models.work import JobKind, JobState
+from services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 _WAITING = text("""
@@ -45,11 +35,11 @@ def beside(work: Callable[[], object]) -> Iterator[Future[object]]:
         yield future
 
 
-def claim_all(kind: JobKind) -> list[claims.Claim]:
+def claim_all(kind: JobKind) -> list[jobs.Claim]:
     return [ledgers.claim(job.id) for job in ledgers.ready(kind)]
 
 
-def fetching(sessions: int = 1, *, assets: int = 1) -> list[claims.Claim]:
+def fetching(sessions: int = 1, *, assets: int = 1) -> list[jobs.Claim]:
     """Bring a source to where its assets are being fetched."""
     ledgers.ask("a", allow_missing=True)
     ledgers.plan(ledgers.listing("a", sessions, assets=assets))
@@ -60,7 +50,7 @@ def fetching(sessions: int = 1, *, assets: int = 1) -> list[claims.Claim]:
 def test_two_assets_of_a_session_may_die_at_once() -> None:
     first, second = fetching(assets=2)
     with transaction() as ledger:
-        endings.fail(ledger, first, AssetError("Gone."))
+        jobs.fail(ledger, first, AssetError("Gone."))
         with beside(lambda: ledgers.fail(second, AssetError("Gone."))) as other:
             ledger.commit()
             with pytest.raises(SupersededError):
@@ -74,8 +64,8 @@ def test_an_asset_may_die_while_the_sweeper_expires_its_sibling() -> None:
     ledgers.set_job(second.job, crashes=2)
     ledgers.expire(second.job)
     with transaction() as ledger:
-        endings.fail(ledger, first, AssetError("Gone."))
-        with beside(lambda: _in_transaction(sweep.expire_leases)) as other:
+        jobs.fail(ledger, first, AssetError("Gone."))
+        with beside(lambda: _in_transaction(dispatch.expire_leases)) as other:
             ledger.commit()
             other.result()
     assert ledgers.reserved() == 0
@@ -91,8 +81,8 @@ def test_a_finish_whose_first_commit_is_still_under_way_counts_once() -> None:
     (claimed,) = fetching()
     result = ledgers.fetched(claimed)
     with transaction() as ledger:
-        endings.finish(ledger, claimed, result)
-        with beside(lambda: _in_transaction(lambda again: endings.finish(again, claimed, result))) as other:
+        jobs.finish(ledger, claimed, result)
+        with beside(lambda: _in_transaction(lambda again: jobs.finish(again, claimed, result))) as other:
             ledger.commit()
             assert other.result() is JobState.DONE
     assert ledgers.job(claimed.job).attempt == 1
@@ -102,9 +92,9 @@ def test_a_waived_session_is_not_let_into_the_spool_at_the_same_moment() -> None
     ledgers.ask("a")
     ledgers.plan(ledgers.listing("a", 1))
     with transaction() as ledger:
-        waiving.waive(ledger, "a-0", "noise")
+        admin.waive(ledger, "a-0", "noise")
         with beside(
-            lambda: _in_transaction(lambda other: rooms.admit_sessions(other, capacity=1000))
+            lambda: _in_transaction(lambda other: session_queries.admit_sessions(other, capacity=1000))
         ) as other:
             ledger.commit()
             assert other.result() == 0
@@ -119,7 +109,7 @@ def test_the_gate_does_not_open_on_a_session_that_is_being_reopened() -> None:
     ledgers.sweep_once()
     ledgers.bin_all()
     with transaction() as ledger:
-        reopening.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
+        repair.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
         with beside(lambda: _in_transaction(releases.fire_gates)) as other:
             ledger.commit()
             other.result()
@@ -143,12 +133,12 @@ def test_a_release_is_either_published_or_withdrawn(how: str) -> None:
             return
         with transaction() as ledger:
             if how == "cancel":
-                operations.cancel_builds(ledger)
+                admin.cancel_builds(ledger)
             else:
-                reopening.reopen_session(ledger, session_id, "Its chunk is gone.")
+                repair.reopen_session(ledger, session_id, "Its chunk is gone.")
 
     with transaction() as ledger:
-        endings.finish(ledger, claimed, ledgers.assembled(claimed))
+        jobs.finish(ledger, claimed, ledgers.assembled(claimed))
         with beside(withdraw) as other:
             ledger.commit()
             other.result()
@@ -173,14 +163,14 @@ def test_a_bin_is_not_let_go_while_its_session_is_started_again() -> None:
     ledgers.sweep_once()
     ledgers.fetch_all()
     with transaction() as ledger:
-        restarting.restart_session(ledger, ledgers.sessions()[0].id)
-        with beside(lambda: _in_transaction(sweep.promote_unblocked)) as other:
+        session_queries.restart_session(ledger, ledgers.sessions()[0].id)
+        with beside(lambda: _in_transaction(dispatch.promote_unblocked)) as other:
             ledger.commit()
             other.result()
     assert ledgers.only(JobKind.BIN).state is JobState.BLOCKED
 
 
-def streaming(fetch: str = "stream") -> claims.Claim:
+def streaming(fetch: str = "stream") -> jobs.Claim:
     """Bring a source to where its session is being streamed."""
     ledgers.ask("a", fetch=fetch)
     ledgers.plan(ledgers.listing("a", 1))
@@ -209,10 +199,10 @@ def test_a_session_that_is_being_moved_to_another_way_is_not_claimed_on_the_old_
     ledgers.plan(ledgers.listing("a", 1))
     ledgers.sweep_once()
     job = ledgers.one_ready(JobKind.STREAM).id
-    request = planning.BuildRequest("pile", None, [ledgers.source("a", fetch="copy")], ledgers.PARAMETERS)
+    request = builds.BuildRequest("pile", None, [ledgers.source("a", fetch="copy")], ledgers.PARAMETERS)
     with transaction() as ledger:
-        planning.open_build(ledger, request)
-        with beside(lambda: _in_transaction(lambda other: claims.claim(other, job))) as other:
+        builds.open_build(ledger, request)
+        with beside(lambda: _in_transaction(lambda other: jobs.claim(other, job))) as other:
             ledger.commit()
             assert other.result() is None
     assert ledgers.only(JobKind.BIN).state is JobState.BLOCKED
@@ -221,7 +211,7 @@ def test_a_session_that_is_being_moved_to_another_way_is_not_claimed_on_the_old_
 def test_a_session_is_handed_over_while_the_fetch_of_its_source_is_changed() -> None:
     claimed = streaming("stream-or-copy")
     with transaction() as ledger:
-        endings.fail(ledger, claimed, NoRangesError("The server serves no parts."))
+        jobs.fail(ledger, claimed, NoRangesError("The server serves no parts."))
         with beside(lambda: ledgers.ask("a", fetch="stream")) as other:
             ledger.commit()
             other.result()
@@ -236,13 +226,11 @@ def test_a_source_that_is_sealed_while_its_fetch_is_changed_goes_the_new_way(fir
     claimed = ledgers.claim(ledgers.one_ready(JobKind.PLAN).id)
 
     def seal(ledger: Transaction) -> None:
-        endings.finish(ledger, claimed, ledgers.planned(claimed))
+        jobs.finish(ledger, claimed, ledgers.planned(claimed))
 
     def change(ledger: Transaction) -> None:
-        request = planning.BuildRequest(
-            "pile", None, [ledgers.source("a", fetch="stream")], ledgers.PARAMETERS
-        )
-        planning.open_build(ledger, request)
+        request = builds.BuildRequest("pile", None, [ledgers.source("a", fetch="stream")], ledgers.PARAMETERS)
+        builds.open_build(ledger, request)
 
     begun, late = (seal, change) if first == "seal" else (change, seal)
     with transaction() as ledger:

@@ -9,10 +9,10 @@ import pytest
 from flower.utils.broker import Broker
 from kombu.exceptions import OperationalError
 
-from services.cli.local.address import Address
-from services.common.celery import create_app
-from services.common.queues import Queue
+from services.cli.local.engine import Address
 from services.common.settings import settings
+from services.common.worker.app import create_app
+from services.common.worker.kinds import Queue
 from tests.integration.celery_workers import broker
 from tests.tls.certificates import MISSING, Issued, issue
 from tests.tls.front import tls_front

@@ -6,10 +6,10 @@ from sqlalchemy import select
 from services.common.archives.base import Asset as ListedAsset
 from services.common.database import transaction
 from services.common.errors import CallError, RecordingError
-from services.common.ledger import build_status, contents, figures, listings, operations, planning, waiving
-from services.common.ledger.figures import AssetBytes
+from services.common.ledger import admin, build_queries, builds, recordings, release_queries
+from services.common.ledger.build_queries import AssetBytes
 from services.common.models import SourceVersion
-from services.common.models.work import JobKind, JobState
+from services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 
@@ -29,12 +29,12 @@ def build_with_a_dead_session() -> int:
 def test_what_a_build_goes_without_is_told_with_its_error_or_reason() -> None:
     build = build_with_a_dead_session()
     with transaction() as ledger:
-        (failed,) = figures.left_out_of(ledger, build)
+        (failed,) = build_queries.left_out_of(ledger, build)
     assert (failed.session, failed.file) == ("a/sub-1/a-1", "sub-1/a-1.nwb")
     assert (failed.error, failed.waived_because) == ("a-1.nwb: no units table", None)
     with transaction() as ledger:
-        waiving.waive(ledger, "a/sub-1/a-1", "noise")
-        (waived,) = figures.left_out_of(ledger, build)
+        admin.waive(ledger, "a/sub-1/a-1", "noise")
+        (waived,) = build_queries.left_out_of(ledger, build)
     assert waived.waived_because == "noise"
 
 
@@ -45,29 +45,29 @@ def test_a_session_whose_copy_failed_is_told_with_that_error() -> None:
     (fetch,) = ledgers.jobs(JobKind.FETCH, JobState.READY)
     ledgers.fail(ledgers.claim(fetch.id), RecordingError("gone"))
     with transaction() as ledger:
-        assert [left.error for left in figures.left_out_of(ledger, build)] == ["gone"]
+        assert [left.error for left in build_queries.left_out_of(ledger, build)] == ["gone"]
 
 
 def test_bytes_are_settled_when_their_session_needs_no_more_work() -> None:
     build = ledgers.ask("a").build
     with transaction() as ledger:
-        assert figures.asset_bytes_of(ledger, build) == AssetBytes(0, 0)
+        assert build_queries.asset_bytes_of(ledger, build) == AssetBytes(0, 0)
     ledgers.plan(ledgers.listing("a", 3, assets=2, size=10))
     ledgers.sweep_once()
     ledgers.fetch_all()
     ledgers.sweep_once()
     ledgers.bin_one(ledgers.jobs(JobKind.BIN, JobState.READY)[0].id)
     with transaction() as ledger:
-        assert figures.asset_bytes_of(ledger, build) == AssetBytes(60, 20)
+        assert build_queries.asset_bytes_of(ledger, build) == AssetBytes(60, 20)
 
 
 def test_a_build_that_sources_were_added_to_has_a_successor() -> None:
     first = ledgers.ask("a").build
     with transaction() as ledger:
-        assert build_status.successor_of(ledger, first) is None
+        assert build_queries.successor_of(ledger, first) is None
     second = ledgers.ask("b", adds_to_open_build=True).build
     with transaction() as ledger:
-        assert build_status.successor_of(ledger, first) == second
+        assert build_queries.successor_of(ledger, first) == second
 
 
 @pytest.mark.parametrize("other", ["another source", "another limit"])
@@ -75,13 +75,13 @@ def test_another_build_of_the_pile_is_no_successor(other: str) -> None:
     first = ledgers.ask("a").build
     ledgers.ask("b") if other == "another source" else ledgers.ask("a", "b", session_limit=1)
     with transaction() as ledger:
-        assert build_status.successor_of(ledger, first) is None
+        assert build_queries.successor_of(ledger, first) is None
 
 
 def test_texts_and_expected_figures_are_those_of_the_newest_call() -> None:
     ledgers.ask("a")
     old = ledgers.source("a")
-    new = planning.SourceRequest(
+    new = builds.SourceRequest(
         old.digest, old.name, old.archive, old.api, {"citation": "new"}, old.format_id, {"tokens": 7}
     )
     ledgers.ask(sources=[new])
@@ -93,10 +93,10 @@ def test_texts_and_expected_figures_are_those_of_the_newest_call() -> None:
 def test_spare_chunks_are_forgotten_and_made_again_when_they_are_wanted() -> None:
     build_with_a_dead_session()
     with transaction() as ledger:
-        assert operations.prune_chunks(ledger) == []
+        assert admin.prune_chunks(ledger) == []
     with transaction() as ledger:
-        operations.cancel_builds(ledger)
-        assert len(operations.prune_chunks(ledger)) == 1
+        admin.cancel_builds(ledger)
+        assert len(admin.prune_chunks(ledger)) == 1
     assert {job.state for job in ledgers.jobs(JobKind.BIN)} == {JobState.BLOCKED, JobState.DEAD}
     ledgers.ask("a")
     ledgers.complete()
@@ -105,16 +105,16 @@ def test_spare_chunks_are_forgotten_and_made_again_when_they_are_wanted() -> Non
 
 def test_a_listed_session_is_waived_by_its_source_and_key() -> None:
     build = ledgers.ask("a", "b").build
-    same_key = [listings.SessionPlan("day.nwb", None, "day", [ListedAsset("day", "day.nwb", 1)])]
+    same_key = [recordings.SessionPlan("day.nwb", None, "day", [ListedAsset("day", "day.nwb", 1)])]
     for plan in ledgers.jobs(JobKind.PLAN):
         ledgers.plan(same_key, plan.id)
     with transaction() as ledger:
-        waiving.waive_listed(ledger, build, "b", "day.nwb", "noise")
-        waiving.waive_listed(ledger, build, "b", "night.nwb", "was never listed")
-        assert [(left.source, left.waived_because) for left in figures.left_out_of(ledger, build)] == [
+        admin.waive_listed(ledger, build, "b", "day.nwb", "noise")
+        admin.waive_listed(ledger, build, "b", "night.nwb", "was never listed")
+        assert [(left.source, left.waived_because) for left in build_queries.left_out_of(ledger, build)] == [
             ("b", "noise")
         ]
-        assert [(left.source, left.waived) for left in contents.missing_from(ledger, build)][-1] == (
+        assert [(left.source, left.waived) for left in release_queries.missing_from(ledger, build)][-1] == (
             "b",
             "noise",
         )
@@ -123,4 +123,4 @@ def test_a_listed_session_is_waived_by_its_source_and_key() -> None:
 def test_a_done_session_is_not_waived() -> None:
     build = build_with_a_dead_session()
     with transaction() as ledger, pytest.raises(CallError, match="is done"):
-        waiving.waive_listed(ledger, build, "a", "sub-0/a-0.nwb", "noise")
+        admin.waive_listed(ledger, build, "a", "sub-0/a-0.nwb", "noise")

@@ -73,7 +73,7 @@ def test_migrations_find_their_ledger_and_name_the_variables_in_their_log() -> N
 
 def test_a_health_check_that_is_made_every_half_minute_names_nothing(tmp_path: Path) -> None:
     pulse = str(tmp_path / "pulse")
-    ended = run(*module("services.common.health", "sweeper"), **EVERYTHING, SPIKEMILL_PULSE=pulse)
+    ended = run(*module("services.common.worker.health", "sweeper"), **EVERYTHING, SPIKEMILL_PULSE=pulse)
     assert (ended.returncode, ended.stderr) == (1, "")
     assert "There is no pulse" in ended.stdout
 
@@ -83,7 +83,7 @@ def test_a_sweeper_keeps_its_ledger_its_broker_and_its_store(
 ) -> None:
     log = tmp_path / "log"
     own = {"SPIKEMILL_STORE_ACCESS_KEY_ID": s3.key_id, "SPIKEMILL_STORE_SECRET_ACCESS_KEY": s3.secret}
-    with running(module("services.common.sweeper"), log, **own):
+    with running(module("services.sweeper"), log, **own):
         until(lambda: broker(app, "get", "spikemill:epoch"))
         assert "ledger-id" in s3.names(f"{s3_prefix}/")
     [line] = naming(log.read_text())
@@ -117,5 +117,5 @@ def listeners(app: Celery) -> int:
 
 
 def test_a_program_that_imports_our_modules_keeps_its_environment() -> None:
-    program = "import os, services.merger.reading as _; print(os.environ['PGHOSTADDR'])"
+    program = "import os, services.merger.shards as _; print(os.environ['PGHOSTADDR'])"
     assert run(sys.executable, "-c", program, PGHOSTADDR="::1").stdout == "::1\n"

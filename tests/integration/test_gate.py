@@ -7,12 +7,12 @@ from sqlalchemy import select
 
 from services.common.database import transaction
 from services.common.errors import AssetError, RecordingError
-from services.common.ledger import operations, releases, reopening, waiving
-from services.common.ledger.claims import SupersededError
-from services.common.ledger.planning import OpenedBuild
+from services.common.ledger import admin, releases, repair
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.builds import OpenedBuild
 from services.common.models import Job, JobDependency, ShardRow
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import JobKind, JobState
+from services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 
@@ -79,7 +79,7 @@ def test_a_dead_fetch_is_passed_by_only_when_nothing_works_on_its_session() -> N
 def test_a_waived_session_is_passed_by() -> None:
     one_dead_of_two()
     with transaction() as ledger:
-        waiving.waive(ledger, "a-0", "noise")
+        admin.waive(ledger, "a-0", "noise")
     ledgers.sweep_once()
     ledgers.freeze()
     (shard,) = ledgers.shards()
@@ -133,7 +133,7 @@ def test_waiving_after_the_freeze_makes_another_release() -> None:
     opened = one_dead_of_two(allow_missing=True)
     ledgers.freeze()
     with transaction() as ledger:
-        waiving.waive(ledger, "a-0", "noise")
+        admin.waive(ledger, "a-0", "noise")
     assert ledgers.release(opened.release).state is ReleaseState.OUTDATED
     again = ledgers.newest_release(opened.build)
     assert (again.state, again.parameters, again.allow_missing) == (
@@ -160,7 +160,7 @@ def test_reopening_at_any_stage_makes_another_release(stage: str) -> None:
         claimed = ledgers.claim(ledgers.only(JobKind.ASSEMBLE).id)
         result = ledgers.assembled(claimed)
     with transaction() as ledger:
-        reopening.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
+        repair.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
     if claimed is not None:
         with pytest.raises(SupersededError):
             ledgers.finish(claimed, result)
@@ -201,7 +201,7 @@ def test_a_release_that_nobody_wants_any_more_is_never_published(how: str) -> No
             ledgers.ask("a", parameters={"seed": 1})
         case "cancel":
             with transaction() as ledger:
-                operations.cancel_builds(ledger)
+                admin.cancel_builds(ledger)
     with transaction() as ledger:
         assert not releases.is_in_progress(ledger, opened.release)
     if how != "another build":
@@ -215,7 +215,7 @@ def test_a_retried_session_enters_the_next_release_although_one_is_published_wit
     ledgers.publish()
     assert ledgers.ask("a", allow_missing=True).is_published
     with transaction() as ledger:
-        assert operations.retry_dead(ledger) == 1
+        assert admin.retry_dead(ledger) == 1
     again = ledgers.ask("a", allow_missing=True)
     assert not again.is_published
     assert again.release != release

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from services.common.database import transaction
-from services.common.housekeeping import clean_up
-from services.common.ledger import claims, endings, files, waiving
+from services.common.ledger import admin, jobs, repair
 from services.common.models import Session
-from services.common.models.work import JobKind
+from services.common.models.jobs import JobKind
 from services.common.settings import settings
-from services.common.spool import drop_copies, open_spool, sweep_arrivals
-from services.common.storage import FolderStore, Store, open_store
-from services.common.storage.claiming import claim_store
+from services.common.store import FolderStore, Store, open_store
+from services.common.store.ownership import claim_store
+from services.common.store.spool import drop_copies, open_spool, sweep_arrivals
+from services.sweeper.garbage_collection import clean_up
 from tests.integration import ledgers
 
 
@@ -56,7 +56,7 @@ def written(path: Path) -> Path:
     return path
 
 
-def binning() -> claims.Claim:
+def binning() -> jobs.Claim:
     """Bring a session to where it is being binned."""
     ledgers.ask("a")
     ledgers.plan(ledgers.listing("a", 1))
@@ -125,7 +125,7 @@ def test_a_release_stays_until_it_is_outdated_and_nobody_writes_it(store: Store)
     clean_up()
     assert store.folders("piles") == [folder]
     with transaction() as ledger:
-        assert not claims.heartbeat(ledger, late)
+        assert not jobs.heartbeat(ledger, late)
     clean_up()
     assert store.folders("piles") == []
 
@@ -141,7 +141,7 @@ def test_a_release_stays_while_its_assembly_still_runs(store: Store) -> None:
     clean_up()
     assert store.folders("piles") == [folder]
     with transaction() as ledger:
-        endings.release(ledger, late)
+        jobs.release(ledger, late)
     clean_up()
     assert store.folders("piles") == []
 
@@ -193,7 +193,7 @@ def test_copies_of_a_waived_session_go(store: Store) -> None:
     (session,) = ledgers.sessions()
     copied(session.identity)
     with transaction() as other:
-        waiving.waive(other, "a-0", "noise")
+        admin.waive(other, "a-0", "noise")
     clean_up()
     assert open_spool().sessions() == []
     assert store.files("spool") == {}
@@ -238,4 +238,4 @@ def test_a_copy_that_was_broken_off_goes_where_it_lies(store: Store) -> None:
 def test_a_store_carries_the_name_of_its_ledger(store: Store) -> None:
     claim_store()
     with transaction() as ledger:
-        store.claim_for(files.ledger_id(ledger))
+        store.claim_for(repair.ledger_id(ledger))

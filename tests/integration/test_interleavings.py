@@ -11,11 +11,12 @@ from sqlalchemy import func, select, text
 
 from services.common.database import transaction
 from services.common.errors import AssetError, CallError, NetworkError, NoRangesError
-from services.common.ledger import contents, endings, operations, reopening, waiving
-from services.common.ledger.claims import Claim, SupersededError
+from services.common.ledger import admin, jobs, release_queries, repair
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.jobs import Claim
 from services.common.models import Asset, Attempt, Build, Job, JobDependency, Release, Session
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import COUNTING, JobKind, JobState, Outcome
+from services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
 from tests.integration import ledgers
 
 pytestmark = pytest.mark.chaos
@@ -95,14 +96,14 @@ class Crowd:
     def retry(self) -> None:
         """Send what is dead back to the queue."""
         with transaction() as ledger:
-            operations.retry_dead(ledger)
+            admin.retry_dead(ledger)
 
     def waive(self) -> None:
         """Pass a session by."""
         names = [session.key for session in ledgers.sessions()]
         try:
             with transaction() as ledger:
-                waiving.waive(ledger, self._chance.choice(names or ["none"]), "noise")
+                admin.waive(ledger, self._chance.choice(names or ["none"]), "noise")
         except CallError:
             pass
 
@@ -111,14 +112,14 @@ class Crowd:
         done = [job.session_id for job in ledgers.counting(JobState.DONE) if job.session_id]
         if done and ledgers.build(self.build).state is BuildState.OPEN:
             with transaction() as ledger:
-                reopening.reopen_session(ledger, self._chance.choice(done), "Its chunk is gone.")
+                repair.reopen_session(ledger, self._chance.choice(done), "Its chunk is gone.")
 
     def lose_shard(self) -> None:
         """Let a push find that a shard is damaged."""
         if pushes := ledgers.ready(JobKind.PUBLISH):
             shards = [job.shard_id for job in ledgers.jobs(JobKind.SHARD, JobState.DONE) if job.shard_id]
             with transaction() as ledger:
-                reopening.reopen_while_pushed(
+                repair.reopen_while_pushed(
                     ledger, pushes[0].release_id or 0, self._chance.sample(shards, k=1), "It is cut short."
                 )
 
@@ -144,7 +145,7 @@ class Crowd:
 def step_back(claimed: Claim, superseded: SupersededError) -> None:
     try:
         with transaction() as ledger:
-            endings.step_back(ledger, claimed, superseded)
+            jobs.step_back(ledger, claimed, superseded)
     except SupersededError:
         pass
 
@@ -221,7 +222,7 @@ def check_list(newest: Release) -> None:
     if newest.state is ReleaseState.FROZEN:
         assert lost == set()
     with transaction() as ledger:
-        listed = {session.id for session in contents.sessions_of(ledger, newest.id)}
+        listed = {session.id for session in release_queries.sessions_of(ledger, newest.id)}
     assert lost <= listed
     assert all(session.chunk is None for session in ledgers.sessions() if session.id in lost)
     assert not ledgers.counting(JobState.RUNNING)
@@ -247,7 +248,7 @@ def bring_to_an_end(build: int, capacity: int, *, but_for: JobKind | None = None
         status = ledgers.status(build)
         if status.state == BuildState.OPEN and status.runnable == 0:
             with transaction() as ledger:
-                assert operations.retry_dead(ledger) > 0
+                assert admin.retry_dead(ledger) > 0
     raise AssertionError("the build did not end")
 
 

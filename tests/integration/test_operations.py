@@ -15,37 +15,38 @@ from services.common.errors import (
     RecordingError,
     StoreError,
 )
-from services.common.ledger import claims, contents, operations, reopening, waiving
-from services.common.ledger.claims import Claim, SupersededError
-from services.common.ledger.planning import OpenedBuild
+from services.common.ledger import admin, jobs, release_queries, repair
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.builds import OpenedBuild
+from services.common.ledger.jobs import Claim
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import JobKind, JobState, Outcome
+from services.common.models.jobs import JobKind, JobState, Outcome
 from tests.integration import ledgers
 
 
 def retry(*sources: str) -> int:
     with transaction() as ledger:
-        return operations.retry_dead(ledger, sources)
+        return admin.retry_dead(ledger, sources)
 
 
 def waive(name: str, reason: str = "noise") -> None:
     with transaction() as ledger:
-        waiving.waive(ledger, name, reason)
+        admin.waive(ledger, name, reason)
 
 
 def reopen(session_id: int) -> None:
     with transaction() as ledger:
-        reopening.reopen_session(ledger, session_id, "Its chunk is gone.")
+        repair.reopen_session(ledger, session_id, "Its chunk is gone.")
 
 
 def cancel() -> int:
     with transaction() as ledger:
-        return operations.cancel_builds(ledger)
+        return admin.cancel_builds(ledger)
 
 
 def prune() -> list[str]:
     with transaction() as ledger:
-        return operations.prune_chunks(ledger)
+        return admin.prune_chunks(ledger)
 
 
 def planned(sessions: int = 1, *, assets: int = 1) -> OpenedBuild:
@@ -176,7 +177,7 @@ def test_waiving_withdraws_what_is_running() -> None:
         with pytest.raises(SupersededError):
             ledgers.finish(claimed, ledgers.fetched(claimed))
         with transaction() as ledger:
-            assert not claims.heartbeat(ledger, claimed)
+            assert not jobs.heartbeat(ledger, claimed)
         assert ledgers.outcomes(claimed.job) == [Outcome.WITHDRAWN]
     states = {job.state for kind in (JobKind.FETCH, JobKind.BIN) for job in ledgers.jobs(kind)}
     assert states == {JobState.WAIVED}
@@ -339,7 +340,7 @@ def test_a_damaged_shard_is_written_again_and_the_assembly_waits_for_it() -> Non
     shard = ledgers.shards()[0].id
     for _ in range(2):  # two who see the same damage
         with transaction() as ledger:
-            reopening.reopen_shard(ledger, shard, "It is cut short.")
+            repair.reopen_shard(ledger, shard, "It is cut short.")
     assert ledgers.outcomes(claimed.job) == [Outcome.WITHDRAWN]
     with pytest.raises(SupersededError):
         ledgers.finish(claimed, ledgers.assembled(claimed))
@@ -355,7 +356,7 @@ def test_a_shard_that_is_damaged_again_and_again_is_given_up() -> None:
     for _ in range(4):
         ledgers.write_shards()
         with transaction() as ledger:
-            reopening.reopen_shard(ledger, ledgers.shards()[0].id, "It is cut short.")
+            repair.reopen_shard(ledger, ledgers.shards()[0].id, "It is cut short.")
     assert ledgers.only(JobKind.SHARD).state is JobState.DEAD
     assert ledgers.only(JobKind.ASSEMBLE).state is JobState.BLOCKED
 
@@ -364,7 +365,7 @@ def test_a_late_assembly_does_not_reopen_what_is_published() -> None:
     opened = ledgers.done_build()
     ledgers.publish()
     with transaction() as ledger:
-        reopening.reopen_shard(ledger, ledgers.shards()[0].id, "It is cut short.")
+        repair.reopen_shard(ledger, ledgers.shards()[0].id, "It is cut short.")
     assert ledgers.only(JobKind.SHARD).state is JobState.DONE
     assert ledgers.release(opened.release).state is ReleaseState.PUBLISHED
 
@@ -374,7 +375,7 @@ def test_lost_files_of_a_published_release_are_made_again() -> None:
     ledgers.publish(shards=2)
     first, second = ledgers.shards()
     with transaction() as ledger:
-        reopening.reopen_release(ledger, opened.release, [second.id])
+        repair.reopen_release(ledger, opened.release, [second.id])
     assert ledgers.release(opened.release).state is ReleaseState.FROZEN
     assert ledgers.open_builds() == [opened.build]
     assert [job.shard_id for job in ledgers.ready(JobKind.SHARD)] == [second.id]
@@ -389,7 +390,7 @@ def test_lost_papers_of_a_published_release_are_written_again() -> None:
     opened = ledgers.done_build()
     ledgers.publish()
     with transaction() as ledger:
-        reopening.reopen_release(ledger, opened.release, [])
+        repair.reopen_release(ledger, opened.release, [])
     ledgers.sweep_once()
     ledgers.assemble()
     assert ledgers.release(opened.release).state is ReleaseState.PUBLISHED
@@ -401,7 +402,7 @@ def test_a_lost_shard_whose_chunks_were_pruned_is_made_from_the_recordings() -> 
     digest = ledgers.release(opened.release).digest
     prune()
     with transaction() as ledger:
-        reopening.reopen_release(ledger, opened.release, [ledgers.shards()[0].id])
+        repair.reopen_release(ledger, opened.release, [ledgers.shards()[0].id])
     assert ledgers.release(opened.release).state is ReleaseState.OUTDATED
     ledgers.complete()
     ledgers.publish()
@@ -414,9 +415,11 @@ def test_a_chunk_is_found_by_its_name() -> None:
     opened = ledgers.done_build(sessions=1)
     (session_row,) = ledgers.sessions()
     with transaction() as ledger:
-        assert contents.session_with_chunk(ledger, session_row.chunk or "") == session_row.id
-        assert contents.session_with_chunk(ledger, "chunks/x/none.parquet") is None
-        assert [chunk.name for chunk in contents.chunks_of(ledger, opened.build)] == [session_row.chunk]
+        assert release_queries.session_with_chunk(ledger, session_row.chunk or "") == session_row.id
+        assert release_queries.session_with_chunk(ledger, "chunks/x/none.parquet") is None
+        assert [chunk.name for chunk in release_queries.chunks_of(ledger, opened.build)] == [
+            session_row.chunk
+        ]
 
 
 @pytest.mark.parametrize("error", [NetworkError("Away."), StoreError("Full."), RecordingError("No units.")])

@@ -10,12 +10,13 @@ from sqlalchemy.exc import IntegrityError
 
 from services.common.database import transaction
 from services.common.errors import RecordingError
-from services.common.ledger import claims, listings, planning
-from services.common.ledger.claims import SupersededError
-from services.common.ledger.endings import Result
+from services.common.ledger import builds as build_planning
+from services.common.ledger import jobs, recordings
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.jobs import Result
 from services.common.models import BuildSource, Session
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import JobKind, JobState
+from services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 
@@ -26,9 +27,9 @@ def source_names(build_id: int) -> list[str]:
         return sorted(names[part] for part in ledger.scalars(parts))
 
 
-def seal(source_version: int, listing: list[listings.SessionPlan]) -> None:
+def seal(source_version: int, listing: list[recordings.SessionPlan]) -> None:
     with transaction() as ledger:
-        listings.seal_source(ledger, source_version, listing)
+        recordings.seal_source(ledger, source_version, listing)
 
 
 def test_a_sealed_source_has_all_its_sessions_assets_and_jobs() -> None:
@@ -60,7 +61,7 @@ def test_a_failure_in_the_middle_of_sealing_leaves_nothing() -> None:
     claimed = ledgers.claim(ledgers.only(JobKind.PLAN).id)
 
     def seal_and_break_down(session: Any) -> None:
-        listings.seal_source(session, claimed.subject, ledgers.listing("a", 3))
+        recordings.seal_source(session, claimed.subject, ledgers.listing("a", 3))
         raise RuntimeError("the disk of the ledger is full")
 
     with pytest.raises(RuntimeError):
@@ -79,7 +80,7 @@ def test_a_sealed_listing_never_changes() -> None:
     assert [session.key for session in ledgers.sessions()] == before
     assert ledgers.sources()[0].n_planned == 2
     with pytest.raises(SupersededError), transaction() as ledger:
-        listings.require_open_source(ledger, ledgers.sources()[0].id)
+        recordings.require_open_source(ledger, ledgers.sources()[0].id)
 
 
 def test_a_planner_stopped_between_two_pages_never_opens_the_gate() -> None:
@@ -118,8 +119,8 @@ def test_another_seed_makes_another_release_of_the_same_build_and_reuses_its_ses
     freezes = {job.release_id: job for job in ledgers.jobs(JobKind.FREEZE)}
     assert freezes.keys() == {first.release, second.release}
     with transaction() as ledger:
-        assert claims.claim(ledger, freezes[first.release].id) is None
-        assert claims.claim(ledger, freezes[second.release].id) is not None
+        assert jobs.claim(ledger, freezes[first.release].id) is None
+        assert jobs.claim(ledger, freezes[second.release].id) is not None
 
 
 def test_another_limit_makes_another_build_that_reuses_its_sessions() -> None:
@@ -194,7 +195,7 @@ def test_calls_at_the_same_moment_end_in_one_build_of_all(pile: str | None) -> N
     names = ["a", "b", "c", "d"]
     start = Barrier(len(names))
 
-    def queue(number: int) -> planning.OpenedBuild:
+    def queue(number: int) -> build_planning.OpenedBuild:
         start.wait()
         asked = names[number:] + names[:number] if pile is None else [names[number]]
         return ledgers.ask(*asked, pile=pile or f"pile-{number}", adds_to_open_build=True)
@@ -210,7 +211,7 @@ def test_calls_at_the_same_moment_end_in_one_build_of_all(pile: str | None) -> N
 def test_sessions_that_nothing_tells_apart_are_refused_when_they_are_binned() -> None:
     ledgers.ask("a")
     twins = [
-        listings.SessionPlan(key=f"{folder}/x.nwb", subject_id=None, session_id="x", assets=each.assets)
+        recordings.SessionPlan(key=f"{folder}/x.nwb", subject_id=None, session_id="x", assets=each.assets)
         for folder, each in zip("12", ledgers.listing("a", 2), strict=True)
     ]
     ledgers.plan(twins)

@@ -5,21 +5,21 @@ from typing import Any
 
 from services.common.database import transaction
 from services.common.errors import AssetError, NetworkError, RecordingError
-from services.common.ledger import build_status, figures, waiving
+from services.common.ledger import admin, build_queries
 from services.common.models.builds import ReleaseState
-from services.common.models.work import JobKind
+from services.common.models.jobs import JobKind
 from tests.integration import ledgers
 
 
-def progress(build: int) -> figures.SourceProgress:
+def progress(build: int) -> build_queries.SourceProgress:
     with transaction() as ledger:
-        (found,) = figures.progress_of(ledger, build)
+        (found,) = build_queries.progress_of(ledger, build)
     return found
 
 
-def failures(build: int) -> list[figures.Failure]:
+def failures(build: int) -> list[build_queries.Failure]:
     with transaction() as ledger:
-        return list(figures.failures_of(ledger, build))
+        return list(build_queries.failures_of(ledger, build))
 
 
 def opened(sessions: int = 1, **changes: Any) -> int:
@@ -39,7 +39,7 @@ def test_progress_counts_each_session_once_in_its_state() -> None:
     ledgers.fail(ledgers.claim(second.id), RecordingError("No units."))
     ledgers.claim(third.id)
     with transaction() as ledger:
-        waiving.waive(ledger, "a-5", "noise")
+        admin.waive(ledger, "a-5", "noise")
     found = progress(build)
     assert (found.sessions, found.done, found.failed, found.waived, found.binning) == (6, 1, 1, 1, 3)
     assert found.sealed
@@ -64,7 +64,7 @@ def test_the_token_ledger_stands_beside_what_was_expected() -> None:
     ledgers.plan(ledgers.listing("a", 2))
     ledgers.complete()
     with transaction() as ledger:
-        first, second = figures.tokens_of(ledger, build)
+        first, second = build_queries.tokens_of(ledger, build)
     assert (first.source, first.sessions, first.subjects, first.rows) == ("a", 2, 2, 2)
     assert (first.tokens, first.spikes, first.bytes) == (40, 10, 60)
     assert (first.expected_sessions, first.expected_subjects, first.expected_tokens) == (3, None, 100)
@@ -80,7 +80,7 @@ def test_tokens_that_were_made_of_rates_are_told_apart() -> None:
         ledgers.plan(ledgers.listing(name, 2))
     ledgers.complete()
     with transaction() as ledger:
-        counts = figures.tokens_of(ledger, build)
+        counts = build_queries.tokens_of(ledger, build)
     assert [(count.source, count.tokens, count.estimated_tokens) for count in counts] == [
         ("a", 40, 40),
         ("b", 40, 0),
@@ -110,10 +110,10 @@ def test_the_open_build_is_the_one_that_people_mean() -> None:
     first = ledgers.done_build().build
     ledgers.publish()
     with transaction() as ledger:
-        assert build_status.newest_build(ledger) == first
+        assert build_queries.newest_build(ledger) == first
     second = ledgers.ask("b").build
     with transaction() as ledger:
-        assert build_status.newest_build(ledger) == second
+        assert build_queries.newest_build(ledger) == second
 
 
 def test_another_release_of_a_published_build_is_what_the_status_shows() -> None:

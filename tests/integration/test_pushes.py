@@ -8,27 +8,18 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from services.cli.building import ask
+from services.cli.build import ask
 from services.common.database import transaction
 from services.common.errors import CallError, RecordingError
 from services.common.hub_target import HubTarget
-from services.common.ledger import (
-    build_status,
-    claims,
-    figures,
-    job_names,
-    operations,
-    push_wishes,
-    pushes,
-    reopening,
-)
-from services.common.ledger.claims import Claim, SupersededError
-from services.common.ledger.endings import Result
-from services.common.ledger.planning import BuildRequest, OpenedBuild
+from services.common.ledger import admin, build_queries, jobs, pushes, repair
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.builds import BuildRequest, OpenedBuild
+from services.common.ledger.jobs import Claim, Result
 from services.common.models import Release
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import JobKind, JobState, Outcome
-from services.common.storage import FolderStore
+from services.common.models.jobs import JobKind, JobState, Outcome
+from services.common.store import FolderStore
 from tests.integration import ledgers
 
 TARGET = ledgers.target()
@@ -58,7 +49,7 @@ def kill() -> None:
 
 def wish_of(release: int) -> HubTarget | None:
     found = ledgers.release(release)
-    return push_wishes.target_of(found) if push_wishes.is_push_wanted(found) else None
+    return pushes.target_of(found) if pushes.is_push_wanted(found) else None
 
 
 def commit_of(release: int) -> str | None:
@@ -137,7 +128,7 @@ def test_a_target_that_holds_another_release_by_now_is_pushed_to_again() -> None
 
 def newest_build() -> int | None:
     with transaction() as ledger:
-        return build_status.newest_build(ledger)
+        return build_queries.newest_build(ledger)
 
 
 def test_an_earlier_build_that_is_pushed_again_is_the_one_that_people_mean() -> None:
@@ -175,7 +166,7 @@ def test_a_call_that_wants_no_push_withdraws_the_one_that_is_wanted(state: str) 
 def assert_superseded(claimed: Claim) -> None:
     """A worker that still pushes is told so, and records nothing."""
     with transaction() as ledger:
-        assert not claims.heartbeat(ledger, claimed)
+        assert not jobs.heartbeat(ledger, claimed)
     with pytest.raises(SupersededError):
         ledgers.finish(claimed, Result({}, lambda _: pytest.fail("it was recorded")))
     assert ledgers.outcomes(claimed.job)[claimed.attempt - 1] is Outcome.WITHDRAWN
@@ -196,7 +187,7 @@ def test_the_same_call_leaves_a_push_alone_that_is_under_way() -> None:
     claimed = pushing(opened)
     ledgers.ask("a", push=TARGET)
     with transaction() as ledger:
-        assert claims.heartbeat(ledger, claimed)
+        assert jobs.heartbeat(ledger, claimed)
     ledgers.finish(claimed, ledgers.pushed(claimed))
     assert ledgers.build(opened.build).state is BuildState.RELEASED
 
@@ -215,7 +206,7 @@ def test_a_release_that_another_one_replaces_is_not_pushed_any_more() -> None:
 
 def cancel() -> None:
     with transaction() as ledger:
-        assert operations.cancel_builds(ledger) == 1
+        assert admin.cancel_builds(ledger) == 1
 
 
 def supersede() -> None:
@@ -250,9 +241,9 @@ def test_a_push_that_failed_for_good_ends_the_build_until_it_is_retried() -> Non
     ledgers.ask("a", push=TARGET)
     assert ledgers.status(opened.build).runnable == 0
     with transaction() as ledger:
-        (failure,) = figures.failures_of(ledger, opened.build)
+        (failure,) = build_queries.failures_of(ledger, opened.build)
         assert (failure.kind, failure.source, failure.file) == ("publish", "pile", "lab/pile")
-        assert operations.retry_dead(ledger) == 1
+        assert admin.retry_dead(ledger) == 1
     ledgers.push()
     assert ledgers.build(opened.build).state is BuildState.RELEASED
 
@@ -278,7 +269,7 @@ def test_how_far_a_push_is_stands_in_the_ledger_until_it_is_done() -> None:
 
 def lose(opened: OpenedBuild, *shards: int) -> None:
     with transaction() as ledger:
-        reopening.reopen_while_pushed(ledger, opened.release, shards, "It is cut short.")
+        repair.reopen_while_pushed(ledger, opened.release, shards, "It is cut short.")
 
 
 @pytest.mark.parametrize("lost", ["shard", "paper"])
@@ -322,7 +313,7 @@ def test_what_nobody_waits_for_is_not_made_again_for_a_late_push() -> None:
 
 def lose_chunk() -> None:
     with transaction() as ledger:
-        reopening.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
+        repair.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
 
 
 def test_a_push_goes_on_when_a_chunk_is_lost_that_its_release_needs_no_more() -> None:
@@ -378,10 +369,10 @@ def test_a_release_that_is_made_from_the_recordings_again_is_pushed_instead_of_t
     opened = published()
     cancel()
     with transaction() as ledger:
-        operations.prune_chunks(ledger)
+        admin.prune_chunks(ledger)
     ledgers.ask("a", push=TARGET)
     with transaction() as ledger:
-        reopening.reopen_release(ledger, opened.release, [ledgers.shards()[0].id])
+        repair.reopen_release(ledger, opened.release, [ledgers.shards()[0].id])
     again = ledgers.newest_release(opened.build)
     assert (again.id != opened.release, wish_of(again.id)) == (True, TARGET)
     ledgers.complete()
@@ -398,7 +389,7 @@ def test_a_pile_that_was_lost_is_pushed_again_where_the_call_says_so(
     opened = published()
     ledgers.push("c0ffee")
     with transaction() as ledger:
-        operations.prune_chunks(ledger)
+        admin.prune_chunks(ledger)
     request = BuildRequest("pile", None, [ledgers.source("a")], ledgers.PARAMETERS, push=push)
     again = ask(FolderStore(tmp_path), request)
     assert (again.release != opened.release, wish_of(again.release)) == (True, push)
@@ -448,7 +439,7 @@ def test_a_push_by_hand_is_the_one_that_was_waited_for(state: str) -> None:
             ledgers.finish(claimed, ledgers.pushed(claimed))
     assert commit_of(opened.release) == "by hand"
     with transaction() as ledger:
-        assert operations.retry_dead(ledger) == 0
+        assert admin.retry_dead(ledger) == 0
 
 
 def test_a_push_by_hand_to_another_place_leaves_the_one_that_is_waited_for() -> None:
@@ -484,7 +475,7 @@ def test_a_push_is_named_by_its_pile_and_where_it_goes() -> None:
     published()
     push = ledgers.one_ready(JobKind.PUBLISH).id
     with transaction() as ledger:
-        names = job_names.names_of(ledger, [push])[push]
+        names = build_queries.names_of(ledger, [push])[push]
     assert str(names) == "pile → lab/pile"
     assert names.repository == "lab/pile"
 

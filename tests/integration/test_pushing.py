@@ -10,13 +10,14 @@ from sqlalchemy import update
 
 from services.common.database import transaction
 from services.common.errors import DamagedOutputError
-from services.common.heartbeat import Heartbeat
 from services.common.hub_target import HubTarget
-from services.common.ledger.claims import Claim, SupersededError
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.jobs import Claim
 from services.common.models import Release
-from services.common.models.work import JobKind
+from services.common.models.jobs import JobKind
 from services.common.settings import settings
-from services.common.storage import FolderStore
+from services.common.store import FolderStore
+from services.common.worker.runner import Heartbeat
 from services.demo.hub.kinds import Kind
 from services.demo.hub.server import HubServer, serve_hub
 from services.merger.assembly import DamagedFileError

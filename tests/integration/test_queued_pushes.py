@@ -2,10 +2,10 @@
 
 import pytest
 
-from services.cli.commands.queue import queue
+from services.cli.commands.building import queue
 from services.common.database import transaction
 from services.common.hub_target import HubTarget
-from services.common.ledger import push_wishes
+from services.common.ledger import pushes
 from services.common.models import Release
 from services.common.settings import settings
 from tests.integration import ledgers
@@ -24,7 +24,7 @@ def wanted_at() -> HubTarget | None:
     """Return where the release of the one open build is wanted."""
     [build] = ledgers.open_builds()
     with transaction() as ledger:
-        return push_wishes.target_of(ledger.get_one(Release, ledgers.status(build).release))
+        return pushes.target_of(ledger.get_one(Release, ledgers.status(build).release))
 
 
 def test_a_deployment_pushes_where_its_settings_say_unless_the_call_says_otherwise(

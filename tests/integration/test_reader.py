@@ -13,8 +13,7 @@ from psycopg import sql
 
 from services.common.database import engine
 from services.common.errors import CallError
-from services.common.migrate import configuration, migrate
-from services.common.reader_login import give_login
+from services.common.migrate import configuration, give_login, migrate
 from services.common.settings import settings
 from tests.integration import ledgers
 

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from services.common.archives.base import Asset as ListedAsset
 from services.common.database import transaction
 from services.common.errors import AssetError, NetworkError, RecordingError
-from services.common.ledger import operations, rooms, waiving
-from services.common.ledger.listings import SessionPlan
-from services.common.models.work import JobKind, JobState
+from services.common.ledger import admin, sessions
+from services.common.ledger.recordings import SessionPlan
+from services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 
 def admit(capacity: int) -> int:
     with transaction() as ledger:
-        return rooms.admit_sessions(ledger, capacity=capacity)
+        return sessions.admit_sessions(ledger, capacity=capacity)
 
 
 def admitted() -> list[int]:
@@ -112,7 +112,7 @@ def test_a_waived_session_frees_its_room() -> None:
     planned([100], [100])
     admit(100)
     with transaction() as ledger:
-        waiving.waive(ledger, "000", "noise")
+        admin.waive(ledger, "000", "noise")
     assert admit(100) == 1
     assert admitted() == [1]
 
@@ -202,4 +202,4 @@ def test_every_session_ends_whatever_its_size_and_whatever_fails(
     ledgers.sweep_once(capacity)
     assert ledgers.one_ready(JobKind.FREEZE).release_id == opened.release
     with transaction() as ledger:
-        operations.cancel_builds(ledger)
+        admin.cancel_builds(ledger)

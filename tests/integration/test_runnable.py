@@ -6,9 +6,9 @@ import pytest
 
 from services.common.database import transaction
 from services.common.errors import NetworkError, RecordingError
-from services.common.ledger import operations, waiving
+from services.common.ledger import admin
 from services.common.models.builds import BuildState
-from services.common.models.work import JobKind, JobState
+from services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 
@@ -122,7 +122,7 @@ def test_nothing_goes_on_after_a_part_of_the_release_died(kind: JobKind) -> None
         ledgers.write_shards()
     assert runnable(build) == 0
     with transaction() as ledger:
-        operations.retry_dead(ledger)
+        admin.retry_dead(ledger)
     assert runnable(build) > 0
 
 
@@ -140,7 +140,7 @@ def test_nothing_goes_on_in_a_build_that_nobody_wants(stage: str, how: str) -> N
         ledgers.freeze()
     if how == "cancelled":
         with transaction() as ledger:
-            operations.cancel_builds(ledger)
+            admin.cancel_builds(ledger)
     else:
         ledgers.ask("b")
     assert runnable(build) == 0
@@ -151,7 +151,7 @@ def test_a_build_of_which_everything_was_waived_goes_on_to_its_freeze() -> None:
     build = opened(2)
     for name in ("a-0", "a-1"):
         with transaction() as ledger:
-            waiving.waive(ledger, name, "noise")
+            admin.waive(ledger, name, "noise")
     assert runnable(build) == 1
     kill(JobKind.FREEZE)
     assert runnable(build) == 0

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import func, update
 
 from services.common.database import transaction
-from services.common.ledger.slots import defer_slots, take_slot
 from services.common.models import RequestSlot
+from services.common.rate_limit import defer_slots, take_slot
 
 BURST = 10
 

@@ -14,11 +14,11 @@ from psycopg.rows import dict_row
 from sqlalchemy import text
 
 from services.common.database import transaction
-from services.common.ends import end_of
 from services.common.errors import NetworkError, RecordingError
-from services.common.ledger import sweep
+from services.common.ledger import dispatch
 from services.common.ledger.recordings import count_arrivals
-from services.common.models.work import JobKind
+from services.common.models.jobs import JobKind
+from services.common.worker.process import end_of
 from tests.integration import ledgers
 
 _PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
@@ -59,7 +59,7 @@ def half_streamed() -> None:
         elif number == 4:
             ledgers.set_job(job.id, lease_worker="dead")
             with transaction() as ledger:
-                sweep.expire_worker(ledger, "dead", end_of(-signal.SIGKILL))
+                dispatch.expire_worker(ledger, "dead", end_of(-signal.SIGKILL))
     with transaction() as ledger:
         for asset in ledgers.assets()[2:4]:
             count_arrivals(ledger, asset.id, arrived=7, requests=3)

@@ -11,18 +11,18 @@ import pytest
 
 from services.binner.readers import CopiedFile
 from services.binner.session import ReaderSettings, SessionNames, bin_session
-from services.binner.streamed_session import bin_streamed_session
+from services.binner.streaming import bin_streamed_session
 from services.common.archives.base import Asset as ListedAsset
-from services.common.catalogue import source_from_record
+from services.common.catalog import source_from_record
 from services.common.database import transaction
 from services.common.errors import AssetError, NoRangesError, RecordingError
-from services.common.heartbeat import Heartbeat
-from services.common.ledger import listings, operations, waiving
-from services.common.ledger.claims import Claim, SupersededError
-from services.common.ledger.endings import Result
-from services.common.models.work import JobKind, JobState, Outcome
+from services.common.ledger import admin, recordings
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.jobs import Claim, Result
+from services.common.models.jobs import JobKind, JobState, Outcome
 from services.common.settings import settings
-from services.common.storage import open_store
+from services.common.store import open_store
+from services.common.worker.runner import Heartbeat
 from services.demo.archive import MadeUpArchive
 from services.demo.archive_file import ArchiveFile
 from services.demo.recordings.recording import Recording
@@ -62,7 +62,7 @@ def served(*files: ArchiveFile, fetch: str = "stream") -> Iterator[ArchiveServer
     with serve(MadeUpArchive([dandiset("990101", files)])) as server:
         entry = source_from_record(dandi_source("maze", "990101", api=server.dandi_api, fetch=fetch))
         ledgers.ask(sources=[replace(ledgers.source("maze"), entry=entry.model_dump(mode="json"))])
-        ledgers.plan([listings.SessionPlan("a", "sub-m0", "a", [listed(file) for file in files])])
+        ledgers.plan([recordings.SessionPlan("a", "sub-m0", "a", [listed(file) for file in files])])
         ledgers.sweep_once()
         yield server
 
@@ -152,7 +152,7 @@ def test_each_attempt_asks_the_archive_for_the_link_anew(probes: list[ArchiveFil
             stream(first)
         ledgers.fail(first, failure.value)
         with transaction() as ledger:
-            operations.retry_dead(ledger)
+            admin.retry_dead(ledger)
         ledgers.sweep_once()
         second = claim()
         ledgers.finish(second, stream(second))
@@ -183,7 +183,7 @@ def test_a_stream_that_nobody_waits_for_any_more_ends_when_more_of_it_arrives(
             def waive() -> None:
                 held.wait_until_reached()
                 with transaction() as ledger:
-                    waiving.waive(ledger, "a", "noise")
+                    admin.waive(ledger, "a", "noise")
                 while not is_lost(heartbeat):
                     time.sleep(0.01)
                 held.release()

@@ -10,9 +10,10 @@ from sqlalchemy import func, update
 
 from services.common.database import transaction
 from services.common.errors import NetworkError
-from services.common.ledger import claims, endings, messages, operations, sweep
+from services.common.ledger import admin, dispatch
+from services.common.ledger import jobs as job_queries
 from services.common.models import LedgerMark
-from services.common.models.work import JobKind, JobState, Outcome
+from services.common.models.jobs import JobKind, JobState, Outcome
 from services.common.settings import settings
 from tests.integration import ledgers
 
@@ -31,7 +32,7 @@ def run(step: Any, *arguments: Any, **options: Any) -> Any:
 
 
 def send(kinds: list[JobKind], *, epoch: str = "one", idle: bool = False) -> list[int]:
-    return [message.job for message in run(messages.mark_sent, kinds, epoch=epoch, idle=idle)]
+    return [message.job for message in run(dispatch.mark_sent, kinds, epoch=epoch, idle=idle)]
 
 
 def ago(**time: float) -> Any:
@@ -54,14 +55,14 @@ def fetches(sessions: int) -> list[int]:
 
 def test_a_lease_that_holds_is_left_alone(plan_job: int) -> None:
     ledgers.claim(plan_job)
-    assert run(sweep.expire_leases) == 0
+    assert run(dispatch.expire_leases) == 0
     assert ledgers.job(plan_job).state is JobState.RUNNING
 
 
 def test_a_silent_owner_loses_its_job_and_that_counts_as_a_crash(plan_job: int) -> None:
     claimed = ledgers.claim(plan_job)
     ledgers.expire(plan_job)
-    assert run(sweep.expire_leases) == 1
+    assert run(dispatch.expire_leases) == 1
     job = ledgers.job(plan_job)
     assert (job.state, job.crashes, job.failures, job.lease_owner) == (JobState.READY, 1, 0, None)
     assert (
@@ -70,7 +71,7 @@ def test_a_silent_owner_loses_its_job_and_that_counts_as_a_crash(plan_job: int) 
     )
     assert ledgers.outcomes(plan_job) == [Outcome.VANISHED]
     with transaction() as ledger:
-        assert claims.claim(ledger, plan_job) is None  # it waits a little
+        assert job_queries.claim(ledger, plan_job) is None  # it waits a little
 
 
 def test_what_vanishes_too_often_is_dead_and_says_why(plan_job: int) -> None:
@@ -78,7 +79,7 @@ def test_what_vanishes_too_often_is_dead_and_says_why(plan_job: int) -> None:
         ledgers.set_job(plan_job, not_before=ago(seconds=1))
         ledgers.claim(plan_job)
         ledgers.expire(plan_job)
-        run(sweep.expire_leases)
+        run(dispatch.expire_leases)
     job = ledgers.job(plan_job)
     assert job.state is JobState.DEAD
     assert job.error is not None
@@ -89,7 +90,7 @@ def test_the_cap_on_attempts_is_the_last_bound(plan_job: int) -> None:
     ledgers.set_job(plan_job, attempt=settings().attempt_cap - 1)
     ledgers.claim(plan_job)
     ledgers.expire(plan_job)
-    run(sweep.expire_leases)
+    run(dispatch.expire_leases)
     job = ledgers.job(plan_job)
     assert job.state is JobState.DEAD
     assert job.error is not None
@@ -106,7 +107,7 @@ def test_a_bin_that_vanishes_keeps_its_copies_until_it_is_dead() -> None:
         ledgers.set_job(job.id, not_before=ago(seconds=1))
         ledgers.claim(job.id)
         ledgers.expire(job.id)
-        run(sweep.expire_leases)
+        run(dispatch.expire_leases)
         assert ledgers.job(job.id).crashes == crashes
     assert ledgers.reserved() == 0
 
@@ -115,29 +116,29 @@ def test_after_the_sweeper_was_away_nothing_expires_for_a_while(plan_job: int) -
     ledgers.claim(plan_job)
     ledgers.expire(plan_job)
     swept(hours=1)
-    run(sweep.note_pulse)
-    assert run(sweep.expire_leases) == 0
+    run(dispatch.note_pulse)
+    assert run(dispatch.expire_leases) == 0
     with transaction() as ledger:
         ledger.execute(update(LedgerMark).values(grace_until=ago(seconds=1)))
-    run(sweep.note_pulse)
-    assert run(sweep.expire_leases) == 1
+    run(dispatch.note_pulse)
+    assert run(dispatch.expire_leases) == 1
 
 
 def test_a_start_grants_no_grace(plan_job: int) -> None:
     ledgers.claim(plan_job)
     ledgers.expire(plan_job)
     swept(hours=1)
-    run(sweep.note_start)
-    run(sweep.note_pulse)
-    assert run(sweep.expire_leases) == 1
+    run(dispatch.note_start)
+    run(dispatch.note_pulse)
+    assert run(dispatch.expire_leases) == 1
 
 
 def test_a_short_pause_of_the_sweeper_changes_nothing(plan_job: int) -> None:
     ledgers.claim(plan_job)
     ledgers.expire(plan_job)
     swept(seconds=settings().lease.total_seconds() / 2 - 5)
-    run(sweep.note_pulse)
-    assert run(sweep.expire_leases) == 1
+    run(dispatch.note_pulse)
+    assert run(dispatch.expire_leases) == 1
 
 
 def test_a_worker_that_is_known_to_be_dead_loses_its_jobs_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,14 +147,14 @@ def test_a_worker_that_is_known_to_be_dead_loses_its_jobs_at_once(monkeypatch: p
         monkeypatch.setenv("SPIKEMILL_WORKER", worker)
         settings.cache_clear()
         ledgers.claim(job)
-    assert run(sweep.expire_worker, "w1") == 2
+    assert run(dispatch.expire_worker, "w1") == 2
     assert [ledgers.job(job).crashes for job in (first, second, third)] == [1, 0, 1]
 
 
 def test_a_process_that_is_known_to_be_dead_loses_its_job_at_once(plan_job: int) -> None:
     ledgers.claim(plan_job)
     ledgers.set_job(plan_job, lease_owner=f"{socket.gethostname()}:{_dead_process()}:x")
-    assert run(sweep.expire_owner, plan_job) == 1
+    assert run(dispatch.expire_owner, plan_job) == 1
     assert ledgers.job(plan_job).crashes == 1
 
 
@@ -163,7 +164,7 @@ def test_a_process_that_is_known_to_be_dead_loses_its_job_at_once(plan_job: int)
 def test_another_process_keeps_the_job_that_a_dead_one_had_a_message_for(plan_job: int, owner: str) -> None:
     ledgers.claim(plan_job)
     ledgers.set_job(plan_job, lease_owner=owner)
-    assert run(sweep.expire_owner, plan_job) == 0
+    assert run(dispatch.expire_owner, plan_job) == 0
     assert ledgers.job(plan_job).state is JobState.RUNNING
 
 
@@ -183,7 +184,7 @@ def test_a_restart_of_everything_counts_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("SPIKEMILL_BOOT", "new")
     settings.cache_clear()
     ledgers.claim(second)
-    assert run(sweep.reclaim_older_boots, "new") == 1
+    assert run(dispatch.reclaim_older_boots, "new") == 1
     job = ledgers.job(first)
     assert (job.state, job.crashes, job.failures, job.error) == (JobState.READY, 0, 0, None)
     assert ledgers.job(second).state is JobState.RUNNING
@@ -219,16 +220,16 @@ def test_an_empty_queue_gets_a_lost_message_again_after_some_seconds() -> None:
 
 def test_a_job_is_left_to_celerys_own_retry_until_that_is_over(plan_job: int) -> None:
     with transaction() as ledger:
-        claimed = claims.claim(ledger, plan_job)
+        claimed = job_queries.claim(ledger, plan_job)
     assert claimed is not None
-    run(endings.retry_soon, claimed, NetworkError("Away."), within=7)
+    run(job_queries.retry_soon, claimed, NetworkError("Away."), within=7)
     assert send([JobKind.PLAN], idle=True) == []
     ledgers.set_job(plan_job, retry_until=ago(seconds=1))
     assert send([JobKind.PLAN], idle=True) == [plan_job]
 
 
 def test_celerys_own_retry_may_claim_before_that(plan_job: int) -> None:
-    run(endings.retry_soon, ledgers.claim(plan_job), NetworkError("Away."), within=7)
+    run(job_queries.retry_soon, ledgers.claim(plan_job), NetworkError("Away."), within=7)
     assert ledgers.claim(plan_job).attempt == 2
 
 
@@ -238,7 +239,7 @@ def test_nothing_is_sent_before_its_time(plan_job: int) -> None:
 
 
 def test_what_nobody_wants_is_not_sent(plan_job: int) -> None:
-    run(operations.cancel_builds)
+    run(admin.cancel_builds)
     assert send([JobKind.PLAN]) == []
     ledgers.ask("a")
     assert send([JobKind.PLAN]) == [plan_job]
@@ -247,7 +248,7 @@ def test_what_nobody_wants_is_not_sent(plan_job: int) -> None:
 def test_at_a_start_every_message_counts_as_lost(plan_job: int) -> None:
     send([JobKind.PLAN])
     ledgers.set_job(plan_job, retry_until=func.clock_timestamp() + timedelta(hours=1))
-    run(messages.forget_messages)
+    run(dispatch.forget_messages)
     assert send([JobKind.PLAN]) == [plan_job]
 
 
@@ -256,8 +257,8 @@ def test_two_that_send_at_once_take_different_jobs(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SPIKEMILL_WINDOW", "4")
     settings.cache_clear()
     with transaction() as first, transaction() as second:
-        one = messages.mark_sent(first, FETCH, epoch="one", idle=False)
-        two = messages.mark_sent(second, FETCH, epoch="one", idle=False)
+        one = dispatch.mark_sent(first, FETCH, epoch="one", idle=False)
+        two = dispatch.mark_sent(second, FETCH, epoch="one", idle=False)
     assert [message.job for message in one] == jobs[:4]
     assert [message.job for message in two] == jobs[4:8]
 

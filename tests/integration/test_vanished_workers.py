@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from services.common.database import transaction
 from services.common.models import Attempt, Job
-from services.common.models.work import JobKind, JobState, Outcome
-from services.common.queues import task_name
+from services.common.models.jobs import JobKind, JobState, Outcome
+from services.common.worker.kinds import task_name
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker
 

@@ -13,12 +13,12 @@ from services.common.errors import (
     NoRangesError,
     RecordingError,
 )
-from services.common.ledger import claims, endings, figures, operations, reopening, sweep, waiving
-from services.common.ledger.claims import SupersededError
-from services.common.ledger.planning import OpenedBuild
+from services.common.ledger import admin, build_queries, dispatch, jobs, repair
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.builds import OpenedBuild
 from services.common.models import JobDependency
 from services.common.models.builds import ReleaseState
-from services.common.models.work import JobKind, JobState, Outcome
+from services.common.models.jobs import JobKind, JobState, Outcome
 from tests.integration import ledgers
 
 NO_RANGES = NoRangesError("The server serves no parts.")
@@ -51,14 +51,14 @@ def dependencies() -> int:
         return len(ledger.scalars(select(JobDependency.job_id)).all())
 
 
-def failures(build: int) -> list[figures.Failure]:
+def failures(build: int) -> list[build_queries.Failure]:
     with transaction() as ledger:
-        return list(figures.failures_of(ledger, build))
+        return list(build_queries.failures_of(ledger, build))
 
 
 def retry() -> int:
     with transaction() as ledger:
-        return operations.retry_dead(ledger)
+        return admin.retry_dead(ledger)
 
 
 # Streamed from the beginning
@@ -99,7 +99,7 @@ def test_what_a_copy_had_verified_is_not_said_of_a_stream() -> None:
     ledgers.complete()
     assert ledgers.assets()[0].sha256
     with transaction() as ledger:
-        reopening.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
+        repair.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
     change("stream")
     ledgers.complete()
     assert (ledgers.assets()[0].verified_by, ledgers.assets()[0].sha256) == ("etag", None)
@@ -127,7 +127,7 @@ def test_a_worker_of_another_format_does_not_stream() -> None:
     ledgers.plan(ledgers.listing("a", 1))
     ledgers.sweep_once()
     with transaction() as ledger:
-        assert claims.claim(ledger, ledgers.only(JobKind.STREAM).id) is None
+        assert jobs.claim(ledger, ledgers.only(JobKind.STREAM).id) is None
 
 
 def test_a_session_that_is_streamed_counts_as_binning_and_one_that_waits_as_queued() -> None:
@@ -135,7 +135,7 @@ def test_a_session_that_is_streamed_counts_as_binning_and_one_that_waits_as_queu
     ledgers.claim(ledgers.ready(JobKind.STREAM)[0].id)
     ledgers.stream_one(ledgers.ready(JobKind.STREAM)[0].id)
     with transaction() as ledger:
-        (found,) = figures.progress_of(ledger, build)
+        (found,) = build_queries.progress_of(ledger, build)
     assert (found.queued, found.fetching, found.binning, found.done) == (1, 0, 1, 1)
 
 
@@ -166,7 +166,7 @@ def test_a_failed_stream_names_source_session_and_file() -> None:
     assert (failure.kind, failure.state, failure.source) == ("stream", "dead", "a")
     assert (failure.session, failure.file) == ("a/sub-0/a-0", "sub-0/a-0.nwb")
     with transaction() as ledger:
-        (left_out,) = figures.left_out_of(ledger, build)
+        (left_out,) = build_queries.left_out_of(ledger, build)
     assert left_out.error == "It is gone."
 
 
@@ -186,7 +186,7 @@ def test_a_stream_that_vanishes_counts_as_a_crash() -> None:
         ledgers.claim(job)
         ledgers.expire(job)
         with transaction() as ledger:
-            assert sweep.expire_leases(ledger) == 1
+            assert dispatch.expire_leases(ledger) == 1
     assert ledgers.job(job).state is JobState.DEAD
 
 
@@ -203,11 +203,11 @@ def test_waiving_withdraws_a_stream_that_runs() -> None:
     planned()
     claimed = ledgers.claim(ledgers.only(JobKind.STREAM).id)
     with transaction() as ledger:
-        waiving.waive(ledger, "a-0", "noise")
+        admin.waive(ledger, "a-0", "noise")
     with pytest.raises(SupersededError):
         ledgers.finish(claimed, ledgers.streamed(claimed))
     with transaction() as ledger:
-        assert not claims.heartbeat(ledger, claimed)
+        assert not jobs.heartbeat(ledger, claimed)
     assert ledgers.outcomes(claimed.job) == [Outcome.WITHDRAWN]
     assert ledgers.only(JobKind.STREAM).state is JobState.WAIVED
 
@@ -216,7 +216,7 @@ def test_cancel_withdraws_a_stream_and_the_next_build_goes_on() -> None:
     planned(2)
     claimed = ledgers.claim(ledgers.ready(JobKind.STREAM)[0].id)
     with transaction() as ledger:
-        operations.cancel_builds(ledger)
+        admin.cancel_builds(ledger)
     with pytest.raises(SupersededError):
         ledgers.finish(claimed, ledgers.streamed(claimed))
     assert ledgers.ready(JobKind.STREAM) == []
@@ -229,7 +229,7 @@ def test_a_pruned_session_is_streamed_again_by_the_next_build_that_wants_it() ->
     ledgers.done_build(fetch="stream")
     ledgers.publish()
     with transaction() as ledger:
-        assert len(operations.prune_chunks(ledger)) == 2
+        assert len(admin.prune_chunks(ledger)) == 2
     ledgers.sweep_once()
     assert ledgers.ready(JobKind.STREAM) == []
     ledgers.ask("a", fetch="stream", parameters={"seed": 1})
@@ -244,7 +244,7 @@ def test_a_session_whose_chunk_is_lost_is_streamed_again_and_too_often_is_dead()
     ledgers.complete()
     for lost in range(1, 5):
         with transaction() as ledger:
-            reopening.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
+            repair.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
         if lost < 4:
             ledgers.complete()
             assert ledgers.only(JobKind.STREAM).state is JobState.DONE
@@ -278,7 +278,7 @@ def test_what_was_handed_over_is_copied_again_not_streamed_again() -> None:
     ledgers.fail(ledgers.claim(ledgers.only(JobKind.STREAM).id), NO_RANGES)
     ledgers.complete()
     with transaction() as ledger:
-        reopening.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
+        repair.reopen_session(ledger, ledgers.sessions()[0].id, "Its chunk is gone.")
     ledgers.sweep_once()
     assert len(ledgers.ready(JobKind.FETCH)) == 1
     change("stream-or-copy")
@@ -364,7 +364,7 @@ def test_failures_of_the_way_that_was_left_are_told_no_more() -> None:
     change("stream")
     assert failures(build) == []
     with transaction() as ledger:
-        (found,) = figures.progress_of(ledger, build)
+        (found,) = build_queries.progress_of(ledger, build)
     assert (found.queued, found.failed) == (1, 0)
     ledgers.complete()
     assert ledgers.only(JobKind.STREAM).state is JobState.DONE
@@ -417,7 +417,7 @@ def test_what_runs_ends_as_it_is(before: str, after: str) -> None:
     claimed = ledgers.claim(ledgers.one_ready(kind).id)
     change(after)
     with transaction() as ledger:
-        assert claims.heartbeat(ledger, claimed)
+        assert jobs.heartbeat(ledger, claimed)
     ledgers.finish(claimed, ledgers.streamed(claimed) if before == "stream" else ledgers.fetched(claimed))
     ledgers.complete()
     (done,) = ledgers.counting(JobState.DONE)
@@ -447,7 +447,7 @@ def test_what_is_done_or_waived_stays_so() -> None:
     planned(2)
     ledgers.stream_one(ledgers.ready(JobKind.STREAM)[0].id)
     with transaction() as ledger:
-        waiving.waive(ledger, "a-1", "noise")
+        admin.waive(ledger, "a-1", "noise")
     change("copy")
     assert [job.state for job in ledgers.jobs(JobKind.STREAM)] == [JobState.DONE, JobState.WAIVED]
     assert ledgers.jobs(JobKind.FETCH) == []
@@ -477,8 +477,8 @@ def test_a_source_that_is_planned_after_the_change_is_streamed() -> None:
     ledgers.plan(ledgers.listing("a", 1))
     assert ledgers.only(JobKind.STREAM).state is JobState.BLOCKED
     with transaction() as ledger:
-        sweep.promote_unblocked(ledger)
+        dispatch.promote_unblocked(ledger)
     claimed = ledgers.claim(ledgers.only(JobKind.STREAM).id)
     with transaction() as ledger:
-        endings.release(ledger, claimed)
+        jobs.release(ledger, claimed)
     assert ledgers.only(JobKind.STREAM).state is JobState.READY

@@ -15,18 +15,17 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from services.common.celery import create_app
 from services.common.database import engine, transaction
 from services.common.errors import DamagedDownloadError, NetworkError, RecordingError
-from services.common.heartbeat import Heartbeat
-from services.common.ledger import sweep
-from services.common.ledger.claims import Claim, SupersededError
-from services.common.ledger.endings import Result
+from services.common.ledger import dispatch
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.jobs import Claim, Result
 from services.common.models import Job
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import JobKind, JobState, Outcome
+from services.common.models.jobs import JobKind, JobState, Outcome
 from services.common.settings import settings
-from services.common.work import NETWORK_RETRIES, Handler, perform
+from services.common.worker.app import create_app
+from services.common.worker.runner import NETWORK_RETRIES, Handler, Heartbeat, perform
 from tests.integration import ledgers
 
 CRASHES = Path(__file__).with_name("crash_program.py")
@@ -195,7 +194,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back(app: Celery, job: int,
 def test_past_the_time_limit_a_stop_counts_as_a_failure(
     app: Celery, job: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.common.work.TIME_LIMIT", 0)
+    monkeypatch.setattr("services.common.worker.runner.TIME_LIMIT", 0)
     with pytest.raises(SystemExit):
         task_of(app, failing(SystemExit()))(job)
     assert (ledgers.job(job).failures, ledgers.job(job).error) == (
@@ -344,7 +343,7 @@ def test_a_worker_that_is_killed_at_any_point_costs_one_attempt_at_most(
     subprocess.run([sys.executable, CRASHES, str(job), point], check=False)
     assert ledgers.job(job).state is state
     with transaction() as ledger:
-        assert sweep.expire_owner(ledger, job) == (state is JobState.RUNNING)
+        assert dispatch.expire_owner(ledger, job) == (state is JobState.RUNNING)
     ledgers.set_job(job, not_before=ledgers.sources()[0].created_at)
     run(app, job, succeed)
     done = ledgers.job(job)
@@ -366,7 +365,7 @@ def test_a_stream_that_is_killed_at_any_point_is_recorded_whole_or_not_at_all(
     recorded = [ledgers.sessions()[0].chunk, *(asset.verified_by for asset in ledgers.assets())]
     assert {fact is not None for fact in recorded} == {state is JobState.DONE}
     with transaction() as ledger:
-        sweep.expire_owner(ledger, job)
+        dispatch.expire_owner(ledger, job)
     ledgers.set_job(job, not_before=ledgers.sources()[0].created_at)
     run(app, job, lambda claim, _heartbeat: ledgers.streamed(claim))
     ledgers.publish()
@@ -386,7 +385,7 @@ def test_a_push_that_is_killed_at_any_point_is_recorded_whole_or_not_at_all(
     assert (ledgers.release(opened.release).hub_commit is not None) == is_recorded
     assert (ledgers.build(opened.build).state is BuildState.RELEASED) == is_recorded
     with transaction() as ledger:
-        sweep.expire_owner(ledger, job)
+        dispatch.expire_owner(ledger, job)
     ledgers.set_job(job, not_before=ledgers.sources()[0].created_at)
     run(app, job, lambda claim, _heartbeat: ledgers.pushed(claim, "second"))
     assert ledgers.release(opened.release).hub_commit == ("c" * 40 if is_recorded else "second")
@@ -400,7 +399,7 @@ def test_a_zombie_does_not_undo_what_came_after_it(app: Celery, job: int) -> Non
         if claim.attempt == 1:
             ledgers.expire(job)
             with transaction() as ledger:
-                sweep.expire_leases(ledger)
+                dispatch.expire_leases(ledger)
             ledgers.set_job(job, not_before=ledgers.sources()[0].created_at)
             other = Thread(target=run, args=(create_app(), job, succeed))
             other.start()

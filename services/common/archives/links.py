@@ -10,12 +10,11 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
-from services.common.archives.answers import checked
-from services.common.archives.base import Asset, Location
-from services.common.catalogue import DandiSource, FigshareSource, Source
+from services.common.archives.base import Asset, Location, checked
+from services.common.catalog import DandiSource, FigshareSource, Source
 from services.common.errors import NetworkError
-from services.common.pacing import RequestPacer
-from services.common.web import get_json, host_of, refusal, unreachable, web_client, without_query
+from services.common.http import get_json, host_of, refusal, unreachable, web_client, without_query
+from services.common.rate_limit import RequestPacer
 
 _MOST_REDIRECTS = 5
 _SERVED = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)

@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.orm import Session as Transaction
 
+from services.common.errors import SpikemillError
 from services.common.models import Attempt, Job
-from services.common.models.work import JobState, Outcome
+from services.common.models.jobs import JobState, Outcome
 
 UNHELD: dict[str, Any] = dict.fromkeys(
     ("lease_owner", "lease_worker", "lease_boot", "lease_expires", "sent_at", "sent_epoch")
@@ -65,3 +66,7 @@ def withdraw_attempts(transaction: Transaction, jobs: ColumnElement[bool]) -> No
         .where(Attempt.job_id == Job.id, Attempt.attempt == Job.attempt, Job.state == JobState.RUNNING, jobs)
         .values(ended_at=func.clock_timestamp(), outcome=Outcome.WITHDRAWN)
     )
+
+
+class SupersededError(SpikemillError):
+    """The job belongs to somebody else by now; what was done for it is dropped."""

@@ -1,21 +1,20 @@
-"""In which order rows are locked, so that no two transactions ever wait for each other.
-
-First the releases as a whole, then a source version, then sessions, then jobs, each by ascending number, and
-the names of a source last. Apart from all that stands the lock that lets one sweeper work.
-"""
+"""In which order rows are locked, and which jobs an open build needs."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, column, func, select, table, text
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from services.common.models import Asset, Job, Session
-from services.common.models.work import COUNTING, JobKind
+from services.common.models import Asset, Build, Job, Release, Session
+from services.common.models.builds import BuildState, ReleaseState
+from services.common.models.jobs import COUNTING, JobKind
 
 _RELEASES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.releases'))")
 _NAMES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.names:' || :source))")
 _SWEEPER = text("SELECT pg_try_advisory_lock(hashtext('spikemill.sweeper'))")
+BUILD_SESSIONS = table("build_sessions", column("build_id"), column("session_id"))
+WANTED_JOBS = table("wanted_jobs", column("job_id"), column("build_id"))
 
 
 def take_sweeper_lock(connection: Connection) -> bool:
@@ -78,3 +77,21 @@ def lock_before_job(transaction: Transaction, kind: JobKind, subject: int) -> No
         lock_sessions(transaction, select(Asset.session_id).where(Asset.id == subject))
     elif kind in {JobKind.FREEZE, JobKind.ASSEMBLE, JobKind.PUBLISH}:
         lock_releases(transaction)
+
+
+def is_wanted() -> ColumnElement[bool]:
+    """Return the condition that some open build needs the job."""
+    return select(WANTED_JOBS.c.job_id).where(WANTED_JOBS.c.job_id == Job.id).exists()
+
+
+def is_session_wanted() -> ColumnElement[bool]:
+    """Return the condition that some open build still needs the session: quick also for many sessions."""
+    return (
+        select(BUILD_SESSIONS.c.session_id)
+        .join(Release, Release.build_id == BUILD_SESSIONS.c.build_id)
+        .join(Build, Build.id == Release.build_id)
+        .where(BUILD_SESSIONS.c.session_id == Session.id)
+        .where(Build.state == BuildState.OPEN, Release.state == ReleaseState.WAITING)
+        .correlate(Session)
+        .exists()
+    )

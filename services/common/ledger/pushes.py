@@ -1,24 +1,176 @@
-"""A push to the hub: how far it is, whether anybody waits for it, and the commit that came of it."""
+"""Pushes of a release to a hub: requested, under way, done or cancelled."""
 
-from sqlalchemy import func, select, update
+from typing import Protocol
+
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
 from services.common.hub_target import HubTarget
-from services.common.ledger.attempts import UNHELD, withdraw_attempts
-from services.common.ledger.claims import SupersededError
+from services.common.ledger.attempts import UNHELD, SupersededError, start_again, withdraw_attempts
 from services.common.ledger.locks import lock_jobs, lock_releases
-from services.common.ledger.push_wishes import (
-    at_target,
-    is_asked_for,
-    is_at,
-    is_push_wanted,
-    push_of,
-    set_target,
-)
-from services.common.ledger.releases import end_build
 from services.common.models import Build, Job, Release
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import JobState
+from services.common.models.jobs import JobKind, JobState
+
+
+class NamesTarget(Protocol):
+    """A release, or what was read of one."""
+
+    @property
+    def hub_repository(self) -> str | None:
+        """The dataset, if any; without one the other three are empty too."""
+
+    @property
+    def hub_revision(self) -> str | None:
+        """Its branch."""
+
+    @property
+    def hub_private(self) -> bool | None:
+        """Whether it is private if the push makes it."""
+
+    @property
+    def hub_endpoint(self) -> str | None:
+        """The hub's address."""
+
+
+def target_of(release: NamesTarget) -> HubTarget | None:
+    """Return where the release is to be pushed to, or was last."""
+    if release.hub_repository is None:
+        return None
+    return HubTarget(
+        release.hub_repository,
+        release.hub_revision or "",
+        bool(release.hub_private),
+        release.hub_endpoint or "",
+    )
+
+
+def is_push_wanted(release: Release) -> bool:
+    """Tell whether the release is still to be pushed."""
+    return release.hub_repository is not None and release.hub_commit is None
+
+
+def want_push(transaction: Transaction, release: Release, target: HubTarget | None) -> None:
+    """Let a release be pushed to a target; without one let nobody wait for a push.
+
+    Also where it was pushed to before: only the hub knows what it holds now, and an equal push changes
+    nothing there. The caller locked the releases.
+    """
+    if target is None:
+        drop_push(transaction, release)
+    elif not is_asked_for(release, target):
+        set_target(release, target)
+        restart_push(transaction, release.id)
+    if release.state is ReleaseState.PUBLISHED and is_push_wanted(release):
+        queue_push(transaction, release.id)
+
+
+def drop_push(transaction: Transaction, release: Release) -> None:
+    """Forget where a release was to be pushed to; what was pushed stays known."""
+    if is_push_wanted(release):
+        set_target(release, None)
+        restart_push(transaction, release.id)
+
+
+def inherit_wish(release: Release, predecessor: Release) -> None:
+    """Want a release where the one was wanted that it replaces."""
+    if is_push_wanted(predecessor):
+        set_target(release, target_of(predecessor))
+
+
+def inherit_commit(release: Release, twin: Release) -> None:
+    """Know a release to be where an equal one was pushed to, unless it is wanted anywhere itself."""
+    if release.hub_repository is None and twin.hub_commit is not None:
+        set_target(release, target_of(twin))
+        release.hub_commit, release.hub_pushed_at = twin.hub_commit, twin.hub_pushed_at
+
+
+def queue_push(transaction: Transaction, release_id: int) -> None:
+    """Queue the push of a release that stands; it makes no bytes, so a worker of any format may do it."""
+    transaction.execute(
+        upsert(Job)
+        .values(kind=JobKind.PUBLISH, state=JobState.READY, release_id=release_id)
+        .on_conflict_do_nothing(index_elements=["release_id", "kind"])
+    )
+
+
+def restart_push(transaction: Transaction, release_id: int) -> None:
+    """Take the push of a release, if it has one, back to its beginning; what is under way is withdrawn."""
+    transaction.flush()
+    push = push_of(release_id)
+    lock_jobs(transaction, push)
+    withdraw_attempts(transaction, push)
+    start_again(transaction, push, JobState.READY)
+
+
+def set_target(release: Release, target: HubTarget | None) -> None:
+    """Let the release name a target, or none, and nothing that was done."""
+    release.hub_shards = release.hub_commit = release.hub_pushed_at = None
+    if target is None:
+        release.hub_repository = release.hub_revision = release.hub_private = release.hub_endpoint = None
+        return
+    release.hub_repository = target.repository
+    release.hub_revision = target.revision
+    release.hub_private = target.private
+    release.hub_endpoint = target.endpoint
+
+
+def is_asked_for(release: Release, target: HubTarget) -> bool:
+    """Tell whether just this push is wanted already."""
+    return is_push_wanted(release) and target_of(release) == target
+
+
+def is_at(release: Release, target: HubTarget) -> bool:
+    """Tell whether the release names this place, as a wish or as what was done."""
+    named = target_of(release)
+    return named is not None and named.place == target.place
+
+
+def at_target(target: HubTarget) -> ColumnElement[bool]:
+    """Return the condition that a release names this place."""
+    columns = (Release.hub_endpoint, Release.hub_repository, Release.hub_revision)
+    return and_(*(column == value for column, value in zip(columns, target.place, strict=True)))
+
+
+def push_of(release_id: int) -> ColumnElement[bool]:
+    """Return the condition that a job is the push of this release."""
+    return (Job.release_id == release_id) & (Job.kind == JobKind.PUBLISH)
+
+
+def publish_release(transaction: Transaction, release_id: int, *, provenance_sha256: str) -> None:
+    """Call a release published, and its build released unless it waits for the push to the hub."""
+    release = transaction.scalar(
+        update(Release)
+        .where(Release.id == release_id, Release.state == ReleaseState.FROZEN)
+        .values(
+            state=ReleaseState.PUBLISHED,
+            published_at=func.clock_timestamp(),
+            provenance_sha256=provenance_sha256,
+        )
+        .returning(Release)
+    )
+    if release is None:
+        raise SupersededError(f"Release {release_id} is no longer the wanted one.")
+    if is_push_wanted(release):
+        queue_push(transaction, release_id)
+    else:
+        end_build(transaction, release.build_id)
+
+
+def end_build(transaction: Transaction, build_id: int) -> None:
+    """Call a build released, unless another took its place or a release of it is still being made."""
+    unfinished = (
+        select(Release.id)
+        .where(Release.build_id == build_id)
+        .where(Release.state.in_([ReleaseState.WAITING, ReleaseState.FROZEN]))
+        .exists()
+    )
+    transaction.execute(
+        update(Build)
+        .where(Build.id == build_id, Build.state == BuildState.OPEN, ~unfinished)
+        .values(state=BuildState.RELEASED)
+    )
 
 
 def note_pushed_shards(transaction: Transaction, release_id: int, shards: int) -> None:

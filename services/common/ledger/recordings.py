@@ -1,15 +1,94 @@
-"""What fetches, bins and streams read and write."""
+"""What an archive lists and recordings hold: sources, assets, sessions and rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import selectinload
 
+from services.common.archives.base import Asset as ListedAsset
+from services.common.database import PATIENCE_FOR_RESULTS, patiently, transaction
 from services.common.errors import DamagedOutputError, RecordingError
+from services.common.ledger.attempts import SupersededError
 from services.common.ledger.locks import lock_names
-from services.common.models import Asset, Row, Session
+from services.common.ledger.sessions import begin, ways_of
+from services.common.models import Asset, Job, Row, Session, SourceVersion
+from services.common.models.jobs import JobState
+from services.common.types import session_identity
+from services.common.worker.runner import Heartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """One session of a listing, with its assets in path order."""
+
+    key: str
+    subject_id: str | None
+    session_id: str
+    assets: Sequence[ListedAsset] = field(default_factory=tuple)
+
+
+def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequence[SessionPlan]) -> None:
+    """Write a source's whole listing and seal it; a sealed listing never changes."""
+    source = transaction.scalars(
+        select(SourceVersion).where(SourceVersion.id == source_version_id).with_for_update()
+    ).one()
+    if source.sealed_at is not None:
+        return
+    added = [_session(source, ordinal, plan) for ordinal, plan in enumerate(sessions)]
+    transaction.add_all(added)
+    transaction.flush()
+    _add_jobs(transaction, source, added)
+    source.sealed_at = func.clock_timestamp()
+    source.n_planned = len(sessions)
+
+
+def _session(source: SourceVersion, ordinal: int, plan: SessionPlan) -> Session:
+    """Return a session of the listing, with its assets."""
+    return Session(
+        source_version_id=source.id,
+        identity=session_identity(source.digest, plan.key),
+        ordinal=ordinal,
+        key=plan.key,
+        subject_id=plan.subject_id,
+        session_id=plan.session_id,
+        assets=[
+            Asset(
+                position=position,
+                archive_asset_id=asset.asset_id,
+                path=asset.path,
+                size=asset.size,
+                digests=dict(asset.digests),
+            )
+            for position, asset in enumerate(plan.assets)
+        ],
+    )
+
+
+def _add_jobs(transaction: Transaction, source: SourceVersion, sessions: Sequence[Session]) -> None:
+    """Queue the sessions, each on the way that the source's entry names first."""
+    way = ways_of(source.entry)[0]
+    transaction.add_all(
+        Job(kind=way, state=JobState.BLOCKED, session_id=session.id, format_id=source.format_id)
+        for session in sessions
+    )
+    transaction.flush()
+    begin(transaction, select(Session.id).where(Session.source_version_id == source.id), way)
+
+
+def as_listed(asset: Asset) -> ListedAsset:
+    """Return an asset as its archive listed it."""
+    return ListedAsset(asset.archive_asset_id, asset.path, asset.size, asset.digests)
+
+
+def require_open_source(transaction: Transaction, source_version_id: int) -> SourceVersion:
+    """Return a source version that is still to be planned; raise SupersededError when it is sealed."""
+    source = transaction.get_one(SourceVersion, source_version_id)
+    if source.sealed_at is not None:
+        raise SupersededError(f"Source {source.name} is sealed already.")
+    return source
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +247,30 @@ def _require_equal(known: Sequence[Row], rows: Sequence[RowFacts]) -> None:
 
 def _facts_of(row: Row) -> RowFacts:
     return RowFacts(row.index, row.first_bin, row.bins, row.tokens, row.row_group, row.compressed_bytes)
+
+
+class Arrivals:
+    """Counts the bytes of one asset in one attempt, and ends the attempt when its job was withdrawn."""
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        """Begin at none."""
+        self._heartbeat = heartbeat
+        self._bytes = 0
+
+    def note(self, arrived: int) -> None:
+        """Add what arrived; raise SupersededError when nobody waits for it any more."""
+        self._bytes += arrived
+        self._heartbeat.check()
+
+    def record(self, asset_id: int, *, requests: int = 0) -> None:
+        """Write the sum into the ledger, and how many requests for parts it took.
+
+        Waits for Postgres where it is away. Where only its answer was lost, the sum is counted twice.
+        """
+        # It comes before the result, and must not be what loses it.
+        if self._bytes or requests:
+            patiently(partial(self._record, asset_id, requests), seconds=PATIENCE_FOR_RESULTS)
+
+    def _record(self, asset_id: int, requests: int) -> None:
+        with transaction() as ledger:
+            count_arrivals(ledger, asset_id, arrived=self._bytes, requests=requests)

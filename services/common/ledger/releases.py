@@ -1,19 +1,20 @@
-"""What becomes of releases: the gate that lets one freeze, its shards, its publication, its successor."""
+"""From rows to a published release: the gate, the frozen list, its shards and its successor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Select, exists, func, select, text, update
+from sqlalchemy import Select, exists, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.data_format import FORMAT_ID
-from services.common.ledger.claims import SupersededError
-from services.common.ledger.locks import lock_releases
-from services.common.ledger.push_wishes import inherit_wish, is_push_wanted, queue_push
-from services.common.ledger.wanted import BUILD_SESSIONS
-from services.common.models import Build, Job, Release, Shard
+from services.common.ledger.attempts import SupersededError
+from services.common.ledger.locks import BUILD_SESSIONS, lock_releases
+from services.common.ledger.pushes import inherit_commit, inherit_wish
+from services.common.models import Build, Job, JobDependency, Release, Shard, ShardRow
 from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.work import JobKind, JobState
+from services.common.models.jobs import JobKind, JobState
+from services.common.types import FORMAT_ID
 
 _READY_TO_FREEZE = text("""
     SELECT gate.release_id FROM releases_ready_to_freeze AS gate
@@ -39,41 +40,6 @@ def fire_gates(transaction: Transaction) -> None:
 def record_shard(transaction: Transaction, shard_id: int, *, size: int, sha256: str) -> None:
     """Write down a shard that stands in the store."""
     transaction.execute(update(Shard).where(Shard.id == shard_id).values(bytes=size, sha256=sha256))
-
-
-def publish_release(transaction: Transaction, release_id: int, *, provenance_sha256: str) -> None:
-    """Call a release published, and its build released unless it waits for the push to the hub."""
-    release = transaction.scalar(
-        update(Release)
-        .where(Release.id == release_id, Release.state == ReleaseState.FROZEN)
-        .values(
-            state=ReleaseState.PUBLISHED,
-            published_at=func.clock_timestamp(),
-            provenance_sha256=provenance_sha256,
-        )
-        .returning(Release)
-    )
-    if release is None:
-        raise SupersededError(f"Release {release_id} is no longer the wanted one.")
-    if is_push_wanted(release):
-        queue_push(transaction, release_id)
-    else:
-        end_build(transaction, release.build_id)
-
-
-def end_build(transaction: Transaction, build_id: int) -> None:
-    """Call a build released, unless another took its place or a release of it is still being made."""
-    unfinished = (
-        select(Release.id)
-        .where(Release.build_id == build_id)
-        .where(Release.state.in_([ReleaseState.WAITING, ReleaseState.FROZEN]))
-        .exists()
-    )
-    transaction.execute(
-        update(Build)
-        .where(Build.id == build_id, Build.state == BuildState.OPEN, ~unfinished)
-        .values(state=BuildState.RELEASED)
-    )
 
 
 def is_in_progress(transaction: Transaction, release_id: int) -> bool:
@@ -120,3 +86,106 @@ def replace_release(transaction: Transaction, release: Release) -> None:
     inherit_wish(again, release)
     transaction.add(again)
     transaction.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenRow:
+    """A row in its place: the list that a release freezes."""
+
+    row_id: int
+    chunk: str
+    chunk_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenShard:
+    """A shard as it was planned."""
+
+    split: str
+    name: str
+    tokens: int
+    rows: Sequence[FrozenRow]
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenRelease:
+    """All that a release's plan decides."""
+
+    digest: str
+    list_digest: str
+    split: Mapping[str, Any]
+    texts: Mapping[str, Any]
+    missing: Sequence[Mapping[str, Any]]
+    shards: Sequence[FrozenShard]
+
+
+def freeze(transaction: Transaction, release_id: int, frozen: FrozenRelease) -> None:
+    """Freeze a release and queue its shards and its assembly.
+
+    Raises SupersededError when the release is no longer the one that is wanted.
+    """
+    release = transaction.scalar(
+        select(Release)
+        .where(Release.id == release_id, Release.state == ReleaseState.WAITING)
+        .with_for_update()
+    )
+    if release is None:
+        raise SupersededError(f"Release {release_id} is no longer waiting.")
+    _outdate_twin(transaction, release, frozen.digest)
+    release.state = ReleaseState.FROZEN
+    release.digest = frozen.digest
+    release.list_digest = frozen.list_digest
+    release.split = dict(frozen.split)
+    release.texts = dict(frozen.texts)
+    release.missing = list(frozen.missing)
+    release.frozen_at = func.clock_timestamp()
+    transaction.flush()
+    shards = [_add_shard(transaction, release_id, shard) for shard in frozen.shards]
+    _add_assembly(transaction, release_id, shards)
+
+
+def _outdate_twin(transaction: Transaction, release: Release, digest: str) -> None:
+    """Let this release take the place of an earlier one that came to the same list."""
+    twin = transaction.scalar(
+        update(Release)
+        .where(Release.digest == digest, Release.id != release.id, Release.state != ReleaseState.OUTDATED)
+        .values(state=ReleaseState.OUTDATED)
+        .returning(Release)
+    )
+    if twin is not None:
+        inherit_commit(release, twin)
+
+
+def _add_shard(transaction: Transaction, release_id: int, planned: FrozenShard) -> int:
+    """Add a shard with its rows; return the job that writes it."""
+    shard = Shard(
+        release_id=release_id,
+        split=planned.split,
+        name=planned.name,
+        n_rows=len(planned.rows),
+        tokens=planned.tokens,
+    )
+    transaction.add(shard)
+    transaction.flush()
+    rows = [
+        {
+            "shard_id": shard.id,
+            "position": position,
+            "row_id": row.row_id,
+            "chunk": row.chunk,
+            "chunk_sha256": row.chunk_sha256,
+        }
+        for position, row in enumerate(planned.rows)
+    ]
+    transaction.execute(insert(ShardRow), rows)
+    job = Job(kind=JobKind.SHARD, state=JobState.READY, shard_id=shard.id, format_id=FORMAT_ID)
+    transaction.add(job)
+    transaction.flush()
+    return job.id
+
+
+def _add_assembly(transaction: Transaction, release_id: int, shard_jobs: Sequence[int]) -> None:
+    assembly = Job(kind=JobKind.ASSEMBLE, state=JobState.BLOCKED, release_id=release_id, format_id=FORMAT_ID)
+    transaction.add(assembly)
+    transaction.flush()
+    transaction.add_all(JobDependency(job_id=assembly.id, needs_id=job) for job in shard_jobs)

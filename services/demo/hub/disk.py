@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from services.common.errors import CallError
-from services.common.folders import sync_folder
+from services.common.files import sync_folder
 
 _PARTIAL = ".partial-"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 
 from services.common.errors import StoreError
-from services.common.identity import digest
+from services.common.types import digest
 from services.demo.recordings.columns import SIGNAL_RATE, signal, units_columns
 from services.demo.recordings.nwb_contents import write_signal, write_units
 from services.demo.recordings.nwb_file import nwb_file, write_subject

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import h5py
 
-from services.common.catalogue import Catalogue, DandiSource, FigshareSource, Source
+from services.common.catalog import Catalogue, DandiSource, FigshareSource, Source
 from services.demo.archive import Article, Dandiset, MadeUpArchive
 from services.demo.archive_file import ArchiveFile
 from services.demo.server import ArchiveServer, serve

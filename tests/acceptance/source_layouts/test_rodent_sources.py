@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.common.catalogue import Catalogue
+from services.common.catalog import Catalogue
 from services.demo.archive_file import ArchiveFile
 from tests.acceptance.builds import Place
 from tests.acceptance.source_layouts.conftest import RODENT

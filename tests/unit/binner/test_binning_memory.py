@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.common.worker import BINNER
+from services.common.worker.kinds import BINNER
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.binner import counting, spike_bins
+from services.binner import binning, counting
+from services.binner.binning import BinEdges, Origin, SpikeBins, finite_range, lay_edges, to_bins
 from services.binner.counting import count_window
-from services.binner.edges import BinEdges, Origin, lay_edges
 from services.binner.readers import SpikeTrains
-from services.binner.spike_bins import SpikeBins, finite_range, to_bins
 
 BIN_SIZE = 0.02
 Units = list[list[float]]
@@ -110,7 +109,7 @@ def test_recordings_of_one_session_are_stacked_on_one_clock(
 def test_counts_do_not_depend_on_how_many_spikes_are_worked_on_at_a_time(
     monkeypatch: pytest.MonkeyPatch, at_a_time: int
 ) -> None:
-    monkeypatch.setattr(spike_bins, "SPIKES_AT_A_TIME", at_a_time)
+    monkeypatch.setattr(binning, "SPIKES_AT_A_TIME", at_a_time)
     monkeypatch.setattr(counting, "SPIKES_AT_A_TIME", at_a_time)
     random = np.random.default_rng(7)
     units = [random.uniform(-3, 40, size).tolist() for size in (0, 5000, 1, 0, 900, 3)]

@@ -10,7 +10,7 @@ import pytest
 from services.cli.demo_archive import served_archive
 from services.cli.local.home import Home
 from services.common.errors import CallError
-from services.common.web import web_client
+from services.common.http import web_client
 from services.demo.archive import MadeUpArchive
 
 

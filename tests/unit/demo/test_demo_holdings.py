@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from wcmatch import glob
 
-from services.common.identity import digest
+from services.common.types import digest
 from services.demo.archive import DRAFT, MadeUpArchive
 from services.demo.archive_file import ArchiveFile
 from services.demo.holdings import demo_archive

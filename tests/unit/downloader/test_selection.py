@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.archives.base import Asset
-from services.common.catalogue import Source, source_from_record
+from services.common.catalog import Source, source_from_record
 from services.common.errors import CatalogueError
 from services.downloader.selection import PlannedSession, select_sessions
 

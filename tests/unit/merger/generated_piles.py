@@ -12,13 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.common.data_format import FORMAT_ID, WRITER_OPTIONS
-from services.common.schema import SCHEMA
-from services.common.storage import FolderStore
+from services.common.parquet_schema import SCHEMA
+from services.common.store import FolderStore
+from services.common.types import FORMAT_ID, WRITER_OPTIONS
 from services.merger.card import render_card
-from services.merger.chunks import ChunkStore
-from services.merger.parameters import MergeParameters
-from services.merger.plan import MergePlan, plan_pile
+from services.merger.plan import MergeParameters, MergePlan, PlannedRow, SessionKey, list_digest, plan_pile
 from services.merger.provenance import (
     AssetRecord,
     MissingRecord,
@@ -27,8 +25,7 @@ from services.merger.provenance import (
     SessionRecord,
     ShardRecord,
 )
-from services.merger.rows import PlannedRow, SessionKey, list_digest
-from services.merger.shards import write_shard
+from services.merger.shards import ChunkStore, write_shard
 
 Counts = npt.NDArray[np.uint8]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.ledger.contents import MissingSession, StoredRow
-from services.common.ledger.freezing import FrozenRelease
+from services.common.ledger.release_queries import MissingSession, StoredRow
+from services.common.ledger.releases import FrozenRelease
 from services.merger.freezing import freeze_rows, missing_records, planned_row
 
 PARAMETERS: dict[str, Any] = {"seed": 3, "split_by": "session", "test_fraction": 0.2, "texts": "x"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import DamagedOutputError
-from services.merger.parameters import MergeParameters
+from services.merger.plan import MergeParameters
 from services.merger.provenance import MissingRecord, Provenance, parse_provenance
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 

@@ -12,17 +12,13 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from services.binner.chunks import RowNames
+from services.binner.chunks import RowNames, cut_segments
 from services.binner.chunks import write_chunk as write_binned
-from services.binner.segments import cut_segments
 from services.common.errors import DamagedOutputError, StoreError
-from services.common.schema import SCHEMA
-from services.common.storage import FolderStore
-from services.merger.chunks import ChunkStore, DamagedChunkError
-from services.merger.parameters import MergeParameters
-from services.merger.plan import PlannedShard, plan_pile
-from services.merger.rows import PlannedRow
-from services.merger.shards import write_shard
+from services.common.parquet_schema import SCHEMA
+from services.common.store import FolderStore
+from services.merger.plan import MergeParameters, PlannedRow, PlannedShard, plan_pile
+from services.merger.shards import ChunkStore, DamagedChunkError, write_shard
 from tests.unit.merger.generated_piles import (
     GeneratedSession,
     make_sessions,

@@ -6,8 +6,8 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
+from services.binner.remote.spans import ByteSpan
 from services.common.errors import NetworkError
-from services.common.ranges.spans import ByteSpan
 
 
 class MemoryFile(RawIOBase):

@@ -4,12 +4,10 @@ import sys
 import time
 from pathlib import Path
 
-from services.cli.local.address import Address
 from services.cli.local.children import Child
-from services.cli.local.engine import running_engine
+from services.cli.local.engine import Address, python_child, running_engine
 from services.cli.local.home import Home
-from services.cli.local.keeper import Death
-from services.cli.local.workers import python_child
+from services.cli.local.supervisor import Death
 
 TOY = "import time; time.sleep(600)"
 

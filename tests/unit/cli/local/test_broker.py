@@ -9,11 +9,9 @@ import pytest
 import redis
 from kombu.connection import Connection
 
-from services.cli.local.broker import find_broker, running_broker
+from services.cli.local.broker import find_broker, running_broker, socket_folder
 from services.cli.local.home import Home
-from services.cli.local.interrupts import Interrupts
-from services.cli.local.sockets import socket_folder
-from services.cli.local.supervisor import Supervisor
+from services.cli.local.supervisor import Interrupts, Supervisor
 from services.common.errors import CallError
 from services.common.settings import settings
 

@@ -13,10 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.cli.local.address import Address, running_address
-from services.cli.local.engine import ledger_address, running_engine
+from services.cli.local.engine import Address, ledger_address, running_address, running_engine
 from services.cli.local.home import Home
-from services.cli.local.keeper import Death
+from services.cli.local.supervisor import Death
 from services.common.errors import CallError
 from services.common.settings import settings
 

@@ -207,7 +207,7 @@ def test_what_is_loaded_beforehand_neither_connects_nor_starts_a_thread_nor_look
     threads, settings, sockets, modules = json.loads(told)
     assert (threads, settings, sockets) == (1, 0, [])
     # Arrow reads its variables when it is loaded, and numpy starts threads.
-    assert not {"numpy", "pyarrow", "h5py", "services.common.worker_process"} & set(modules)
+    assert not {"numpy", "pyarrow", "h5py", "services.common.worker.signals"} & set(modules)
 
 
 def parent_of(pid: int) -> int:

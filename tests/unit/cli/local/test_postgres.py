@@ -9,12 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from services.cli.local.broker import socket_folder
+from services.cli.local.children import user_for
 from services.cli.local.home import Home
-from services.cli.local.interrupts import Interrupts
-from services.cli.local.plain_user import user_for
 from services.cli.local.postgres import running_postgres
-from services.cli.local.sockets import socket_folder
-from services.cli.local.supervisor import Supervisor
+from services.cli.local.supervisor import Interrupts, Supervisor
 from services.common.errors import CallError
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.local.children import PlainUser
 from services.cli.local.home import Home
-from services.cli.local.plain_user import PlainUser
-from services.cli.local.postgres_programs import PostgresPrograms, choose_programs, reachable_programs
+from services.cli.local.postgres import PostgresPrograms, choose_programs, reachable_programs
 from services.common.errors import CallError
 from services.common.settings import settings
 

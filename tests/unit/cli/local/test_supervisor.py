@@ -11,12 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local.children import Child, Patience, StopStep
-from services.cli.local.errors import EngineError
+from services.cli.local.children import Child, EngineError, Patience, StopStep
 from services.cli.local.home import Home
-from services.cli.local.interrupts import Interrupts
-from services.cli.local.keeper import Death, EarlyEnds, last_line
-from services.cli.local.supervisor import Supervisor
+from services.cli.local.supervisor import Death, EarlyEnds, Interrupts, Supervisor, last_line
 
 Eventually = Callable[[Callable[[], bool]], None]
 Toy = Callable[[str, str], Child]
@@ -45,7 +42,7 @@ SUPERVISOR = """
 import os, sys, time
 from pathlib import Path
 from services.cli.local.children import Child
-from services.cli.local.interrupts import Interrupts
+from services.cli.local.supervisor import Interrupts
 from services.cli.local.supervisor import Supervisor
 home = Path(sys.argv[1])
 code = "import os, time; open('toy', 'w').write(str(os.getpid())); time.sleep(600)"

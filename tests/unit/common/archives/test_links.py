@@ -6,9 +6,9 @@ import pytest
 
 from services.common.archives.base import Asset
 from services.common.archives.links import DandiLinks, FigshareLinks, open_links
-from services.common.catalogue import source_from_record
+from services.common.catalog import source_from_record
 from services.common.errors import AssetError, NetworkError
-from services.common.pacing import Unpaced
+from services.common.rate_limit import Unpaced
 from tests.noting_pacer import NotingPacer
 from tests.unit.common.archives.scripted_api import Reply, ScriptedApi, serve_script
 

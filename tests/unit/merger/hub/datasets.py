@@ -11,7 +11,7 @@ from services.demo.hub.repositories import Repositories
 from services.demo.hub.repository import Repository
 from services.demo.hub.server import HubServer
 from services.merger.hub import Patience, ShardStep, StoredPile, pile_in_folder
-from services.merger.hub.papers import picture_paths
+from services.merger.hub.pile_files import picture_paths
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 
 REPOSITORY = "lab/spikes"

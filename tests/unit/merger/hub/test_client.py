@@ -20,9 +20,8 @@ from services.demo.hub.server import HubServer, serve_hub
 from services.demo.wire.messages import Answer, Request, json_answer, redirect
 from services.demo.wire.scripted_server import LOOPBACK, ScriptedServer
 from services.merger.hub import Patience, StoredPile, push
-from services.merger.hub.client import connected
+from services.merger.hub.client import Cargo, PatientClient, connected
 from services.merger.hub.repository import DATASET
-from services.merger.hub.sending import Cargo, PatientClient
 from tests.tls.certificates import MISSING, issue
 from tests.tls.front import tls_front
 from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset

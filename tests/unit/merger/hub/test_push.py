@@ -13,7 +13,7 @@ from huggingface_hub import constants
 
 from services.common.errors import CallError, DamagedOutputError, HubError
 from services.common.hub_target import HubTarget
-from services.common.storage import FolderStore
+from services.common.store import FolderStore
 from services.demo.hub.kinds import Kind
 from services.demo.hub.server import HubServer
 from services.merger.hub import Pushed, ShardStep, StoredPile, pile_in_folder, preview, push

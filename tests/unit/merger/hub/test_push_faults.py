@@ -9,7 +9,7 @@ import pytest
 
 from services.common.errors import HubError, NetworkError
 from services.common.hub_target import HubTarget
-from services.common.ledger.claims import SupersededError
+from services.common.ledger.attempts import SupersededError
 from services.demo.hub.kinds import Kind
 from services.demo.hub.server import HubServer
 from services.demo.wire.messages import RefusalError

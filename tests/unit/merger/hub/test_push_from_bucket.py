@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from services.common.hub_target import HubTarget
-from services.common.ledger.claims import SupersededError
-from services.common.storage.address import parse_address
-from services.common.storage.object_store import connect_store
+from services.common.ledger.attempts import SupersededError
+from services.common.store.base import parse_address
+from services.common.store.s3 import connect_store
 from services.merger.hub import StoredPile, push
 from tests.s3_server.server import S3Server
 from tests.unit.merger.hub.datasets import HASTY, Dataset, Steps

@@ -1,0 +1,65 @@
+"""A session that is streamed: from where its archive keeps it to its chunk; no copy is made."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+from sqlalchemy.orm import Session as Transaction
+
+from services.binner.remote.remote_file import RemoteFile, open_remote
+from services.binner.session import make_chunk
+from services.common.archives.links import Links, open_links
+from services.common.catalog import source_from_record
+from services.common.database import transaction
+from services.common.ledger import recordings
+from services.common.ledger.jobs import Claim, Result
+from services.common.ledger.recordings import Arrivals
+from services.common.models import Asset, Session
+from services.common.rate_limit import LedgerPacer
+from services.common.settings import settings
+from services.common.worker.runner import Heartbeat
+
+
+def bin_streamed_session(claim: Claim, heartbeat: Heartbeat) -> Result:
+    """Bin a session of which only those bytes are fetched that its reader asks for."""
+    with transaction() as ledger:
+        session = recordings.read_session(ledger, claim.subject)
+    with _remote_files(session, heartbeat) as files:
+        chunk = make_chunk(claim, session, list(files.values()))
+        verified_by = {asset: file.identified_by for asset, file in files.items()}
+
+    def record(ledger: Transaction) -> None:
+        recordings.record_counts(ledger, session.id, chunk.facts)
+        recordings.record_streamed(ledger, verified_by)
+
+    return Result(output=chunk.output, record=record)
+
+
+@contextmanager
+def _remote_files(session: Session, heartbeat: Heartbeat) -> Iterator[Mapping[int, RemoteFile]]:
+    """Open the assets of a session in path order; every attempt asks the archive for their links anew."""
+    links = open_links(source_from_record(session.source_version.entry), LedgerPacer())
+    with ExitStack() as opened:
+        yield {
+            asset.id: opened.enter_context(_remote_file(links, asset, heartbeat)) for asset in session.assets
+        }
+
+
+@contextmanager
+def _remote_file(links: Links, asset: Asset, heartbeat: Heartbeat) -> Iterator[RemoteFile]:
+    """Open an asset; what travelled is counted whatever comes of it."""
+    arrivals = Arrivals(heartbeat)
+    requests = 0
+    try:
+        with open_remote(
+            links,
+            recordings.as_listed(asset),
+            pacer=LedgerPacer(),
+            connections=settings().stream_connections,
+            progress=arrivals.note,
+        ) as file:
+            try:
+                yield file
+            finally:
+                requests = file.requests
+    finally:
+        arrivals.record(asset.id, requests=requests)

@@ -1,1 +1,0 @@
-"""Building a pile again from what its own provenance says."""

@@ -1,0 +1,24 @@
+"""The catalogue: what to build, as a TOML file says it."""
+
+from services.common.catalog.load import load_catalogue
+from services.common.catalog.schema import (
+    Catalogue,
+    DandiSource,
+    FigshareSource,
+    FilesSource,
+    Source,
+    source_from_record,
+)
+from services.common.catalog.tables import Expectation, Pile
+
+__all__ = [
+    "Catalogue",
+    "DandiSource",
+    "Expectation",
+    "FigshareSource",
+    "FilesSource",
+    "Pile",
+    "Source",
+    "load_catalogue",
+    "source_from_record",
+]

@@ -1,0 +1,52 @@
+"""The plain tables of a catalogue, and the kinds of values that keys take.
+
+The description of a key is also the remedy that an error shows for it.
+"""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Patterns = Annotated[tuple[Text, ...], Field(strict=False)]
+
+
+def _usable_address(address: str) -> str:
+    """Return the address without a slash at its end; raise where host or port cannot be."""
+    try:
+        _ = urlsplit(address).port
+    except ValueError as error:
+        raise ValueError(f"{address!r} is no address: {error}") from error
+    return address.rstrip("/")
+
+
+ApiAddress = Annotated[
+    str,
+    StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"),
+    AfterValidator(_usable_address),
+]
+
+
+class Table(BaseModel):
+    """A TOML table: no key but the known ones, no value of another type, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Pile(Table):
+    """The merged dataset that the sources become."""
+
+    name: Name = Field(
+        description="what the pile is called, as a file name: lower-case letters, digits, - and _"
+    )
+    notes: str = Field("", description="free text for the dataset's card")
+
+
+class Expectation(Table):
+    """Published figures that a source is compared with; a difference only warns."""
+
+    sessions: int | None = Field(None, ge=0, description="the number of sessions")
+    subjects: int | None = Field(None, ge=0, description="the number of subjects")
+    tokens: int | None = Field(None, ge=0, description="the number of tokens")

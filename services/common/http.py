@@ -1,0 +1,152 @@
+"""Everything spikemill knows about HTTP: timeouts, what an answer means, and how its failures are told.
+
+Nothing here tries again: the ledger does, for every request.
+"""
+
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from services.common.errors import AssetError, NetworkError
+from services.common.rate_limit import RequestPacer
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+"""How long a server may be silent, before its answer and within it."""
+USER_AGENT = f"spikemill/{version('spikemill')}"
+_FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+LONGEST_PAUSE = 86_400.0
+"""The most seconds that a Retry-After is believed: beyond a day it is a date in the wrong form."""
+
+
+def web_client(*, read: float = READ_SECONDS, connections: int | None = None) -> httpx.Client:
+    """Return a client that follows redirects; an Authorization header stays with its own host.
+
+    It opens no more than so many connections at once; who wants one more waits.
+    """
+    return httpx.Client(
+        verify=_trusted_authorities(),
+        timeout=httpx.Timeout(read, connect=CONNECT_SECONDS, pool=None),
+        limits=httpx.Limits(max_connections=connections),
+        follow_redirects=True,
+        headers={"User-Agent": USER_AGENT},
+    )
+
+
+@cache
+def _trusted_authorities() -> ssl.SSLContext:
+    """Return whose certificates are believed, read once: it takes longer than many an answer."""
+    return httpx.create_ssl_context()
+
+
+def get_json(
+    client: httpx.Client,
+    address: str,
+    *,
+    pacer: RequestPacer,
+    params: Mapping[str, str | int] | None = None,
+    about: str = "",
+) -> Any:
+    """Ask an API for JSON, once; `about` names the file in question, where there is one.
+
+    Raises `NetworkError` where asking later may help, `AssetError` where it will not.
+    """
+    pacer.wait_for_slot(host_of(address))
+    try:
+        response = client.get(address, params=params)
+    except httpx.HTTPError as error:
+        raise unreachable(address, error, about) from error
+    if response.status_code != HTTPStatus.OK:
+        raise refusal(response.status_code, response.headers, address, pacer, about)
+    try:
+        return response.json()
+    except ValueError as error:
+        raise NetworkError(f"{_place(address, about)} answered something that is not JSON.") from error
+
+
+def refusal(
+    status: int, headers: Mapping[str, str], address: str, pacer: RequestPacer, about: str = ""
+) -> NetworkError | AssetError:
+    """Turn an answer that is no success into the error to raise; its Retry-After also moves the pacer.
+
+    `about` names the file that was asked for, where the address does not.
+    """
+    place, phrase = _place(address, about), _phrase(status)
+    if status in _FORBIDDEN:
+        return AssetError(f"{place} answered {phrase}: this is embargoed or private; ask its owners.")
+    if status in _GONE:
+        return AssetError(
+            f"{place} answered {phrase}: there is nothing of this name and version; "
+            "correct the catalogue, or exclude it there."
+        )
+    seconds = retry_after_seconds(headers.get("Retry-After"))
+    if seconds is not None:
+        pacer.defer(host_of(address), seconds)
+    if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return NetworkError(f"{place} answered {phrase}.", retry_after=seconds)
+    if status < HTTPStatus.BAD_REQUEST:
+        # A challenge or a proxy, not the archive: figshare's website answers 202 with an empty body.
+        return NetworkError(f"{place} answered {phrase} and not what was asked for.", retry_after=seconds)
+    return AssetError(f"{place} answered {phrase}: the archive does not accept this request.")
+
+
+def unreachable(address: str, error: Exception, about: str = "") -> NetworkError:
+    """Tell that no whole answer came; of the cause only its kind, for its text may hold a signed link."""
+    place = _place(address, about)
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return NetworkError(f"{place} was silent for too long ({type(error).__name__}).")
+    return NetworkError(f"{place} could not be reached, or the connection broke ({type(error).__name__}).")
+
+
+def strong_etag(headers: Mapping[str, str]) -> str | None:
+    """Return the ETag if it may stand in a condition: a weak one does not promise equal bytes."""
+    etag = headers.get("ETag", "")
+    return etag if etag and etag.isascii() and not etag.startswith("W/") else None
+
+
+def host_of(address: str) -> str:
+    """Return the host, with its port where it has one."""
+    return urlsplit(address).netloc.rpartition("@")[2]
+
+
+def without_query(address: str) -> str:
+    """Return the address without query and credentials: signed links are secrets."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{host_of(address)}{parts.path}"
+
+
+def _place(address: str, about: str) -> str:
+    return f"{about}: {without_query(address)}" if about else without_query(address)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> float | None:
+    """Return the pause that a Retry-After header asks for: it holds seconds, or a date."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return min(float(value), LONGEST_PAUSE)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+    return min(max(0.0, seconds), LONGEST_PAUSE)

@@ -1,0 +1,164 @@
+"""What a person may do to the ledger: retry, skip a session, cancel builds, prune chunks."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.orm import Session as Transaction
+
+from services.common.errors import CallError
+from services.common.ledger.attempts import UNHELD, hand_back, start_again, withdraw_attempts
+from services.common.ledger.locks import (
+    BUILD_SESSIONS,
+    is_wanted,
+    jobs_of,
+    lock_jobs,
+    lock_releases,
+    lock_sessions,
+    sessions_of,
+)
+from services.common.ledger.releases import outdate_releases_of
+from services.common.ledger.sessions import free_rooms, restart_session
+from services.common.models import Build, Job, Release, Session, Shard, SourceVersion
+from services.common.models.builds import BuildState, ReleaseState
+from services.common.models.jobs import JobKind, JobState, Outcome
+
+
+def retry_dead(transaction: Transaction, sources: Sequence[str] = ()) -> int:
+    """Send dead jobs, and the sessions they belong to, back to the queue; return how many sessions and jobs.
+
+    Without names all sources are meant. Counts of failures and crashes start again; attempts do not.
+    """
+    lock_releases(transaction)
+    sessions = transaction.scalars(_sessions_with_dead_jobs(sources)).all()
+    lock_sessions(transaction, sessions)
+    for session_id in sessions:
+        restart_session(transaction, session_id)
+    jobs = transaction.scalars(_other_dead_jobs(sources)).all()
+    start_again(transaction, Job.id.in_(jobs), JobState.READY)
+    return len(sessions) + len(jobs)
+
+
+def _other_dead_jobs(sources: Sequence[str]) -> Select[int]:
+    """Return dead plans, and without names also what failed of releases that still count."""
+    dead = select(Job.id).where(Job.state == JobState.DEAD).order_by(Job.id).with_for_update()
+    if sources:
+        named = select(SourceVersion.id).where(SourceVersion.name.in_(sources))
+        return dead.where(Job.source_version_id.in_(named))
+    counting = select(Release.id).where(Release.state != ReleaseState.OUTDATED)
+    shards = select(Shard.id).where(Shard.release_id.in_(counting))
+    return dead.where((Job.kind == JobKind.PLAN) | Job.release_id.in_(counting) | Job.shard_id.in_(shards))
+
+
+def _sessions_with_dead_jobs(sources: Sequence[str]) -> Select[int]:
+    dead = (
+        select(Session.id).where(Session.id.in_(sessions_of(Job.state == JobState.DEAD))).order_by(Session.id)
+    )
+    if sources:
+        named = select(SourceVersion.id).where(SourceVersion.name.in_(sources))
+        dead = dead.where(Session.source_version_id.in_(named))
+    return dead
+
+
+def cancel_builds(transaction: Transaction) -> int:
+    """Stop the open builds of all piles; return how many. What is done stays done."""
+    lock_releases(transaction)
+    cancelled = transaction.scalars(
+        update(Build)
+        .where(Build.state == BuildState.OPEN)
+        .values(state=BuildState.CANCELLED)
+        .returning(Build.id)
+    ).all()
+    transaction.flush()
+    _withdraw_unwanted(transaction)
+    return len(cancelled)
+
+
+def _withdraw_unwanted(transaction: Transaction) -> None:
+    """Take running jobs from their workers where nobody waits for them any more."""
+    unwanted = transaction.scalars(
+        select(Job).where(Job.state == JobState.RUNNING, ~is_wanted()).order_by(Job.id).with_for_update()
+    ).all()
+    for job in unwanted:
+        hand_back(transaction, job, Outcome.WITHDRAWN)
+
+
+def prune_chunks(transaction: Transaction) -> list[str]:
+    """Forget the chunks that no open build needs, and return their names; a later build makes them again."""
+    lock_releases(transaction)
+    needed = (
+        select(BUILD_SESSIONS.c.session_id)
+        .join(Build, Build.id == BUILD_SESSIONS.c.build_id)
+        .where(BUILD_SESSIONS.c.session_id == Session.id, Build.state == BuildState.OPEN)
+        .exists()
+    )
+    spare = transaction.scalars(
+        select(Session).where(Session.chunk.is_not(None), ~needed).order_by(Session.id).with_for_update()
+    ).all()
+    names = [session.chunk for session in spare if session.chunk is not None]
+    for session in spare:
+        restart_session(transaction, session.id)
+        session.chunk = None
+    return names
+
+
+def waive(transaction: Transaction, name: str, reason: str) -> None:
+    """Let builds go on without a session, named as in the ledger (`source/subject/session`, or its end).
+
+    An open build is meant before one that is released. Raises CallError when the name fits none, or more than
+    one, or the session is done.
+    """
+    _waive(transaction, _session_named(transaction, name), reason)
+
+
+def waive_listed(transaction: Transaction, build_id: int, source: str, key: str, reason: str) -> None:
+    """Waive the session of a build that its listing knows by this key; one that is not listed is no error."""
+    listed = transaction.scalars(
+        select(Session)
+        .join(SourceVersion, SourceVersion.id == Session.source_version_id)
+        .join(BUILD_SESSIONS, BUILD_SESSIONS.c.session_id == Session.id)
+        .where(BUILD_SESSIONS.c.build_id == build_id, SourceVersion.name == source, Session.key == key)
+    ).one_or_none()
+    if listed is not None:
+        _waive(transaction, listed, reason)
+
+
+def _waive(transaction: Transaction, session: Session, reason: str) -> None:
+    lock_releases(transaction)
+    lock_sessions(transaction, [session.id])
+    jobs = jobs_of([session.id])
+    lock_jobs(transaction, jobs)
+    done = select(Job.id).where(Job.session_id == session.id, Job.state == JobState.DONE)
+    if transaction.scalar(done) is not None:
+        raise CallError(f"Session {session.key} is done; only one that is not can be waived.")
+    withdraw_attempts(transaction, jobs)
+    free_rooms(transaction, [session.id])
+    transaction.execute(
+        update(Job).where(jobs).values(state=JobState.WAIVED, waived_because=reason, output=None, **UNHELD)
+    )
+    outdate_releases_of(transaction, [session.id])
+
+
+def _session_named(transaction: Transaction, name: str) -> Session:
+    found = _sessions_called(transaction, name, BuildState.OPEN) or _sessions_called(
+        transaction, name, BuildState.RELEASED
+    )
+    if len(found) != 1:
+        problem = "No session is" if not found else f"{len(found)} sessions are"
+        raise CallError(
+            f"{problem} called {name}; give source/subject/session as `spikemill status` prints it."
+        )
+    return found[0]
+
+
+def _sessions_called(transaction: Transaction, name: str, state: BuildState) -> Sequence[Session]:
+    """Return the sessions of builds in this state that bear the name, or whose names end in it."""
+    full_name = func.concat_ws("/", SourceVersion.name, Session.subject_id, Session.session_id)
+    return transaction.scalars(
+        select(Session)
+        .join(SourceVersion, SourceVersion.id == Session.source_version_id)
+        .join(BUILD_SESSIONS, BUILD_SESSIONS.c.session_id == Session.id)
+        .join(Build, Build.id == BUILD_SESSIONS.c.build_id)
+        .where(Build.state == state)
+        .where((full_name == name) | full_name.endswith(f"/{name}", autoescape=True) | (Session.key == name))
+        .distinct()
+    ).all()

@@ -1,0 +1,215 @@
+"""What is to be built: source versions, builds, and the release that each build asks for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session as Transaction
+
+from services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
+from services.common.ledger.locks import lock_releases
+from services.common.ledger.pushes import drop_push, is_push_wanted, want_push
+from services.common.ledger.sessions import follow_entry, ways_of
+from services.common.models import Build, BuildSource, Job, Release, SourceVersion
+from services.common.models.builds import BuildState, ReleaseState
+from services.common.models.jobs import JobKind, JobState
+from services.common.types import digest
+
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.pile:' || :pile))")
+_STILL_MISSING = text("""
+    SELECT source.name, session.key
+    FROM build_sessions AS wanted
+    JOIN session_states AS state ON state.session_id = wanted.session_id
+    JOIN sessions AS session ON session.id = wanted.session_id
+    JOIN source_versions AS source ON source.id = session.source_version_id
+    WHERE wanted.build_id = :build AND state.state IN ('failed', 'waived')
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """A source as it is asked for; `digest` is over everything that decides its bytes."""
+
+    digest: str
+    name: str
+    archive: str
+    api: str
+    entry: dict[str, Any]
+    format_id: str
+    expected: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """A build, the release that is wanted of it, and where on the hub that is to be, if anywhere."""
+
+    pile: str
+    notes: str | None
+    sources: Sequence[SourceRequest]
+    parameters: dict[str, Any]
+    session_limit: int | None = None
+    allow_missing: bool = False
+    adds_to_open_build: bool = False
+    push: HubTarget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBuild:
+    """A build, and the release of it that was asked for."""
+
+    build: int
+    release: int
+    is_published: bool
+
+
+def open_build(transaction: Transaction, request: BuildRequest) -> OpenedBuild:
+    """Ask for a build, and make it the open one of its pile unless all that is asked for is done already.
+
+    An equal build is found again with all that was done for it. What was open under the same pile name is
+    superseded; with `adds_to_open_build` the sources of an open build are kept and the new ones join them, so
+    that two calls never publish half of what was asked for. The last call says where its release is pushed
+    to, also where it was before. Raises `CallError` where it may not be pushed.
+    """
+    transaction.execute(_ONE_AT_A_TIME, {"pile": request.pile})
+    lock_releases(transaction)
+    # In one order, or two piles of the same sources would wait for each other.
+    sources = sorted(request.sources, key=lambda source: source.digest)
+    versions = {_source_version(transaction, source) for source in sources}
+    if request.adds_to_open_build:
+        versions |= _sources_of_open_build(transaction, request)
+    if request.push is not None:
+        _require_redistributable(transaction, versions)
+    build_id = _build(transaction, request, versions)
+    _supersede_others(transaction, request.pile, build_id)
+    release = wanted_release(transaction, build_id, request.parameters, allow_missing=request.allow_missing)
+    want_push(transaction, release, request.push)
+    is_published = release.state is ReleaseState.PUBLISHED
+    state = BuildState.RELEASED if is_published and not is_push_wanted(release) else BuildState.OPEN
+    transaction.execute(update(Build).where(Build.id == build_id).values(state=state, notes=request.notes))
+    return OpenedBuild(build_id, release.id, is_published)
+
+
+def _source_version(transaction: Transaction, source: SourceRequest) -> int:
+    """Find or add a source version, with its plan job; what decides no bytes of its rows may have changed."""
+    texts = {"entry": source.entry, "expected": source.expected}
+    known = select(SourceVersion.entry).where(SourceVersion.digest == source.digest)
+    before = transaction.scalar(known.with_for_update(key_share=True))
+    transaction.execute(
+        upsert(SourceVersion)
+        .values(
+            digest=source.digest,
+            name=source.name,
+            archive=source.archive,
+            api=source.api,
+            format_id=source.format_id,
+            **texts,
+        )
+        .on_conflict_do_update(index_elements=["digest"], set_=texts)
+    )
+    version_id = transaction.scalars(
+        select(SourceVersion.id).where(SourceVersion.digest == source.digest)
+    ).one()
+    transaction.execute(
+        upsert(Job)
+        .values(kind=JobKind.PLAN, state=JobState.READY, source_version_id=version_id)
+        .on_conflict_do_nothing(index_elements=["source_version_id"])
+    )
+    if before is not None and ways_of(before) != ways_of(source.entry):
+        follow_entry(transaction, version_id, source.entry)
+    return version_id
+
+
+def _sources_of_open_build(transaction: Transaction, request: BuildRequest) -> set[int]:
+    """Return the sources of the pile's open build that the request does not name itself."""
+    names = [source.name for source in request.sources]
+    kept = (
+        select(BuildSource.source_version_id)
+        .join(Build, Build.id == BuildSource.build_id)
+        .join(SourceVersion, SourceVersion.id == BuildSource.source_version_id)
+        .where(Build.pile == request.pile, Build.state == BuildState.OPEN, SourceVersion.name.not_in(names))
+    )
+    return set(transaction.scalars(kept))
+
+
+def _require_redistributable(transaction: Transaction, versions: set[int]) -> None:
+    """Refuse sources that may not be published, also those that an earlier call brought."""
+    require_redistributable(
+        transaction.scalars(select(SourceVersion.entry).where(SourceVersion.id.in_(versions))),
+        otherwise=WITHOUT_PUSH,
+    )
+
+
+def _build(transaction: Transaction, request: BuildRequest, versions: set[int]) -> int:
+    """Find or add the build of these source versions."""
+    digests = transaction.scalars(
+        select(SourceVersion.digest).where(SourceVersion.id.in_(versions)).order_by(SourceVersion.digest)
+    )
+    key = digest([request.pile, list(digests), request.session_limit])
+    known = transaction.scalar(select(Build.id).where(Build.digest == key))
+    if known is not None:
+        return known
+    build = Build(
+        digest=key, pile=request.pile, session_limit=request.session_limit, state=BuildState.SUPERSEDED
+    )
+    transaction.add(build)
+    transaction.flush()
+    rows = [{"build_id": build.id, "source_version_id": version} for version in sorted(versions)]
+    transaction.execute(insert(BuildSource), rows)
+    return build.id
+
+
+def _supersede_others(transaction: Transaction, pile: str, build_id: int) -> None:
+    transaction.execute(
+        update(Build)
+        .where(Build.pile == pile, Build.id != build_id, Build.state == BuildState.OPEN)
+        .values(state=BuildState.SUPERSEDED)
+    )
+
+
+def wanted_release(
+    transaction: Transaction, build_id: int, parameters: dict[str, Any], *, allow_missing: bool
+) -> Release:
+    """Return the release that is asked for, in progress or published; no other stays in progress."""
+    standing = transaction.scalars(
+        select(Release)
+        .where(Release.build_id == build_id, Release.state != ReleaseState.OUTDATED)
+        .order_by(Release.id.desc())
+        .with_for_update()
+    ).all()
+    asked = (parameters, allow_missing)
+    wanted = next((each for each in standing if (each.parameters, each.allow_missing) == asked), None)
+    if wanted is not None and _misses_what_was_retried(transaction, wanted):
+        wanted = None
+    for release in standing:
+        if release is not wanted:
+            _stop_waiting_for(transaction, release)
+    transaction.flush()
+    if wanted is None:
+        wanted = Release(
+            build_id=build_id,
+            state=ReleaseState.WAITING,
+            parameters=parameters,
+            allow_missing=allow_missing,
+        )
+        transaction.add(wanted)
+        transaction.flush()
+    return wanted
+
+
+def _stop_waiting_for(transaction: Transaction, release: Release) -> None:
+    """Let nobody wait for a release any more; what was published of it stands."""
+    drop_push(transaction, release)
+    if release.state is not ReleaseState.PUBLISHED:
+        release.state = ReleaseState.OUTDATED
+
+
+def _misses_what_was_retried(transaction: Transaction, release: Release) -> bool:
+    """Tell whether a published release goes without a session that a person sent back to the queue since."""
+    if release.state is not ReleaseState.PUBLISHED or not release.missing:
+        return False
+    still_missing = transaction.execute(_STILL_MISSING, {"build": release.build_id})
+    return not {(left["source"], left["path"]) for left in release.missing} <= {
+        (source, key) for source, key in still_missing
+    }

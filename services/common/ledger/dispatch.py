@@ -1,0 +1,197 @@
+"""Which jobs are sent to the workers, and what the sweeper does to those that stopped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy.orm import Session as Transaction
+from sqlalchemy.orm import aliased
+
+from services.common.ledger.attempts import end_attempt, hand_back, let_go
+from services.common.ledger.jobs import bury, is_gone
+from services.common.ledger.locks import is_wanted, lock_sessions_of_jobs
+from services.common.models import Job, JobDependency, LedgerMark
+from services.common.models.jobs import JobKind, JobState, Outcome
+from services.common.settings import settings
+from services.common.worker.process import UNKNOWN, End
+
+_BATCH = 500
+_VANISHED = "Attempt {attempt} of {owner} vanished: {how}."
+_TOO_OFTEN = " It happened {crashes} times; {remedy}, then retry."
+_WORN_OUT = " It was the last of {attempt} attempts; see the attempts of job {job} in the ledger, then retry."
+
+
+def note_start(transaction: Transaction) -> None:
+    """Count the sweeper's silence from now: nothing ran before, so nobody is owed a grace period."""
+    transaction.execute(update(LedgerMark).values(swept_at=func.clock_timestamp()))
+
+
+def note_pulse(transaction: Transaction) -> None:
+    """Note that the sweeper is alive; after a pause of half a lease or more, grant everyone a grace period.
+
+    While it or Postgres was away no heartbeat could land, so an expired lease means nothing yet.
+    """
+    lease = settings().lease
+    now = func.clock_timestamp()
+    was_away = (LedgerMark.swept_at.is_not(None)) & (now - LedgerMark.swept_at > lease / 2)
+    transaction.execute(update(LedgerMark).where(was_away).values(grace_until=now + 1.5 * lease))
+    transaction.execute(update(LedgerMark).values(swept_at=now))
+
+
+def expire_leases(transaction: Transaction) -> int:
+    """Take jobs from owners that were silent for a whole lease; return how many."""
+    in_grace = select(LedgerMark.one).where(LedgerMark.grace_until > func.clock_timestamp()).exists()
+    return _count_crashes(transaction, (Job.lease_expires < func.clock_timestamp()) & ~in_grace)
+
+
+def expire_worker(transaction: Transaction, worker: str, end: End = UNKNOWN) -> int:
+    """Take the jobs of a worker process that is known to be dead; return how many."""
+    return _count_crashes(transaction, Job.lease_worker == worker, end)
+
+
+def expire_owner(transaction: Transaction, job_id: int, end: End = UNKNOWN) -> int:
+    """Take a job from a process of this machine that died with it; return 1 if it held the job.
+
+    Another process may hold the job by now, here or elsewhere: that one keeps it.
+    """
+    owner = transaction.scalar(select(Job.lease_owner).where(Job.id == job_id))
+    if owner is None or not is_gone(owner):
+        return 0
+    return _count_crashes(transaction, (Job.id == job_id) & (Job.lease_owner == owner), end)
+
+
+def _count_crashes(transaction: Transaction, condition: ColumnElement[bool], end: End = UNKNOWN) -> int:
+    running = select(Job).where(Job.state == JobState.RUNNING, condition).order_by(Job.id)
+    suspects = transaction.scalars(running.with_only_columns(Job.id).limit(_BATCH)).all()
+    if not suspects:
+        return 0
+    lock_sessions_of_jobs(transaction, suspects)
+    vanished = transaction.scalars(running.where(Job.id.in_(suspects)).with_for_update()).all()
+    for job in vanished:
+        _count_crash(transaction, job, end)
+    return len(vanished)
+
+
+def _count_crash(transaction: Transaction, job: Job, end: End) -> None:
+    """A job that vanished with its worker: it runs again, unless it has done so too often."""
+    job.crashes += 1
+    job.error_class = "Vanished"
+    job.error = _VANISHED.format(attempt=job.attempt, owner=job.lease_owner, how=end.how)
+    end_attempt(transaction, job.id, job.attempt, Outcome.VANISHED, job.error)
+    if job.crashes >= settings().max_crashes:
+        job.error += _TOO_OFTEN.format(crashes=job.crashes, remedy=end.remedy)
+        bury(transaction, job)
+    elif job.attempt >= settings().attempt_cap:
+        job.error += _WORN_OUT.format(attempt=job.attempt, job=job.id)
+        bury(transaction, job)
+    else:
+        let_go(job, JobState.READY)
+        job.not_before = func.clock_timestamp() + timedelta(seconds=2**job.crashes)
+
+
+def reclaim_older_boots(transaction: Transaction, boot: str) -> int:
+    """Make ready what an earlier supervisor of the same home left running; nothing is counted."""
+    left = transaction.scalars(
+        select(Job)
+        .where(Job.state == JobState.RUNNING, Job.lease_boot.is_distinct_from(boot))
+        .with_for_update()
+    ).all()
+    for job in left:
+        hand_back(transaction, job, Outcome.RELEASED)
+    return len(left)
+
+
+def promote_unblocked(transaction: Transaction) -> None:
+    """Make ready what waited only for jobs that are done; a fetch waits for room in the spool instead."""
+    needed = aliased(Job)
+    is_open = (
+        select(JobDependency.job_id)
+        .join(needed, needed.id == JobDependency.needs_id)
+        .where(JobDependency.job_id == Job.id, needed.state != JobState.DONE)
+        .exists()
+    )
+    unblocked = (Job.state == JobState.BLOCKED) & (Job.kind != JobKind.FETCH) & ~is_open
+    # Looked at again once they are locked: what they needed may have been reopened in between.
+    locked = transaction.scalars(
+        select(Job.id).where(unblocked).order_by(Job.id).with_for_update(skip_locked=True)
+    ).all()
+    transaction.execute(
+        update(Job)
+        .where(Job.id.in_(locked), unblocked)
+        .values(
+            state=JobState.READY,
+            sent_at=None,
+            not_before=func.greatest(Job.not_before, func.clock_timestamp()),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that is to be sent: look at this job."""
+
+    job: int
+    kind: JobKind
+
+
+def forget_messages(transaction: Transaction) -> None:
+    """Treat every message as lost: at a start no broker remembers any."""
+    transaction.execute(
+        update(Job).where(Job.state == JobState.READY).values(sent_at=None, sent_epoch=None, retry_until=None)
+    )
+
+
+def runnable_kinds(transaction: Transaction) -> set[JobKind]:
+    """Return the kinds of which a job may run now, whether or not a message for it is under way."""
+    return set(transaction.scalars(select(Job.kind).where(_may_run()).distinct()))
+
+
+def mark_sent(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str, idle: bool) -> list[Message]:
+    """Choose the jobs of a queue to send now, within its window, and mark them sent.
+
+    A job is sent when no message for it is under way: none was sent, the broker began a new life since, the
+    queue has been empty for some seconds, or the message is old.
+    """
+    room = settings().window - _under_way(transaction, kinds, epoch=epoch, idle=idle)
+    if room <= 0:
+        return []
+    chosen = (
+        select(Job.id)
+        .where(Job.kind.in_(kinds), _may_run(), ~_is_under_way(epoch=epoch, idle=idle), is_wanted())
+        .order_by(Job.not_before, Job.id)
+        .limit(room)
+        .with_for_update(skip_locked=True)
+        .cte()
+    )
+    sent = transaction.execute(
+        update(Job)
+        .where(Job.id == chosen.c.id)
+        .values(sent_at=func.clock_timestamp(), sent_epoch=epoch)
+        .returning(Job.id, Job.kind)
+        .execution_options(synchronize_session=False)
+    )
+    return sorted((Message(job, kind) for job, kind in sent), key=lambda message: message.job)
+
+
+def _may_run() -> ColumnElement[bool]:
+    now = func.clock_timestamp()
+    return (
+        (Job.state == JobState.READY)
+        & (Job.not_before <= now)
+        & (Job.retry_until.is_(None) | (Job.retry_until <= now))
+    )
+
+
+def _is_under_way(*, epoch: str, idle: bool) -> ColumnElement[bool]:
+    """Return the condition that a message for the job may still arrive."""
+    patience = timedelta(seconds=3) if idle else settings().resend
+    return func.coalesce(
+        (Job.sent_epoch == epoch) & (Job.sent_at > func.clock_timestamp() - patience), text("false")
+    )
+
+
+def _under_way(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str, idle: bool) -> int:
+    waiting = (Job.state == JobState.READY) & Job.kind.in_(kinds) & _is_under_way(epoch=epoch, idle=idle)
+    return transaction.scalar(select(func.count()).select_from(Job).where(waiting)) or 0

@@ -1,0 +1,279 @@
+"""How a session reaches its chunk: streamed or copied, and its quota in the spool."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, Select, case, cast, delete, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session as Transaction
+from sqlalchemy.orm import aliased
+
+from services.common.ledger.attempts import UNHELD, start_again, withdraw_attempts
+from services.common.ledger.locks import (
+    is_session_wanted,
+    is_wanted,
+    jobs_of,
+    lock_jobs,
+    lock_releases,
+    lock_sessions,
+    sessions_of,
+)
+from services.common.ledger.releases import outdate_releases_of
+from services.common.models import Asset, Job, JobDependency, Session, SourceVersion
+from services.common.models.jobs import JobKind, JobState
+
+_WAYS: Mapping[str, Sequence[JobKind]] = {
+    "copy": [JobKind.BIN],
+    "stream": [JobKind.STREAM],
+    "stream-or-copy": [JobKind.STREAM, JobKind.BIN],
+}
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.admission'))")
+# More than workers fetch in the time of a round; the next round goes on.
+_BATCH = 200
+
+
+def ways_of(entry: Mapping[str, Any]) -> Sequence[JobKind]:
+    """Return the ways that a catalogue's entry leaves to its sessions, the first choice first."""
+    return _WAYS[entry.get("fetch", "copy")]
+
+
+def way_of(transaction: Transaction, session_id: int) -> JobKind:
+    """Return the way that a session goes next: the one it is on, unless its source leaves only the other."""
+    entry, current = transaction.execute(
+        select(SourceVersion.entry, Job.kind)
+        .join(Session, Session.source_version_id == SourceVersion.id)
+        .join(Job, Job.session_id == Session.id)
+        .where(Session.id == session_id)
+    ).one()
+    ways = ways_of(entry)
+    return current if current in ways else ways[0]
+
+
+def begin(transaction: Transaction, sessions: Select[int] | Sequence[int], way: JobKind) -> None:
+    """Put locked sessions to the beginning of a way; what is under way for them is withdrawn."""
+    jobs = jobs_of(sessions)
+    lock_jobs(transaction, jobs)
+    withdraw_attempts(transaction, jobs)
+    free_rooms(transaction, sessions)
+    start_again(transaction, jobs, JobState.BLOCKED)
+    transaction.execute(update(Job).where(Job.session_id.in_(sessions)).values(kind=way))
+    if way is JobKind.BIN:
+        _copy_first(transaction, sessions)
+    else:
+        _copy_nothing(transaction, sessions)
+
+
+def _copy_first(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
+    """Have the assets fetched before their session is binned."""
+    assets = select(
+        literal(JobKind.FETCH, Job.kind.type), literal(JobState.BLOCKED, Job.state.type), Asset.id
+    ).where(Asset.session_id.in_(sessions))
+    transaction.execute(
+        upsert(Job)
+        .from_select(["kind", "state", "asset_id"], assets.order_by(Asset.id))
+        .on_conflict_do_nothing(index_elements=["asset_id"])
+    )
+    counting, fetching = aliased(Job), aliased(Job)
+    needs = (
+        select(counting.id, fetching.id)
+        .join(Asset, Asset.session_id == counting.session_id)
+        .join(fetching, fetching.asset_id == Asset.id)
+        .where(counting.session_id.in_(sessions))
+    )
+    transaction.execute(
+        upsert(JobDependency).from_select(["job_id", "needs_id"], needs).on_conflict_do_nothing()
+    )
+
+
+def _copy_nothing(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
+    """Let nothing wait for fetches; those that there are stay blocked."""
+    counting = select(Job.id).where(Job.session_id.in_(sessions))
+    transaction.execute(delete(JobDependency).where(JobDependency.job_id.in_(counting)))
+
+
+def hand_over(transaction: Transaction, job: Job) -> bool:
+    """Have the session of a locked stream copied instead, if its source allows it; tell whether it does."""
+    if job.kind is not JobKind.STREAM or job.session_id is None:
+        return False
+    entry = transaction.scalars(
+        select(SourceVersion.entry)
+        .join(Session, Session.source_version_id == SourceVersion.id)
+        .where(Session.id == job.session_id)
+    ).one()
+    if JobKind.BIN not in ways_of(entry):
+        return False
+    begin(transaction, [job.session_id], JobKind.BIN)
+    return True
+
+
+def follow_entry(transaction: Transaction, source_version_id: int, entry: Mapping[str, Any]) -> None:
+    """Let the sessions of a source whose `fetch` was changed go the way that it names now.
+
+    What waits on another way begins again on this one, and so does what failed: that may be why `fetch` was
+    changed. What runs ends as it is; what is done or waived stays so. The caller locked releases and source.
+    """
+    way = ways_of(entry)[0]
+    unfinished = (
+        select(Session.id)
+        .join(Job, Job.session_id == Session.id)
+        .where(Session.source_version_id == source_version_id)
+        .where(Job.state.not_in([JobState.DONE, JobState.WAIVED]))
+    )
+    lock_sessions(transaction, unfinished)
+    lock_jobs(transaction, jobs_of(unfinished))
+    runs = Session.id.in_(sessions_of(Job.state == JobState.RUNNING))
+    failed = Session.id.in_(sessions_of(Job.state == JobState.DEAD))
+    moved = transaction.scalars(unfinished.where(~runs, (Job.kind != way) | failed)).all()
+    sessions = select(func.unnest(literal(moved, ARRAY(BigInteger))))
+    begin(transaction, sessions, way)
+    outdate_releases_of(transaction, sessions)
+
+
+def admit_sessions(transaction: Transaction, *, capacity: int) -> int:
+    """Reserve room for waiting sessions, first in, first out; return how many were admitted.
+
+    Where no room is taken the first session gets it, however large it is: a limit that is too small makes a
+    build slow, never stuck.
+    """
+    transaction.execute(_ONE_AT_A_TIME)
+    reserved = transaction.scalar(select(func.coalesce(func.sum(Session.reserved_bytes), 0))) or 0
+    if reserved >= capacity and reserved:
+        return 0
+    fitting = []
+    for session_id, size in transaction.execute(_waiting()):
+        if reserved and reserved + size > capacity:
+            break
+        fitting.append(session_id)
+        reserved += size
+    lock_sessions(transaction, fitting)
+    # Looked at again once they are locked: a person may just have waived one.
+    sizes = dict(transaction.execute(_waiting().where(Session.id.in_(fitting))).all())
+    if sizes:
+        _admit(transaction, sizes)
+    return len(sizes)
+
+
+def _waiting() -> Select[int, int]:
+    """Return (session, bytes to fetch) of the first that wait for room, in their order."""
+    size = select(func.sum(Asset.size)).where(Asset.session_id == Session.id).scalar_subquery()
+    # A folder's own files are read where they lie, so they take no room.
+    room = case((SourceVersion.archive == "files", 0), else_=size)
+    stuck = (
+        select(Job.id)
+        .join(Asset, Asset.id == Job.asset_id)
+        .where(Asset.session_id == Session.id, Job.state.in_([JobState.DEAD, JobState.WAIVED]))
+        .exists()
+    )
+    return (
+        select(Session.id, cast(room, BigInteger))
+        .join(Job, Job.session_id == Session.id)
+        .join(SourceVersion, SourceVersion.id == Session.source_version_id)
+        .where(Job.kind == JobKind.BIN, Job.state == JobState.BLOCKED, Session.admitted_at.is_(None))
+        .where(~stuck, is_session_wanted())
+        .order_by(Session.id)
+        .limit(_BATCH)
+    )
+
+
+def _admit(transaction: Transaction, sizes: Mapping[int, int]) -> None:
+    """Give locked sessions their room, and let their assets be fetched."""
+    transaction.execute(
+        update(Session)
+        .where(Session.id.in_(sizes))
+        .values(
+            admitted_at=func.clock_timestamp(),
+            reserved_bytes=case(sizes, value=Session.id, else_=0),
+        )
+    )
+    assets = select(Asset.id).where(Asset.session_id.in_(sizes))
+    transaction.execute(
+        update(Job)
+        .where(Job.state == JobState.BLOCKED, Job.asset_id.in_(assets))
+        .values(
+            state=JobState.READY,
+            sent_at=None,
+            not_before=func.greatest(Job.not_before, func.clock_timestamp()),
+        )
+    )
+
+
+def _assets_of(session_id: int) -> Select[int]:
+    return select(Asset.id).where(Asset.session_id == session_id)
+
+
+def close_session_of(transaction: Transaction, job: Job) -> None:
+    """Give back the room of the session that a job is about, if it is about one."""
+    session_id = transaction.scalar(sessions_of(Job.id == job.id))
+    if session_id is not None:
+        give_back_room(transaction, session_id)
+
+
+def give_back_room(transaction: Transaction, session_id: int) -> None:
+    """Free a locked session's room; copies that are under way are withdrawn, and its files may be swept."""
+    let_in = Job.asset_id.in_(_assets_of(session_id)) & Job.state.in_([JobState.READY, JobState.RUNNING])
+    lock_jobs(transaction, let_in)
+    withdraw_attempts(transaction, let_in)
+    transaction.execute(update(Job).where(let_in).values(state=JobState.BLOCKED, **UNHELD))
+    free_rooms(transaction, [session_id])
+
+
+def free_rooms(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
+    """Free the room of locked sessions that nothing is copied for."""
+    transaction.execute(update(Asset).where(Asset.session_id.in_(sessions)).values(local_path=None))
+    transaction.execute(
+        update(Session).where(Session.id.in_(sessions)).values(admitted_at=None, reserved_bytes=0)
+    )
+
+
+def lock_idle_session(transaction: Transaction, identity: str) -> bool:
+    """Lock the session, and tell whether it holds no room and nothing works on it."""
+    transaction.execute(_ONE_AT_A_TIME)
+    session_id = transaction.scalar(
+        select(Session.id)
+        .where(Session.identity == identity, Session.admitted_at.is_(None))
+        .with_for_update()
+    )
+    if session_id is None:
+        return False
+    running = select(Job.id).where(jobs_of([session_id]), Job.state == JobState.RUNNING).exists()
+    return not transaction.scalar(select(running))
+
+
+def restart_session(transaction: Transaction, session_id: int) -> None:
+    """Put a session back to its beginning, on the way that its source names."""
+    lock_releases(transaction)
+    lock_sessions(transaction, [session_id])
+    begin(transaction, [session_id], way_of(transaction, session_id))
+    outdate_releases_of(transaction, [session_id])
+
+
+def reclaim_rooms(transaction: Transaction) -> int:
+    """Put back sessions that hold room in the spool and that nobody waits for any more; return how many.
+
+    Else what a superseded build left in the spool could keep its successor out for ever.
+    """
+    if not transaction.scalars(_idle_rooms()).all():
+        return 0
+    lock_releases(transaction)
+    idle = transaction.scalars(_idle_rooms()).all()
+    for session_id in idle:
+        restart_session(transaction, session_id)
+    return len(idle)
+
+
+def _idle_rooms() -> Select[int]:
+    """Return the sessions that hold room, that no open build needs, and that nobody works on."""
+    works = aliased(Job)
+    assets = select(Asset.id).where(Asset.session_id == Session.id)
+    running = (
+        select(works.id)
+        .where(works.state == JobState.RUNNING)
+        .where((works.session_id == Session.id) | works.asset_id.in_(assets))
+        .exists()
+    )
+    return (
+        select(Session.id)
+        .join(Job, Job.session_id == Session.id)
+        .where(Session.admitted_at.is_not(None), ~is_wanted(), ~running)
+        .order_by(Session.id)
+    )

@@ -1,0 +1,33 @@
+"""Before a service starts: the store can be reached, and belongs to this ledger."""
+
+import logging
+
+from services.common.database import is_connection_lost, transaction
+from services.common.errors import StoreAwayError, readable
+from services.common.ledger import repair
+from services.common.settings import settings
+from services.common.store import open_store
+
+_log = logging.getLogger(__name__)
+
+
+def claim_store() -> None:
+    """See that the store of the settings carries the ledger's name; an empty one does from now on."""
+    with transaction() as ledger:
+        name = repair.ledger_id(ledger)
+    open_store().claim_for(name)
+
+
+def require_store() -> None:
+    """Raise `StoreError` or `CallError` where no job could ever put anything into the store.
+
+    A ledger or a store that is merely away is waited for by the jobs.
+    """
+    if settings().store is None:
+        return
+    try:
+        claim_store()
+    except Exception as error:
+        if not (isinstance(error, StoreAwayError) or is_connection_lost(error)):
+            raise
+        _log.warning("the store was not looked at: %s", readable(error))

@@ -1,0 +1,109 @@
+"""A folder of this machine for files on their way; what a vanished process left in it goes by itself."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from services.common.errors import StoreError
+from services.common.files import DISK_FULL
+from services.common.settings import settings
+from services.common.types import FILE_NAME_DIGITS, digest
+
+_PRIVATE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """The part of the scratch folder that belongs to one store."""
+
+    root: Path
+
+    @contextmanager
+    def draft(self, owner: str) -> Iterator[Path]:
+        """Give a folder of the owner's own, and remove it at the end.
+
+        It stays locked for as long as its process lives: whoever comes next removes those that are not.
+        """
+        folder = self._drafts / f"{owner}.{uuid4().hex[:8]}"
+        with scratch_errors(folder), self._alone():
+            self._sweep()
+            folder.mkdir()
+            lock = _lock(folder)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+    @property
+    def arrivals(self) -> Path:
+        """The folder for copies that are being fetched, which outlast the process that fetches."""
+        return self.root / "arrivals"
+
+    @property
+    def _drafts(self) -> Path:
+        return self.root / "drafts"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let nobody else sweep between the making of a folder and its lock."""
+        self._drafts.mkdir(parents=True, exist_ok=True)
+        lock = _lock(self.root, wait=True)
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    def _sweep(self) -> None:
+        for folder in self._drafts.iterdir():
+            try:
+                lock = _lock(folder)
+            except (BlockingIOError, FileNotFoundError):
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def scratch_for(place: str) -> Scratch:
+    """Return the scratch of a store: SPIKEMILL_SCRATCH, or a private folder among the temporary ones."""
+    root = settings().scratch or _temporary()
+    return Scratch(root / digest([place])[:FILE_NAME_DIGITS])
+
+
+@contextmanager
+def scratch_errors(path: Path) -> Iterator[None]:
+    """Tell what the disk of the scratch folder refuses as a StoreError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = "is full" if error.errno in DISK_FULL else f"refused it: {error.strerror}"
+        raise StoreError(
+            f"{path} could not be written, the disk {reason}; make room there, or name another folder in "
+            "SPIKEMILL_SCRATCH, then retry."
+        ) from error
+
+
+def _temporary() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"spikemill-{os.getuid()}"
+    with scratch_errors(folder):
+        folder.mkdir(mode=_PRIVATE, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise StoreError(f"{folder} belongs to somebody else; name another folder in SPIKEMILL_SCRATCH.")
+    return folder
+
+
+def _lock(folder: Path, *, wait: bool = False) -> int:
+    """Lock a folder until the descriptor is closed, by us or by the end of the process."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

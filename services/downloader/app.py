@@ -1,5 +1,0 @@
-"""The downloader's Celery application."""
-
-from services.common.worker_process import worker_app
-
-app = worker_app("services.downloader.tasks")

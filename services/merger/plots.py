@@ -1,0 +1,174 @@
+"""Rasters of random rows of a pile as one picture."""
+
+import random
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from services.common.errors import CallError, DamagedOutputError, StoreError
+
+_MOST_UNITS, _MOST_BINS = 400, 800
+"""Rasters above this are averaged: more would not be seen."""
+_PANEL_INCHES = (5.0, 3.0)
+_DOTS_PER_INCH = 100
+_BRIGHTEST = 99.5
+"""The percentile of a raster's means that is drawn black; above it nothing is told apart."""
+
+
+def show_pile(pile: Path, out: Path, *, rows_per_source: int = 2, seed: int = 0) -> None:
+    """Draw random rows of every source into a PNG, a line per source.
+
+    Raises `CallError` where there is no pile, or `out` is no PNG, `DamagedOutputError` where a shard cannot
+    be read, `StoreError` where the picture cannot be written.
+    """
+    if out.suffix.lower() != ".png":
+        raise CallError(f"{out}: rasters are drawn as PNG; give a name that ends in .png.")
+    save_png(draw(sample_rasters(pile, rows_per_source, seed), rows_per_source), out)
+
+
+class Raster(NamedTuple):
+    """A row of the pile: what it is, its shape, and its counts as the means of equal blocks of cells."""
+
+    title: str
+    n_units: int
+    n_bins: int
+    means: npt.NDArray[np.float64]
+
+
+class _Place(NamedTuple):
+    """Where a row stands: its shard, its row group, and its number in that."""
+
+    shard: Path
+    row_group: int
+    position: int
+
+
+def sample_rasters(pile: Path, rows_per_source: int, seed: int) -> Mapping[str, Sequence[Raster]]:
+    """Return rasters of random rows of every source; the same pile, number and seed choose the same rows.
+
+    Raises `CallError` where there is no pile, `DamagedOutputError` where a shard cannot be read.
+    """
+    shards = sorted((pile / "data").glob("*.parquet"))
+    if not shards:
+        raise CallError(f"{pile} holds no shards; name the folder of a pile, the one that holds README.md.")
+    with _readable(f"A shard in {pile}"):
+        chosen = _choose(_places(shards), rows_per_source, seed)
+        return {source: [_raster(place) for place in places] for source, places in chosen.items()}
+
+
+def first_rasters(shard: Path, name: str, sources: Container[str]) -> Mapping[str, Raster]:
+    """Return a raster of the first row of each of these sources that a shard holds.
+
+    Raises `DamagedOutputError` where the shard, which the pile calls `name`, cannot be read.
+    """
+    with _readable(name):
+        places = _places([shard])
+        return {source: _raster(rows[0]) for source, rows in sorted(places.items()) if source in sources}
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedOutputError(f"{what} cannot be read: {error}") from error
+
+
+def _places(shards: Sequence[Path]) -> Mapping[str, Sequence[_Place]]:
+    """Return where the rows of each source stand; only names are read."""
+    places: dict[str, list[_Place]] = defaultdict(list)
+    for path in shards:
+        with pq.ParquetFile(path) as shard:
+            for group in range(shard.num_row_groups):
+                names = shard.read_row_group(group, columns=["source_dataset"]).column(0).to_pylist()
+                for position, source in enumerate(names):
+                    places[source].append(_Place(path, group, position))
+    return places
+
+
+def _choose(places: Mapping[str, Sequence[_Place]], count: int, seed: int) -> Mapping[str, Sequence[_Place]]:
+    chooser = random.Random(seed)  # noqa: S311 - it chooses pictures, it guards no secret
+    return {
+        source: sorted(chooser.sample(places[source], min(count, len(places[source]))))
+        for source in sorted(places)
+    }
+
+
+def _raster(place: _Place) -> Raster:
+    with pq.ParquetFile(place.shard) as shard:
+        batches = shard.iter_batches(batch_size=1, row_groups=[place.row_group], use_threads=False)
+        batch = next(islice(batches, place.position, None))
+    units = batch.column("spike_counts").flatten()
+    matrix = np.from_dlpack(units.flatten()).astype(np.uint8, copy=False).reshape(len(units), -1)
+    names = (batch.column(name)[0].as_py() for name in ("subject_id", "session_id", "segment_id"))
+    n_units, n_bins = matrix.shape
+    return Raster("\n".join(names), n_units, n_bins, _block_means(matrix))
+
+
+def _block_means(matrix: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    units = _borders(matrix.shape[0], _MOST_UNITS)
+    bins = _borders(matrix.shape[1], _MOST_BINS)
+    sums = np.add.reduceat(matrix, bins[:-1], axis=1, dtype=np.float64)
+    sums = np.add.reduceat(sums, units[:-1], axis=0)
+    means: npt.NDArray[np.float64] = sums / np.outer(np.diff(units), np.diff(bins))
+    return means
+
+
+def _borders(length: int, most: int) -> npt.NDArray[np.int64]:
+    return np.linspace(0, length, min(length, most) + 1).astype(np.int64)
+
+
+def draw(rasters: Mapping[str, Sequence[Raster]], columns: int) -> Image.Image:
+    """Return the rasters of each source in a line of so many panels."""
+    width, height = _PANEL_INCHES
+    size = (width * columns, height * len(rasters))
+    figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
+    canvas: Any = FigureCanvasAgg(figure)  # it has no types
+    panels = figure.subplots(len(rasters), columns, squeeze=False)
+    for line, (source, members) in zip(panels, rasters.items(), strict=True):
+        for axes in line[len(members) :]:
+            axes.set_axis_off()
+        for axes, raster in zip(line, members, strict=False):
+            _draw_panel(axes, source, raster)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("L")
+
+
+def save_png(picture: Image.Image, path: Path, **options: Any) -> None:
+    """Write a PNG; equal pictures are equal files. Raises `StoreError` where it cannot be written."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        picture.save(unfinished, format="PNG", **options)
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise StoreError(f"{path} cannot be written: {error.strerror}; name another place.") from error
+
+
+def _draw_panel(axes: Axes, source: str, raster: Raster) -> None:
+    axes.imshow(
+        raster.means,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap="Greys",
+        vmin=0,
+        vmax=float(np.percentile(raster.means, _BRIGHTEST)) or 1.0,
+        extent=(0, raster.n_bins, 0, raster.n_units),
+    )
+    axes.set_title(f"{source}\n{raster.title}", fontsize=7, parse_math=False)
+    axes.set_xlabel("bins", fontsize=7)
+    axes.set_ylabel("units", fontsize=7)
+    axes.tick_params(labelsize=6)

@@ -1,0 +1,1 @@
+"""The loop that keeps the ledger moving, and what it removes and measures."""

@@ -1,0 +1,71 @@
+"""Removes what nobody names any more: old drafts, spare chunks, releases that came to nothing."""
+
+import re
+import shutil
+from pathlib import PurePosixPath
+
+from services.common.database import transaction
+from services.common.ledger import admin, repair
+from services.common.store import Store, open_store
+from services.common.store.spool import sweep_spool
+from services.common.types import FILE_NAME_DIGITS
+
+_DRAFT = re.compile(r"(?P<job>\d+)\.(?P<attempt>\d+)\.")
+# A file that is on its way to its name bears a dot before it and a random end.
+_CHUNK = re.compile(rf"\.?(?P<identity>[0-9a-f]{{{FILE_NAME_DIGITS}}})\.[0-9a-f]+\.parquet")
+
+
+def clean_up() -> float:
+    """Sweep the spool and the store; safe at any time, beside any work.
+
+    Returns how many seconds may pass before the next time: it costs an object store many requests.
+    """
+    sweep_spool()
+    store = open_store()
+    sweep_drafts(store)
+    sweep_chunks(store)
+    sweep_releases(store)
+    return store.sweep_seconds
+
+
+def sweep_drafts(store: Store) -> None:
+    """Remove drafts (`<job>.<attempt>.<random>`) whose attempt is over."""
+    for folder in store.drafts():
+        owner = _DRAFT.match(folder.name)
+        if owner is None:
+            continue
+        with transaction() as ledger:
+            if repair.is_abandoned_draft(ledger, int(owner["job"]), int(owner["attempt"])):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_chunks(store: Store) -> None:
+    """Remove chunks that no session names, and what a killed worker left of one."""
+    with transaction() as ledger:
+        named = repair.chunk_names(ledger)
+    for name in sorted(store.files("chunks")):
+        chunk = _CHUNK.match(PurePosixPath(name).name)
+        if chunk is None or name in named:
+            continue
+        with transaction() as ledger:
+            if repair.is_spare_chunk(ledger, name, chunk["identity"]):
+                store.remove(name)
+
+
+def drop_spare_chunks(store: Store) -> tuple[int, int]:
+    """Forget and remove the chunks that no open build needs; returns how many there were, and their bytes."""
+    with transaction() as ledger:
+        store.claim_for(repair.ledger_id(ledger))
+        names = admin.prune_chunks(ledger)
+        standing = store.files("chunks")
+        freed = sum(standing.get(name, 0) for name in names)
+    sweep_chunks(store)
+    return len(names), freed
+
+
+def sweep_releases(store: Store) -> None:
+    """Remove folders of releases that took no place in the ledger, but never the one that `pile` leads to."""
+    for release in store.folders("piles"):
+        with transaction() as ledger:
+            if repair.is_spare_release(ledger, release) and store.pile() != release:
+                store.remove_folder(f"piles/{release}")

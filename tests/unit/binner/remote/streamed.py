@@ -1,0 +1,74 @@
+"""Binning recordings that lie in a storage, and the same recordings on this disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from services.binner.readers import CopiedFile
+from services.binner.remote.remote_file import open_remote
+from services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
+from services.common.archives.base import Asset
+from services.common.archives.links import DandiLinks, FigshareLinks, Links
+from services.common.rate_limit import Unpaced
+from tests.fault_storage.server import FaultStorage, serve_storage
+
+PATH = "sub-01/sub-01_ses-01.nwb"
+CONNECTIONS = 4
+# Bins of a second: what is tested here is how spikes come, not how they are counted.
+SETTINGS = ReaderSettings("nwb-units", bin_size=1.0)
+NAMES = SessionNames("streamed", "sub-01", "ses-01")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A recording in a storage: a place of each kind of bytes that are read of it, and what is in it.
+
+    `needed` is how many bytes travel when nothing goes wrong.
+    """
+
+    data: bytes
+    places: dict[str, int]
+    binned: BinnedSession
+    needed: int
+
+
+def stored(path: Path) -> Stored:
+    """Take a recording of contiguous spike times from this disk, and bin it both there and from a storage."""
+    with h5py.File(path) as file:
+        spike_times = file["units/spike_times"].id
+        places = {
+            "beginning": 0,
+            "structure": h5py.h5o.get_info(spike_times).addr,
+            "spikes": spike_times.get_offset() + spike_times.get_storage_size() // 2,
+        }
+    data = path.read_bytes()
+    with serve_storage(data) as storage:
+        bin_streamed(storage, path.with_suffix(".parquet"))
+    return Stored(data, places, bin_copy(path), storage.bytes_sent)
+
+
+def bin_copy(path: Path) -> BinnedSession:
+    """Bin a recording on this disk under the names that a streamed one has."""
+    return bin_session([CopiedFile(path, PATH)], SETTINGS, NAMES, path.with_suffix(".parquet"))
+
+
+def public(storage: FaultStorage) -> Links:
+    """Return the way to an object as DANDI shows it: its public address, then signed links."""
+    return DandiLinks(storage.api, Unpaced())
+
+
+def signed(storage: FaultStorage) -> Links:
+    """Return the way to an object as figshare shows it: signed links."""
+    return FigshareLinks(storage.api, Unpaced())
+
+
+def bin_streamed(
+    storage: FaultStorage, chunk: Path, links: Links | None = None, size: int | None = None, **options: Any
+) -> BinnedSession:
+    """Bin the object of a storage; `options` go to `open_remote`."""
+    asset = Asset("a-1", PATH, len(storage.content) if size is None else size)
+    options = {"pacer": Unpaced(), "connections": CONNECTIONS, **options}
+    with open_remote(links or public(storage), asset, **options) as file:
+        return bin_session([file], SETTINGS, NAMES, chunk)

@@ -1,0 +1,39 @@
+"""Deaths are told until somebody has taken them down."""
+
+import threading
+
+import pytest
+
+from services.cli.local import supervisor
+from services.cli.local.supervisor import Death, death_reports
+
+
+def test_a_death_is_told_again_until_the_hook_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_PAUSE", 0.01)
+    told: list[Death] = []
+    done = threading.Event()
+
+    def hook(death: Death) -> None:
+        told.append(death)
+        if len(told) < 3:
+            raise ConnectionError("the database is away")
+        done.set()
+
+    death = Death("binner", "b1.binner.1", -9)
+    with death_reports(hook) as reports:
+        reports.report(death)
+        done.wait()
+    assert told == [death] * 3
+
+
+def test_the_end_does_not_wait_for_a_database_that_is_away() -> None:
+    tried = threading.Event()
+
+    def hook(_death: Death) -> None:
+        tried.set()
+        raise ConnectionError("the database is away")
+
+    with death_reports(hook) as reports:
+        reports.report(Death("binner", "b1.binner.1", -9))
+        tried.wait()
+    assert not reports.is_alive()

@@ -1,0 +1,27 @@
+"""How a process ended, in words."""
+
+import signal
+
+import pytest
+
+from services.common.worker.process import end_of
+
+
+@pytest.mark.parametrize(
+    ("status", "how"),
+    [
+        (None, "perhaps for lack of memory"),
+        (-signal.SIGKILL, "probably for memory (SIGKILL)"),
+        (-signal.SIGSEGV, "was ended by SIGSEGV"),
+        (-99, "was ended by signal 99"),
+        (1, "ended by itself (exit status 1)"),
+    ],
+)
+def test_an_end_is_told_by_its_signal_or_status(status: int | None, how: str) -> None:
+    assert how in end_of(status).how
+
+
+def test_what_the_kernel_counted_is_no_guess() -> None:
+    told = end_of(-signal.SIGKILL, out_of_memory=True)
+    assert "the kernel killed its process (SIGKILL)" in told.how
+    assert told.remedy == "give the workers more memory"

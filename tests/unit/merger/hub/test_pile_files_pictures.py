@@ -1,0 +1,117 @@
+"""Pictures of a pile's sources: small, the same each time, and of few shards."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from services.common.errors import DamagedOutputError, StoreError
+from services.merger.hub import StoredPile, pile_in_folder
+from services.merger.hub.pile_files import draw_pictures, picture_name
+from services.merger.plan import MergeParameters, SessionKey
+from services.merger.provenance import Provenance, parse_provenance, sources_in_shards
+from tests.unit.merger.generated_piles import (
+    GeneratedSession,
+    make_session,
+    write_chunk,
+    write_papers,
+    write_pile,
+)
+
+MANY_SHARDS = MergeParameters(seed=2, test_fraction=0, shard_bytes=2_000)
+
+
+@dataclass(frozen=True)
+class CountedPile:
+    """A pile that counts how often each of its files is asked for."""
+
+    folder: Path
+    asked: Counter[str] = field(default_factory=Counter)
+    provenance_sha256: str = ""
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """What it was made of."""
+        return parse_provenance((self.folder / "provenance.jsonl").read_bytes())
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """Give a file, and count it."""
+        self.asked[name] += 1
+        yield self.folder / name
+
+
+def drawn(pile: StoredPile | CountedPile, folder: Path) -> dict[str, bytes]:
+    folder.mkdir()
+    return {source: path.read_bytes() for source, path in draw_pictures(pile, folder).items()}
+
+
+def test_every_source_has_a_small_picture_in_the_folder(published: StoredPile, tmp_path: Path) -> None:
+    pictures = drawn(published, tmp_path / "pictures")
+    assert sorted(pictures) == ["shield", "vcn"]
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["shield.png", "vcn.png"]
+    for name in ("shield.png", "vcn.png"):
+        assert imread(tmp_path / "pictures" / name).shape[:2] == (300, 500)
+    assert pictures["shield"] != pictures["vcn"]
+
+
+def test_the_same_pile_has_the_same_pictures(published: StoredPile, tmp_path: Path) -> None:
+    assert drawn(published, tmp_path / "a") == drawn(published, tmp_path / "b")
+
+
+def test_as_few_shards_are_read_as_hold_all_sources_and_each_once(tmp_path: Path) -> None:
+    sizes = {"vcn": 40, "shield": 30, "rare": 1, "seldom": 2}
+    sessions = [
+        make_session(tmp_path / "store", SessionKey(source, "sub-1", "ses-1"), rows=rows)
+        for source, rows in sizes.items()
+    ]
+    provenance = write_pile(tmp_path / "pile", sessions, MANY_SHARDS)
+    held = sources_in_shards(provenance)
+    pile = CountedPile(tmp_path / "pile")
+    assert drawn(pile, tmp_path / "pictures").keys() == sizes.keys()
+    assert set(pile.asked.values()) == {1}
+    assert len(pile.asked) < 4 < len(held)
+    where_rare = {shard.name for shard, sources in held.items() if "rare" in sources}
+    assert where_rare <= pile.asked.keys()
+
+
+def test_the_noisiest_row_is_still_small(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (400, 800)).astype(np.uint8)
+    session = GeneratedSession(SessionKey("vcn", "sub-1", "ses-1"), [noise], tmp_path)
+    write_chunk(session.path, session.key, session.matrices)
+    write_pile(tmp_path / "pile", [session], MergeParameters())
+    assert len(drawn(pile_in_folder(tmp_path / "pile"), tmp_path / "pictures")["vcn"]) < 60_000
+
+
+@pytest.mark.parametrize("source", ["../../README", "a b", "", "CON", "ä", "a" * 65, ".hidden"])
+def test_a_name_that_no_catalogue_allows_is_no_name_of_a_file(source: str) -> None:
+    stem = picture_name(source).removesuffix(".png")
+    assert stem != source
+    assert stem.isalnum()
+    assert picture_name("demo-visual_2") == "demo-visual_2.png"
+
+
+def test_a_shard_that_cannot_be_read_is_named(published: StoredPile, pile: Path, tmp_path: Path) -> None:
+    for shard in (pile / "data").iterdir():
+        shard.write_bytes(b"PAR1")
+    with pytest.raises(DamagedOutputError, match=r"^data/.*\.parquet cannot be read"):
+        drawn(published, tmp_path / "pictures")
+
+
+def test_a_source_without_the_rows_of_its_provenance_is_named(pile: Path, tmp_path: Path) -> None:
+    provenance = parse_provenance((pile / "provenance.jsonl").read_bytes())
+    session = provenance.sessions[0].model_copy(update={"source": "unseen"})
+    write_papers(pile, Provenance(provenance.pile, (*provenance.sessions, session)))
+    with pytest.raises(DamagedOutputError, match="No shard holds rows of unseen"):
+        drawn(pile_in_folder(pile), tmp_path / "pictures")
+
+
+def test_a_picture_that_cannot_be_written_is_one_clear_error(published: StoredPile, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be written"):
+        draw_pictures(published, tmp_path / "nowhere")
