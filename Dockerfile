@@ -36,9 +36,11 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     && uv build --wheel --python /build/bin/python --no-build-isolation --out-dir /wheel /checkout \
     && UV_REQUIRE_HASHES=0 uv pip install --no-deps --target /code /wheel/*.whl \
     && mv spikemill-*.dist-info spikemill.dist-info \
-    && mkdir -p shared/services \
+    && mkdir -p shared/spikemill/services \
     && mv spikemill.dist-info shared/ \
-    && mv services/__init__.py services/__pycache__ services/common shared/services/
+    && mv spikemill/__init__.py spikemill/__pycache__ spikemill/py.typed shared/spikemill/ \
+    && mv spikemill/services/__init__.py spikemill/services/__pycache__ spikemill/services/common \
+        shared/spikemill/services/
 
 # What the workers and the sweeper have in common.
 FROM python AS packages
@@ -59,9 +61,9 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=source=requirements/sweeper.txt,target=/requirements.txt \
     uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
-COPY --from=code /code/services/sweeper services/sweeper
+COPY --from=code /code/spikemill/services/sweeper spikemill/services/sweeper
 USER 1000:1000
-CMD ["python", "-m", "services.sweeper"]
+CMD ["python", "-m", "spikemill.services.sweeper"]
 
 FROM packages AS downloader
 LABEL org.opencontainers.image.title="spikemill downloader" \
@@ -71,9 +73,9 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=source=requirements/downloader.txt,target=/requirements.txt \
     uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
-COPY --from=code /code/services/downloader services/downloader
+COPY --from=code /code/spikemill/services/downloader spikemill/services/downloader
 USER 1000:1000
-CMD ["python", "-m", "services.common.worker", "downloader"]
+CMD ["python", "-m", "spikemill.services.common.worker", "downloader"]
 
 FROM packages AS binner
 LABEL org.opencontainers.image.title="spikemill binner" \
@@ -83,9 +85,9 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=source=requirements/binner.txt,target=/requirements.txt \
     uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
-COPY --from=code /code/services/binner services/binner
+COPY --from=code /code/spikemill/services/binner spikemill/services/binner
 USER 1000:1000
-CMD ["python", "-m", "services.common.worker", "binner"]
+CMD ["python", "-m", "spikemill.services.common.worker", "binner"]
 
 FROM packages AS merger
 LABEL org.opencontainers.image.title="spikemill merger" \
@@ -95,9 +97,9 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=source=requirements/merger.txt,target=/requirements.txt \
     uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
-COPY --from=code /code/services/merger services/merger
+COPY --from=code /code/spikemill/services/merger spikemill/services/merger
 USER 1000:1000
-CMD ["python", "-m", "services.common.worker", "merger"]
+CMD ["python", "-m", "spikemill.services.common.worker", "merger"]
 
 FROM packages AS tools
 LABEL org.opencontainers.image.title="spikemill tools" \
@@ -107,7 +109,7 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=source=requirements/tools.txt,target=/requirements.txt \
     uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
-COPY --from=code /code/services services
+COPY --from=code /code/spikemill spikemill
 COPY --from=code /code/bin/spikemill /usr/local/bin/
 USER 1000:1000
 CMD ["spikemill", "--help"]
@@ -120,9 +122,9 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=source=requirements/migrate.txt,target=/requirements.txt \
     uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
-COPY --from=code /code/services/migrations services/migrations
+COPY --from=code /code/spikemill/migrations spikemill/migrations
 USER 1000:1000
-CMD ["python", "-m", "services.common.migrate"]
+CMD ["python", "-m", "spikemill.services.common.migrate"]
 
 FROM python AS flower
 LABEL org.opencontainers.image.title="spikemill flower" \
@@ -132,9 +134,9 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=source=requirements/flower.txt,target=/requirements.txt \
     uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
-COPY --from=code /code/services/flower services/flower
+COPY --from=code /code/spikemill/services/flower spikemill/services/flower
 USER 1000:1000
-CMD ["python", "-m", "services.flower"]
+CMD ["python", "-m", "spikemill.services.flower"]
 
 FROM python AS archive
 LABEL org.opencontainers.image.title="spikemill archive" \
@@ -144,15 +146,13 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=source=requirements/archive.txt,target=/requirements.txt \
     uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
-COPY --from=code /code/services/demo services/demo
+COPY --from=code /code/spikemill/services/cli/__init__.py /code/spikemill/services/cli/made_up.py spikemill/services/cli/
+COPY standins standins
 USER 1000:1000
-CMD ["python", "-m", "services.demo", "--folder", "/archive", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["python", "-m", "standins.archive", "--folder", "/archive", "--host", "0.0.0.0", "--port", "8000"]
 
 FROM python AS secrets
 LABEL org.opencontainers.image.title="spikemill secrets" \
       org.opencontainers.image.description="Draws the passwords of a deployment, and shares them out, once."
-COPY --from=code /code/shared/services/__init__.py services/
-COPY --from=code /code/shared/services/__pycache__ services/__pycache__
-COPY --from=code /code/shared/services/common/__init__.py /code/shared/services/common/library_variables.py services/common/
-COPY --from=code /code/services/secrets services/secrets
-CMD ["python", "-m", "services.secrets"]
+COPY deploy/bootstrap deploy/bootstrap
+CMD ["python", "-m", "deploy.bootstrap"]

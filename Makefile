@@ -40,7 +40,7 @@ $(VENV)/.locked: requirements/development.txt requirements/uv.txt requirements/i
 	@touch $@
 
 demo: setup ## build a small made-up pile in var/demo
-	@$(BIN)/spikemill demo --home var/demo
+	@$(BIN)/python -m standins.archive --folder var/demo/archive -- $(BIN)/spikemill demo --home var/demo --archive {url}
 
 quick: style ## check style and types, and run the tests that start no programs
 	@$(BIN)/python -m pytest -n 2 -m 'not slow and not chaos' tests/unit

@@ -13,12 +13,12 @@ import yaml
 from typer.main import get_command
 
 from benchmarks.tables import print_table
-from services.cli.main import app
+from spikemill.services.cli.main import app
 
 CHECKOUT = Path(__file__).parents[1]
 SHIPPED = ("services", "spikemill")
 # Not part of the product: what stands in for archive and hub, and what draws passwords before anything runs.
-BESIDE_THE_PRODUCT = ("services/demo", "services/secrets")
+BESIDE_THE_PRODUCT = ("standins", "deploy")
 TEST_SECONDS = CHECKOUT / "var" / "test-seconds"
 
 

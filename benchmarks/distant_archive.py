@@ -10,12 +10,11 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from services.common.archives.base import Asset
-from services.demo.archive import DRAFT, Dandiset, MadeUpArchive
-from services.demo.archive_file import ArchiveFile
-from services.demo.server import ArchiveServer
-from services.demo.storage.objects import blob_path
-from services.demo.wire.faults import Body, Fault
+from spikemill.services.common.archives.base import Asset
+from standins.archive.content import DRAFT, ArchiveFile, Dandiset, MadeUpArchive
+from standins.archive.server import ArchiveServer
+from standins.archive.storage import blob_path
+from standins.wire.faults import Body, Fault
 
 _PATH = "sub-01/sub-01_ses-01.nwb"
 

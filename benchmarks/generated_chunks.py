@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.chunks import RowNames, Segment, cut_segments, write_chunk
-from services.merger.plan import PlannedRow
+from spikemill.services.binner.chunks import RowNames, Segment, cut_segments, write_chunk
+from spikemill.services.merger.plan import PlannedRow
 
 Counts = NDArray[np.uint8]
 

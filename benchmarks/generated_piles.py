@@ -5,12 +5,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from services.common.store import FolderStore
-from services.common.types import FORMAT_ID
-from services.merger.card import render_card
-from services.merger.plan import MergeParameters, MergePlan, PlannedRow, PlannedShard, list_digest, plan_pile
-from services.merger.provenance import PileRecord, Provenance, ShardRecord
-from services.merger.shards import ChunkStore, write_shard
+from spikemill.services.common.store import FolderStore
+from spikemill.services.common.types import FORMAT_ID
+from spikemill.services.merger.card import render_card
+from spikemill.services.merger.plan import (
+    MergeParameters,
+    MergePlan,
+    PlannedRow,
+    PlannedShard,
+    list_digest,
+    plan_pile,
+)
+from spikemill.services.merger.provenance import PileRecord, Provenance, ShardRecord
+from spikemill.services.merger.shards import ChunkStore, write_shard
 
 
 def merge(store: Path, rows: Sequence[PlannedRow], pile: Path, parameters: MergeParameters) -> None:

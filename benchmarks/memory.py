@@ -18,8 +18,8 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from benchmarks.spike_hours import BIN_SIZE
 from benchmarks.tables import print_table
-from services.binner.readers import CopiedFile
-from services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
+from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
 
 N_UNITS = 1000
 SPIKES_PER_UNIT = 300_000

@@ -18,11 +18,11 @@ import typer
 
 from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.tables import print_table
-from services.binner.chunks import RowNames, Segment
-from services.common.store import FolderStore
-from services.merger.assembly import audit_shard
-from services.merger.plan import MergeParameters, PlannedRow, PlannedShard, plan_pile, session_of
-from services.merger.shards import ChunkStore, WrittenShard, write_shard
+from spikemill.services.binner.chunks import RowNames, Segment
+from spikemill.services.common.store import FolderStore
+from spikemill.services.merger.assembly import audit_shard
+from spikemill.services.merger.plan import MergeParameters, PlannedRow, PlannedShard, plan_pile, session_of
+from spikemill.services.merger.shards import ChunkStore, WrittenShard, write_shard
 
 N_UNITS = 600
 ROWS_PER_SESSION = 5

@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.tables import print_table
-from services.cli.demo_archive import served_archive
-from services.cli.home import decide, decided_for_now
-from services.cli.local.home import Home
-from services.common.files import resource_folder
+from spikemill.services.cli.home import decide, decided_for_now
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.files import resource_folder
+from standins.archive.holdings import demo_archive
+from standins.archive.server import serve
 from tests.acceptance.builds import Place
 from tests.acceptance.running_builds import RunningBuild
 from tests.s3_server.server import Request, S3Server, serve_s3
@@ -37,7 +38,7 @@ def build(work: Path, s3: S3Server, catalogue: str) -> Sequence[Request]:
     home = Home(work / "home")
     path = work / "demo.toml"
     path.write_text(catalogue)
-    with served_archive(Home(work / "archive")) as archive:
+    with serve(demo_archive(work / "archive")) as archive:
         s3.requests()
         place = Place(home.path, path, archive, s3.environment(_PREFIX))
         with place.running([sys.executable, str(_PROGRAM), str(home.path), str(work / "hosts")]) as services:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.rodent_archive import rodent_archive
-from services.common.catalog import load_catalogue
-from services.demo.server import ArchiveServer, serve
+from spikemill.services.common.catalog import load_catalogue
+from standins.archive.server import ArchiveServer, serve
 
 CATALOGUE = "rodent"
 

@@ -24,12 +24,12 @@ from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.generated_piles import merge
 from benchmarks.memory import in_own_process
 from benchmarks.tables import print_table
-from services.binner.chunks import RowNames, Segment
-from services.common.hub_target import HubTarget, Transfer
-from services.common.types import TOKENS_PER_ROW
-from services.demo.hub.server import HubServer, serve_hub
-from services.merger.hub import Pushed, pile_in_folder, push
-from services.merger.plan import MergeParameters, PlannedRow
+from spikemill.services.binner.chunks import RowNames, Segment
+from spikemill.services.common.hub_target import HubTarget, Transfer
+from spikemill.services.common.types import TOKENS_PER_ROW
+from spikemill.services.merger.hub import Pushed, pile_in_folder, push
+from spikemill.services.merger.plan import MergeParameters, PlannedRow
+from standins.hub.server import HubServer, serve_hub
 
 BIN_SECONDS = 0.02
 ROWS_PER_SESSION = 5

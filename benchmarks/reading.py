@@ -28,9 +28,9 @@ from benchmarks.matrices import ROUNDS, cpu_seconds, from_tables, matrix
 from benchmarks.merging import N_UNITS, ROWS_PER_SESSION, spikes
 from benchmarks.one_source import compare_filters
 from benchmarks.tables import print_table
-from services.binner.chunks import RowNames
-from services.common.types import TOKENS_PER_ROW
-from services.merger.plan import MergeParameters, PlannedRow
+from spikemill.services.binner.chunks import RowNames
+from spikemill.services.common.types import TOKENS_PER_ROW
+from spikemill.services.merger.plan import MergeParameters, PlannedRow
 
 N_SOURCES = 16
 

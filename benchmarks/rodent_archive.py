@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import rodent_names
-from services.common.catalog import Catalogue, DandiSource, FigshareSource, Source
-from services.demo.archive import Article, Dandiset, MadeUpArchive
-from services.demo.archive_file import ArchiveFile
-from services.demo.recorded_listing import recorded_files
+from spikemill.services.common.catalog import Catalogue, DandiSource, FigshareSource, Source
+from standins.archive.content import ArchiveFile, Article, Dandiset, MadeUpArchive
+from standins.archive.recorded_listing import recorded_files
 
 _NAMED: dict[str, Callable[[], Sequence[ArchiveFile]]] = {
     "vbn": rodent_names.vbn,

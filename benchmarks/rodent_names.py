@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from services.demo.archive_file import ArchiveFile, Digests, ListedContent
-from services.demo.fixed_ids import fixed_uuid
+from spikemill.services.cli.made_up import fixed_uuid
+from standins.archive.content import ArchiveFile, Digests, ListedContent
 
 _UNITS = ("ProcessingModule", "Units")
 _FIELDS = ("ElectricalSeries", "LFP")

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from services.binner.binning import BinEdges, finite_range, lay_edges, to_bins
-from services.binner.chunks import cut_segments
-from services.binner.counting import count_window
-from services.binner.readers import SpikeTrains
+from spikemill.services.binner.binning import BinEdges, finite_range, lay_edges, to_bins
+from spikemill.services.binner.chunks import cut_segments
+from spikemill.services.binner.counting import count_window
+from spikemill.services.binner.readers import SpikeTrains
 
 BIN_SIZE = 0.02
 SAMPLES_PER_SECOND = 30_000

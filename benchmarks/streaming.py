@@ -26,12 +26,12 @@ from benchmarks.distant_archive import Distance, DistantFile, distant
 from benchmarks.generated_recordings import spike_bytes, write_ibl_like, write_small, write_vcn_like
 from benchmarks.memory import MEBIBYTE, in_own_process
 from benchmarks.tables import print_table
-from services.binner.readers import make_reader
-from services.binner.readers.nwb import byte_spans
-from services.binner.remote.remote_file import open_remote
-from services.binner.remote.spans import ByteSpan
-from services.common.archives.links import DandiLinks
-from services.common.rate_limit import Unpaced
+from spikemill.services.binner.readers import make_reader
+from spikemill.services.binner.readers.nwb import byte_spans
+from spikemill.services.binner.remote.remote_file import open_remote
+from spikemill.services.binner.remote.spans import ByteSpan
+from spikemill.services.common.archives.links import DandiLinks
+from spikemill.services.common.rate_limit import Unpaced
 
 CONNECTIONS = 8
 LATENCY = 0.05

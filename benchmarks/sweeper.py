@@ -15,12 +15,12 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Transaction
 
-from services.cli.home import use_ledger
-from services.cli.local.engine import Address, running_engine
-from services.cli.local.home import Home
-from services.common.archives.base import Asset
-from services.common.database import engine, transaction
-from services.common.ledger import (
+from spikemill.services.cli.home import use_ledger
+from spikemill.services.cli.local.engine import Address, running_engine
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.archives.base import Asset
+from spikemill.services.common.database import engine, transaction
+from spikemill.services.common.ledger import (
     build_queries,
     builds,
     dispatch,
@@ -29,10 +29,10 @@ from services.common.ledger import (
     recordings,
     sessions,
 )
-from services.common.migrate import migrate
-from services.common.types import FORMAT_ID, digest
-from services.common.worker.kinds import Queue, kinds_of
-from services.sweeper.loop import STEPS
+from spikemill.services.common.migrate import migrate
+from spikemill.services.common.types import FORMAT_ID, digest
+from spikemill.services.common.worker.kinds import Queue, kinds_of
+from spikemill.services.sweeper.loop import STEPS
 
 _SOURCES = 50
 _SESSIONS = 500

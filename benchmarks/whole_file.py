@@ -25,10 +25,10 @@ from pynwb.misc import Units
 
 from benchmarks.spike_hours import BIN_SIZE, PUBLISHED_HZ, count_rows, make_hour
 from benchmarks.tables import print_table
-from services.binner.chunks import cut_segments
-from services.binner.readers import CopiedFile
-from services.binner.readers.nwb import NwbUnits
-from services.binner.session import ReaderSettings, SessionNames, bin_session
+from spikemill.services.binner.chunks import cut_segments
+from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.nwb import NwbUnits
+from spikemill.services.binner.session import ReaderSettings, SessionNames, bin_session
 
 WAVEFORM_SHAPE = (82, 24)
 

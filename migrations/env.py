@@ -3,8 +3,8 @@
 from alembic import context
 from sqlalchemy import text
 
-from services.common.database import engine
-from services.common.models import Model
+from spikemill.services.common.database import engine
+from spikemill.services.common.models import Model
 
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
 # Several containers may start at once; the others find nothing left to do.

@@ -1,10 +1,12 @@
-"""Spikemill: public neural recordings in, one shuffled dataset of spike counts out."""
+"""The services; they are imported as `spikemill.services`, in a checkout as in an installation."""
 
 import sys
 
-from services.common.library_variables import pass_over
+from spikemill.services.common.library_variables import pass_over
 
-# Python says so while it looks for what `python -m services...` names: one of our processes begins, and no
-# library has read its variables yet. A program that only imports our modules keeps its environment.
+if __name__ != "spikemill.services":
+    raise ImportError("The services are imported by one name only: spikemill.services.")
+# Python says so while it looks for what `python -m spikemill.services...` names: one of our processes begins,
+# and no library has read its variables yet. A program that only imports our modules keeps its environment.
 if sys.argv[:1] == ["-m"]:
     pass_over()

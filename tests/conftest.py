@@ -11,11 +11,11 @@ from uuid import uuid4
 import hypothesis
 import pytest
 
-from services.cli.local.engine import Address, running_engine
-from services.cli.local.home import Home
-from services.common.database import engine
-from services.common.migrate import migrate
-from services.common.settings import settings
+from spikemill.services.cli.local.engine import Address, running_engine
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.database import engine
+from spikemill.services.common.migrate import migrate
+from spikemill.services.common.settings import settings
 from tests.ledger_databases import LedgerDatabases
 from tests.s3_server.server import S3Server, serve_s3
 from tests.scheduling import Scheduling, longest_first

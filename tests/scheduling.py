@@ -15,7 +15,6 @@ TOGETHER = {
     "tests/acceptance/source_layouts/test_form_files.py": "the types that pynwb makes",
     "tests/acceptance/source_layouts/test_rodent_sources.py": "the pile of all rodents",
     "tests/acceptance/test_command.py": "the lab",
-    "tests/acceptance/test_demo.py": "the demo of the wheel",
     "tests/acceptance/test_demo_pile.py": "the demo of the wheel",
     "tests/acceptance/test_flower.py": "the watched build",
     "tests/acceptance/test_published_pile.py": "the pile that is pushed",

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 revision = "c41d7f02a9e3"
 down_revision = "5e1b0c8d2f47"
 
-_log = logging.getLogger("services.migrations")
+_log = logging.getLogger("spikemill.services.migrations")
 _IS_THERE = text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'spikemill_reader')")
 _MAKE = "CREATE ROLE spikemill_reader NOLOGIN"
 _COMMENT = "COMMENT ON ROLE spikemill_reader IS 'Reads the ledgers of spikemill, and changes nothing.'"

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.readers import EstimatedCounts, Recording
-from services.binner.readers.base import SpikeTrains
-from services.common.errors import RecordingError
+from spikemill.services.binner.readers import EstimatedCounts, Recording
+from spikemill.services.binner.readers.base import SpikeTrains
+from spikemill.services.common.errors import RecordingError
 
 # Over two days, an error in the width of a bin that is this share of it adds up to less than nine bins.
 _SAME_WIDTH = 1e-6

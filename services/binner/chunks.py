@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from services.common.errors import StoreError
-from services.common.files import DISK_FULL, sha256_of
-from services.common.parquet_schema import SCHEMA, one_row
-from services.common.types import TOKENS_PER_ROW, WRITER_OPTIONS
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.files import DISK_FULL, sha256_of
+from spikemill.services.common.parquet_schema import SCHEMA, one_row
+from spikemill.services.common.types import TOKENS_PER_ROW, WRITER_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.binning import MAX_COUNT, SPIKES_AT_A_TIME, Part, SpikeBins
+from spikemill.services.binner.binning import MAX_COUNT, SPIKES_AT_A_TIME, Part, SpikeBins
 
 # A summand of the counts' own type keeps `numpy.add.at` on its fast path, forty times the other one.
 _ONE = np.uint8(1)

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.binning import BinnedRecordings, Origin, bin_recordings
-from services.binner.chunks import RowNames, Segment, WrittenRow, cut_segments, write_chunk
-from services.binner.counting import count_window
-from services.binner.readers import CopiedFile, Reader, Recording, RecordingFile, make_reader
-from services.common.catalog import source_from_record
-from services.common.database import transaction
-from services.common.errors import AssetError, RecordingError
-from services.common.files import sha256_of
-from services.common.ledger import recordings
-from services.common.ledger.jobs import Claim, Result
-from services.common.ledger.recordings import RowFacts, SessionFacts
-from services.common.models import Asset, Session, SourceVersion
-from services.common.store import open_store
-from services.common.store.spool import Copy, drop_copies, open_spool
-from services.common.types import chunk_name
+from spikemill.services.binner.binning import BinnedRecordings, Origin, bin_recordings
+from spikemill.services.binner.chunks import RowNames, Segment, WrittenRow, cut_segments, write_chunk
+from spikemill.services.binner.counting import count_window
+from spikemill.services.binner.readers import CopiedFile, Reader, Recording, RecordingFile, make_reader
+from spikemill.services.common.catalog import source_from_record
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import AssetError, RecordingError
+from spikemill.services.common.files import sha256_of
+from spikemill.services.common.ledger import recordings
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.ledger.recordings import RowFacts, SessionFacts
+from spikemill.services.common.models import Asset, Session, SourceVersion
+from spikemill.services.common.store import open_store
+from spikemill.services.common.store.spool import Copy, drop_copies, open_spool
+from spikemill.services.common.types import chunk_name
 
 UNKNOWN_SUBJECT = "unknown"
 

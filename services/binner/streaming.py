@@ -5,18 +5,18 @@ from contextlib import ExitStack, contextmanager
 
 from sqlalchemy.orm import Session as Transaction
 
-from services.binner.remote.remote_file import RemoteFile, open_remote
-from services.binner.session import make_chunk
-from services.common.archives.links import Links, open_links
-from services.common.catalog import source_from_record
-from services.common.database import transaction
-from services.common.ledger import recordings
-from services.common.ledger.jobs import Claim, Result
-from services.common.ledger.recordings import Arrivals
-from services.common.models import Asset, Session
-from services.common.rate_limit import LedgerPacer
-from services.common.settings import settings
-from services.common.worker.runner import Heartbeat
+from spikemill.services.binner.remote.remote_file import RemoteFile, open_remote
+from spikemill.services.binner.session import make_chunk
+from spikemill.services.common.archives.links import Links, open_links
+from spikemill.services.common.catalog import source_from_record
+from spikemill.services.common.database import transaction
+from spikemill.services.common.ledger import recordings
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.ledger.recordings import Arrivals
+from spikemill.services.common.models import Asset, Session
+from spikemill.services.common.rate_limit import LedgerPacer
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.runner import Heartbeat
 
 
 def bin_streamed_session(claim: Claim, heartbeat: Heartbeat) -> Result:

@@ -2,14 +2,14 @@
 
 from celery import Task
 
-from services.binner.session import bin_copied_session
-from services.common.ledger.jobs import Claim, Result
-from services.common.models.jobs import JobKind
-from services.common.worker.kinds import task_name
-from services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
-from services.common.worker.signals import worker_app
+from spikemill.services.binner.session import bin_copied_session
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.worker.kinds import task_name
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from spikemill.services.common.worker.signals import worker_app
 
-app = worker_app("services.binner.tasks")
+app = worker_app("spikemill.services.binner.tasks")
 
 
 @app.task(name=task_name(JobKind.BIN), **NETWORK_RETRIES)
@@ -28,7 +28,7 @@ def _bin_session(claim: Claim, heartbeat: Heartbeat) -> Result:
     """Bin a session on the way that its job has by now: a message may be older than that."""
     if claim.kind is JobKind.STREAM:
         # What reads over HTTP is loaded where something is streamed.
-        from services.binner.streaming import bin_streamed_session  # noqa: PLC0415
+        from spikemill.services.binner.streaming import bin_streamed_session  # noqa: PLC0415
 
         return bin_streamed_session(claim, heartbeat)
     return bin_copied_session(claim)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.common.types import SplitBy
+from spikemill.services.common.types import SplitBy
 
 DEFAULT_HOME = Path("var")
 DEFAULT_WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,10 +10,10 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
-from services.cli.format import complain, count, output
-from services.cli.home import decided_for_now, store_of, use_ledger
-from services.cli.local.children import Child
-from services.cli.local.engine import (
+from spikemill.services.cli.format import complain, count, output
+from spikemill.services.cli.home import decided_for_now, store_of, use_ledger
+from spikemill.services.cli.local.children import Child
+from spikemill.services.cli.local.engine import (
     SWEEPER,
     Address,
     Engine,
@@ -22,29 +22,29 @@ from services.cli.local.engine import (
     running_address,
     running_engine,
 )
-from services.cli.local.home import Home
-from services.cli.local.supervisor import Death
-from services.cli.main import FAILED, INTERRUPTED
-from services.cli.report import Outcome, tell
-from services.cli.watch import read_snapshot, view_on, watch
-from services.common.archives import version_facts
-from services.common.catalog import Catalogue, Source, load_catalogue
-from services.common.database import transaction
-from services.common.errors import CallError
-from services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
-from services.common.ledger import build_queries, builds, dispatch, pushes, release_queries, repair
-from services.common.ledger.builds import BuildRequest, OpenedBuild, SourceRequest
-from services.common.ledger.sessions import ways_of
-from services.common.migrate import migrate
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind
-from services.common.settings import settings
-from services.common.store import FolderStore, Store
-from services.common.types import FORMAT_ID, digest
-from services.common.worker.kinds import DOWNLOADER, MERGER, QUEUE_OF_KIND, WORKER_KINDS, WorkerKind
-from services.common.worker.process import end_of
-from services.merger.plan import MergeParameters
-from services.merger.provenance import CARD, PROVENANCE, pile_file, pile_folder
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.supervisor import Death
+from spikemill.services.cli.main import FAILED, INTERRUPTED
+from spikemill.services.cli.report import Outcome, tell
+from spikemill.services.cli.watch import read_snapshot, view_on, watch
+from spikemill.services.common.archives import version_facts
+from spikemill.services.common.catalog import Catalogue, Source, load_catalogue
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
+from spikemill.services.common.ledger import build_queries, builds, dispatch, pushes, release_queries, repair
+from spikemill.services.common.ledger.builds import BuildRequest, OpenedBuild, SourceRequest
+from spikemill.services.common.ledger.sessions import ways_of
+from spikemill.services.common.migrate import migrate
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import FolderStore, Store
+from spikemill.services.common.types import FORMAT_ID, digest
+from spikemill.services.common.worker.kinds import DOWNLOADER, MERGER, QUEUE_OF_KIND, WORKER_KINDS, WorkerKind
+from spikemill.services.common.worker.process import end_of
+from spikemill.services.merger.plan import MergeParameters
+from spikemill.services.merger.provenance import CARD, PROVENANCE, pile_file, pile_folder
 
 _PAPERS = (PROVENANCE, CARD)
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from services.common.library_variables import notice, pass_over
+from spikemill.services.common.library_variables import notice, pass_over
 
 _INTERRUPTED = 130
 
@@ -14,7 +14,7 @@ def main() -> None:
         sys.stderr.write(f"{line}\n")
     try:
         # Somebody may change their mind while it loads.
-        from services.cli.main import main as run  # noqa: PLC0415
+        from spikemill.services.cli.main import main as run  # noqa: PLC0415
     except KeyboardInterrupt:
         sys.stderr.write("Stopped before anything was started.\n")
         sys.exit(_INTERRUPTED)

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from services.common.errors import CallError
+from spikemill.services.common.errors import CallError
 
 _NARROWEST = 80
 _WIDEST = 1000

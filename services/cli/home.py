@@ -7,15 +7,15 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session as Transaction
 
-from services.cli.format import output, size
-from services.cli.local.engine import ledger_address, running_address
-from services.cli.local.home import Home
-from services.common.errors import CallError
-from services.common.ledger import build_queries
-from services.common.migrate import migrate
-from services.common.settings import settings
-from services.common.store import FolderStore, Store, is_object_address, open_store, store_at
-from services.merger.provenance import PROVENANCE, pile_folder
+from spikemill.services.cli.format import output, size
+from spikemill.services.cli.local.engine import ledger_address, running_address
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.ledger import build_queries
+from spikemill.services.common.migrate import migrate
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import FolderStore, Store, is_object_address, open_store, store_at
+from spikemill.services.merger.provenance import PROVENANCE, pile_folder
 
 _PREFIX = "SPIKEMILL_"
 

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from services.cli.commands.asking import ledger, show, status, verify
-from services.cli.commands.building import build, demo, plan, push, queue
-from services.cli.commands.changing import cancel, prune, retry, waive
-from services.cli.format import complain
-from services.common.errors import CallError, SpikemillError, readable
+from spikemill.services.cli.commands.asking import ledger, show, status, verify
+from spikemill.services.cli.commands.building import build, demo, plan, push, queue
+from spikemill.services.cli.commands.changing import cancel, prune, retry, waive
+from spikemill.services.cli.format import complain
+from spikemill.services.common.errors import CallError, SpikemillError, readable
 
 _DEBUG = "--debug"
 app = typer.Typer(
@@ -76,7 +76,7 @@ def _text(error: Exception, *, debug: bool) -> str:
     if isinstance(error, SpikemillError):
         return text
     # Loaded by whatever can lose a connection; a wrong call should not have to wait for it.
-    from services.common.database import is_connection_lost  # noqa: PLC0415
+    from spikemill.services.common.database import is_connection_lost  # noqa: PLC0415
 
     first_line = next(iter(text.splitlines()), "")
     if is_connection_lost(error):

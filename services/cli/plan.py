@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from rich.table import Table
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from services.cli.format import complain, figures_table, markdown_table, size
-from services.cli.report import described
-from services.common.archives import open_archive
-from services.common.archives.base import Asset
-from services.common.catalog import Catalogue, Expectation, FilesSource, Source
-from services.common.catalog.schema import DRAFT
-from services.common.errors import NetworkError, SpikemillError
-from services.common.rate_limit import CountingPacer, ProcessPacer, RequestPacer
-from services.common.settings import settings
-from services.downloader.selection import PlannedSession, select_sessions
+from spikemill.services.cli.format import complain, figures_table, markdown_table, size
+from spikemill.services.cli.report import described
+from spikemill.services.common.archives import open_archive
+from spikemill.services.common.archives.base import Asset
+from spikemill.services.common.catalog import Catalogue, Expectation, FilesSource, Source
+from spikemill.services.common.catalog.schema import DRAFT
+from spikemill.services.common.errors import NetworkError, SpikemillError
+from spikemill.services.common.rate_limit import CountingPacer, ProcessPacer, RequestPacer
+from spikemill.services.common.settings import settings
+from spikemill.services.downloader.selection import PlannedSession, select_sessions
 
 _HEADINGS = (
     "assets",

@@ -8,19 +8,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from services.cli.arguments import DEFAULT_HOME
-from services.cli.format import count, size
-from services.cli.home import ledger_of, pile_in_store
-from services.cli.local.engine import running_address
-from services.cli.local.home import Home
-from services.common.database import transaction
-from services.common.errors import CallError, NetworkError
-from services.common.hub_target import HubTarget, hub_target
-from services.common.ledger import pushes
-from services.common.settings import settings
-from services.common.store import is_object_address, store_at
-from services.merger.hub import Difference, Pushed, ShardStep, StoredPile
-from services.merger.hub.pile_files import pile_in_folder
+from spikemill.services.cli.arguments import DEFAULT_HOME
+from spikemill.services.cli.format import count, size
+from spikemill.services.cli.home import ledger_of, pile_in_store
+from spikemill.services.cli.local.engine import running_address
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import CallError, NetworkError
+from spikemill.services.common.hub_target import HubTarget, hub_target
+from spikemill.services.common.ledger import pushes
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import is_object_address, store_at
+from spikemill.services.merger.hub import Difference, Pushed, ShardStep, StoredPile
+from spikemill.services.merger.hub.pile_files import pile_in_folder
 
 _PILES = "piles"
 

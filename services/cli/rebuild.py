@@ -8,21 +8,27 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
-from services.cli.build import BuildOptions, build_request, carry_out, interruption_told, running_build
-from services.cli.format import complain, output
-from services.cli.local.home import Home
-from services.cli.main import FAILED
-from services.cli.watch import Ending, view_on, watch
-from services.common.catalog import Catalogue
-from services.common.catalog.load import mistakes_of
-from services.common.catalog.readers import WHOLE_FILE_READERS
-from services.common.database import transaction
-from services.common.errors import CallError
-from services.common.hub_target import HubTarget
-from services.common.ledger import admin, release_queries
-from services.common.ledger.builds import BuildRequest
-from services.merger.freezing import waiver_for
-from services.merger.provenance import (
+from spikemill.services.cli.build import (
+    BuildOptions,
+    build_request,
+    carry_out,
+    interruption_told,
+    running_build,
+)
+from spikemill.services.cli.format import complain, output
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.main import FAILED
+from spikemill.services.cli.watch import Ending, view_on, watch
+from spikemill.services.common.catalog import Catalogue
+from spikemill.services.common.catalog.load import mistakes_of
+from spikemill.services.common.catalog.readers import WHOLE_FILE_READERS
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger import admin, release_queries
+from spikemill.services.common.ledger.builds import BuildRequest
+from spikemill.services.merger.freezing import waiver_for
+from spikemill.services.merger.provenance import (
     PROVENANCE,
     MissingRecord,
     PileRecord,

@@ -13,13 +13,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from services.cli.format import complain, count, duration, figures_table, markdown_table, size
-from services.cli.local.home import Home
-from services.cli.watch import Ending, Pace, Snapshot, progress_table, sentences
-from services.common.hub_target import HubTarget
-from services.common.ledger.build_queries import BuildStatus, Failure, LeftOut, TokenCount
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import COUNTING, JobKind, JobState
+from spikemill.services.cli.format import complain, count, duration, figures_table, markdown_table, size
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.watch import Ending, Pace, Snapshot, progress_table, sentences
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger.build_queries import BuildStatus, Failure, LeftOut, TokenCount
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import COUNTING, JobKind, JobState
 
 _STATES = {
     BuildState.RELEASED: "the pile stands",

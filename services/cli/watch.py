@@ -13,16 +13,22 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from services.cli.format import count, duration, figures_table, output, rate
-from services.cli.home import current_build, ledger_of
-from services.cli.local.engine import running_address
-from services.cli.local.home import Home
-from services.common.database import patiently, transaction
-from services.common.ledger import build_queries
-from services.common.ledger.build_queries import AssetBytes, BuildStatus, Failure, LeftOut, SourceProgress
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobState
-from services.common.settings import settings
+from spikemill.services.cli.format import count, duration, figures_table, output, rate
+from spikemill.services.cli.home import current_build, ledger_of
+from spikemill.services.cli.local.engine import running_address
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.database import patiently, transaction
+from spikemill.services.common.ledger import build_queries
+from spikemill.services.common.ledger.build_queries import (
+    AssetBytes,
+    BuildStatus,
+    Failure,
+    LeftOut,
+    SourceProgress,
+)
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobState
+from spikemill.services.common.settings import settings
 
 _PAUSE = 0.5
 _PATIENCE = 300.0

@@ -10,8 +10,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from services.common.errors import CallError
-from services.common.settings import settings
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
 
 # A server that vanished without a word is noticed within a minute or so, not after the system's two hours.
 _KEEPALIVE = {

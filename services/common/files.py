@@ -6,7 +6,7 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from services.common.errors import CallError
+from spikemill.services.common.errors import CallError
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system answers where a disk, or somebody's quota on it, is full."""
@@ -33,7 +33,7 @@ def resource_folder(name: str) -> Path:
 
     Raises `CallError` where neither holds it.
     """
-    candidates = (Path(str(files("services"))) / name, _CHECKOUT / name)
+    candidates = (Path(str(files("spikemill"))) / name, _CHECKOUT / name)
     for folder in candidates:
         if folder.is_dir():
             return folder

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from services.common.errors import AssetError, NetworkError
-from services.common.rate_limit import RequestPacer
+from spikemill.services.common.errors import AssetError, NetworkError
+from spikemill.services.common.rate_limit import RequestPacer
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from services.common.errors import CallError
+from spikemill.services.common.errors import CallError
 
 PUBLIC_HUB = "https://huggingface.co"
 MAIN = "main"

@@ -68,7 +68,7 @@ NAMED: Mapping[str, str] = {
 """The variables that are named to whoever set them, each with the setting that takes its place."""
 
 # Where a command or the store says none of this, what the variables are about is not used.
-_USED_WITH = {_BUCKET: "s3://", _FLOWER: "services.flower"}
+_USED_WITH = {_BUCKET: "s3://", _FLOWER: "spikemill.services.flower"}
 _ASKS_FOR_TEXT = frozenset({"--help", "--version"})
 
 _to_be_named: list[str] = []

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from services.common.errors import SpikemillError, hide_environment, masked, readable
-from services.common.library_variables import notice
-from services.common.settings import LogFormat, settings
+from spikemill.services.common.errors import SpikemillError, hide_environment, masked, readable
+from spikemill.services.common.library_variables import notice
+from spikemill.services.common.settings import LogFormat, settings
 
 _log = logging.getLogger(__name__)
 _NOTHING: Mapping[str, object] = {}
@@ -59,7 +59,7 @@ def configure_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_LINES[settings().log_format]())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("services").setLevel(logging.INFO)
+    logging.getLogger("spikemill").setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     if line := notice():
         _log.warning("%s", line)

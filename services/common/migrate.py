@@ -1,4 +1,4 @@
-"""Brings the ledger's schema up to date, and lets people read it: `python -m services.common.migrate`."""
+"""Brings the ledger's schema up to date, and lets people read it: run with `python -m`."""
 
 import logging
 import re
@@ -8,15 +8,15 @@ from psycopg import Connection, sql
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from services.common.database import engine
-from services.common.errors import CallError
-from services.common.files import resource_folder
-from services.common.logs import configure_logging
-from services.common.settings import settings
+from spikemill.services.common.database import engine
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.files import resource_folder
+from spikemill.services.common.logs import configure_logging
+from spikemill.services.common.settings import settings
 
 _REVISION = re.compile(r'^(revision|down_revision) = "(\w+)"', re.MULTILINE)
 _PRESENT = text("SELECT version_num FROM alembic_version")
-_log = logging.getLogger("services.common.migrate")
+_log = logging.getLogger("spikemill.services.common.migrate")
 LOGIN = "reader"
 _GROUP = "spikemill_reader"
 _EXISTS = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)"

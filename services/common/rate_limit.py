@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.database import transaction
-from services.common.errors import NetworkError
-from services.common.models import RequestSlot
-from services.common.settings import settings
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import NetworkError
+from spikemill.services.common.models import RequestSlot
+from spikemill.services.common.settings import settings
 
 # A longer wait is the job's, not the worker's.
 _LONGEST_WAIT = 30.0

@@ -11,8 +11,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.common.errors import CallError, hide
-from services.common.hub_target import MAIN, Transfer
+from spikemill.services.common.errors import CallError, hide
+from spikemill.services.common.hub_target import MAIN, Transfer
 
 _PREFIX = "SPIKEMILL_"
 _NONE = timedelta(0)

@@ -15,12 +15,19 @@ from typing import BinaryIO
 import httpx
 from dandischema.digests.dandietag import DandiETag
 
-from services.common.archives.base import Archive, Asset, Location
-from services.common.errors import AssetError, DamagedDownloadError, NetworkError, StoreError
-from services.common.files import DISK_FULL, sync_folder
-from services.common.http import host_of, refusal, strong_etag, unreachable, web_client, without_query
-from services.common.rate_limit import RequestPacer, Unpaced
-from services.common.types import FILE_NAME_DIGITS, digest
+from spikemill.services.common.archives.base import Archive, Asset, Location
+from spikemill.services.common.errors import AssetError, DamagedDownloadError, NetworkError, StoreError
+from spikemill.services.common.files import DISK_FULL, sync_folder
+from spikemill.services.common.http import (
+    host_of,
+    refusal,
+    strong_etag,
+    unreachable,
+    web_client,
+    without_query,
+)
+from spikemill.services.common.rate_limit import RequestPacer, Unpaced
+from spikemill.services.common.types import FILE_NAME_DIGITS, digest
 
 _LONGEST_SUFFIX = 16
 Progress = Callable[[int], None]

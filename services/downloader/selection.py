@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from unicodedata import normalize
 
-from services.common.archives.base import Asset
-from services.common.archives.patterns import path_matcher
-from services.common.catalog import DandiSource, Source
-from services.common.catalog.schema import FOUND_NAMES
-from services.common.errors import CatalogueError
+from spikemill.services.common.archives.base import Asset
+from spikemill.services.common.archives.patterns import path_matcher
+from spikemill.services.common.catalog import DandiSource, Source
+from spikemill.services.common.catalog.schema import FOUND_NAMES
+from spikemill.services.common.errors import CatalogueError
 
 _SUBJECT = re.compile(r"(?:^|_)(sub-[^_]+)")
 

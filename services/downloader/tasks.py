@@ -4,24 +4,24 @@ from functools import partial
 
 from celery import Task
 
-from services.common.archives import dandi as _dandi  # noqa: F401
-from services.common.archives import open_archive
-from services.common.catalog import Source, source_from_record
-from services.common.database import transaction
-from services.common.ledger import recordings
-from services.common.ledger.jobs import Claim, Result
-from services.common.ledger.recordings import Arrivals
-from services.common.models import SourceVersion
-from services.common.models.jobs import JobKind
-from services.common.rate_limit import LedgerPacer
-from services.common.store.spool import Spool, open_spool, sweep_arrivals
-from services.common.worker.kinds import task_name
-from services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
-from services.common.worker.signals import worker_app
-from services.downloader.download import Verified, fetch_asset
-from services.downloader.selection import PlannedSession, select_sessions
+from spikemill.services.common.archives import dandi as _dandi  # noqa: F401
+from spikemill.services.common.archives import open_archive
+from spikemill.services.common.catalog import Source, source_from_record
+from spikemill.services.common.database import transaction
+from spikemill.services.common.ledger import recordings
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.ledger.recordings import Arrivals
+from spikemill.services.common.models import SourceVersion
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.rate_limit import LedgerPacer
+from spikemill.services.common.store.spool import Spool, open_spool, sweep_arrivals
+from spikemill.services.common.worker.kinds import task_name
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from spikemill.services.common.worker.signals import worker_app
+from spikemill.services.downloader.download import Verified, fetch_asset
+from spikemill.services.downloader.selection import PlannedSession, select_sessions
 
-app = worker_app("services.downloader.tasks")
+app = worker_app("spikemill.services.downloader.tasks")
 
 
 @app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)

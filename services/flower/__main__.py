@@ -1,4 +1,4 @@
-"""`python -m services.flower`: Celery's Flower behind a password, with nothing to press."""
+"""`python -m spikemill.services.flower`: Celery's Flower behind a password, with nothing to press."""
 
 import hmac
 import logging
@@ -14,13 +14,13 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.options import OptionParser
 from tornado.web import RequestHandler
 
-from services.common.errors import CallError
-from services.common.logs import configure_logging
-from services.common.settings import settings
-from services.common.worker.app import create_app
-from services.flower.health import authorization, credentials
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.logs import configure_logging
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.app import create_app
+from spikemill.services.flower.health import authorization, credentials
 
-_log = logging.getLogger("services.flower")
+_log = logging.getLogger("spikemill.services.flower")
 # What a task is about stands in its arguments, and how its job ended in its result: for Celery a job that
 # failed is a success, since the ledger decides what follows.
 _COLUMNS = "name,args,state,result,worker,runtime,received"

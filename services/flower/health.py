@@ -1,12 +1,12 @@
-"""Whether Flower answers and reaches the broker: `python -m services.flower.health`; and who may look."""
+"""Whether Flower answers and reaches the broker: run with `python -m`; and who may look."""
 
 import sys
 from base64 import b64encode
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from services.common.errors import CallError, SpikemillError, readable
-from services.common.settings import settings
+from spikemill.services.common.errors import CallError, SpikemillError, readable
+from spikemill.services.common.settings import settings
 
 _PATIENCE = 5.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - an address to look up

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 
-from services.common.errors import DamagedOutputError
-from services.common.models import Session, Shard
-from services.common.store import Store, store_errors
-from services.merger.card import render_card
-from services.merger.plan import PlannedRow, PlannedShard, SessionKey, session_of
-from services.merger.provenance import CARD, PROVENANCE, Provenance, file_sha256, pile_file
-from services.merger.shards import DecodedRow, decoded_rows
+from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.models import Session, Shard
+from spikemill.services.common.store import Store, store_errors
+from spikemill.services.merger.card import render_card
+from spikemill.services.merger.plan import PlannedRow, PlannedShard, SessionKey, session_of
+from spikemill.services.merger.provenance import CARD, PROVENANCE, Provenance, file_sha256, pile_file
+from spikemill.services.merger.shards import DecodedRow, decoded_rows
 
 
 class DamagedShardError(DamagedOutputError):

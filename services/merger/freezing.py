@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.common.catalog import source_from_record
-from services.common.ledger.release_queries import MissingSession, StoredRow
-from services.common.ledger.releases import FrozenRelease, FrozenRow, FrozenShard
-from services.common.models import Build, Shard, SourceVersion
-from services.common.types import digest
-from services.merger.plan import (
+from spikemill.services.common.catalog import source_from_record
+from spikemill.services.common.ledger.release_queries import MissingSession, StoredRow
+from spikemill.services.common.ledger.releases import FrozenRelease, FrozenRow, FrozenShard
+from spikemill.services.common.models import Build, Shard, SourceVersion
+from spikemill.services.common.types import digest
+from spikemill.services.merger.plan import (
     MergeParameters,
     PlannedRow,
     PlannedShard,

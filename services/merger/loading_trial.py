@@ -1,6 +1,6 @@
 """Reads both ends of each split of a pile with `datasets`, and says what differs from our own reader.
 
-A program of its own, `python -m services.merger.loading_trial ROOM`: `loading_check` starts it, and decides
+A program of its own, `python -m ...loading_trial ROOM`: `verify` starts it, and decides
 its environment. ROOM holds the pile and how many rows each split has; a line of JSON goes out per finding.
 """
 
@@ -18,11 +18,11 @@ from typing import Any
 
 import datasets
 
-from services.common.errors import DamagedOutputError
-from services.common.parquet_schema import FEATURES
-from services.merger.provenance import CARD
-from services.merger.shards import DecodedRow, decoded_row, decoded_rows
-from services.merger.verify import Finding
+from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.parquet_schema import FEATURES
+from spikemill.services.merger.provenance import CARD
+from spikemill.services.merger.shards import DecodedRow, decoded_row, decoded_rows
+from spikemill.services.merger.verify import Finding
 
 _PR_SET_PDEATHSIG = 1
 _READER = f"datasets {datasets.__version__}"

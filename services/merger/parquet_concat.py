@@ -13,8 +13,8 @@ import thriftpy2
 from thriftpy2.protocol.compact import TCompactProtocol
 from thriftpy2.transport import TMemoryBuffer
 
-from services.common.parquet_schema import SCHEMA, one_row
-from services.common.types import WRITER_OPTIONS
+from spikemill.services.common.parquet_schema import SCHEMA, one_row
+from spikemill.services.common.types import WRITER_OPTIONS
 
 MAGIC = b"PAR1"
 _TAIL = struct.Struct("<I4s")
@@ -159,7 +159,7 @@ class FooterError(Exception):
 @lru_cache(maxsize=1)
 def structures() -> Any:
     """Return the structures of `parquet_footer.thrift`, as classes of one module."""
-    with as_file(files("services.merger") / "parquet_footer.thrift") as definition:
+    with as_file(files("spikemill.services.merger") / "parquet_footer.thrift") as definition:
         return thriftpy2.load(str(definition), module_name="parquet_footer_thrift")
 
 

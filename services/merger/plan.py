@@ -9,8 +9,8 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.common.errors import CatalogueError
-from services.common.types import ROWS_PER_GROUP, SplitBy, digest, sort_key
+from spikemill.services.common.errors import CatalogueError
+from spikemill.services.common.types import ROWS_PER_GROUP, SplitBy, digest, sort_key
 
 SplitName = Literal["train", "test"]
 _DIGESTS = 2**256

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from services.common.errors import CallError, DamagedOutputError, StoreError
+from spikemill.services.common.errors import CallError, DamagedOutputError, StoreError
 
 _MOST_UNITS, _MOST_BINS = 400, 800
 """Rasters above this are averaged: more would not be seen."""

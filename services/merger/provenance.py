@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, field_validator
 
-from services.common.catalog.readers import ESTIMATING_READERS
-from services.common.errors import DamagedOutputError
-from services.common.files import sha256_of
-from services.common.models import Asset, Build, Release, Session, Shard
-from services.common.types import FORMAT_ID
-from services.merger.freezing import stored_parameters
-from services.merger.plan import MergeParameters, SessionKey, SplitFacts, divide, in_order
+from spikemill.services.common.catalog.readers import ESTIMATING_READERS
+from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.files import sha256_of
+from spikemill.services.common.models import Asset, Build, Release, Session, Shard
+from spikemill.services.common.types import FORMAT_ID
+from spikemill.services.merger.freezing import stored_parameters
+from spikemill.services.merger.plan import MergeParameters, SessionKey, SplitFacts, divide, in_order
 
 _NAME_DIGITS = 16
 PROVENANCE = "provenance.jsonl"

@@ -6,18 +6,23 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.common.database import PATIENCE_FOR_RESULTS, is_connection_lost, patiently, transaction
-from services.common.errors import DamagedOutputError
-from services.common.hub_target import HubTarget
-from services.common.ledger import pushes
-from services.common.models import Release
-from services.common.settings import settings
-from services.common.store import Store
-from services.common.worker.runner import Heartbeat
-from services.merger.assembly import DamagedFileError
-from services.merger.hub import PileFiles, Pushed, ShardStep, StoredPile, push
-from services.merger.provenance import CARD, PROVENANCE, PileRecord, Provenance, pile_folder
-from services.merger.verify import loading_findings
+from spikemill.services.common.database import (
+    PATIENCE_FOR_RESULTS,
+    is_connection_lost,
+    patiently,
+    transaction,
+)
+from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger import pushes
+from spikemill.services.common.models import Release
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import Store
+from spikemill.services.common.worker.runner import Heartbeat
+from spikemill.services.merger.assembly import DamagedFileError
+from spikemill.services.merger.hub import PileFiles, Pushed, ShardStep, StoredPile, push
+from spikemill.services.merger.provenance import CARD, PROVENANCE, PileRecord, Provenance, pile_folder
+from spikemill.services.merger.verify import loading_findings
 
 _log = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from services.common.errors import DamagedOutputError, StoreError
-from services.common.files import DISK_FULL
-from services.common.parquet_schema import SCHEMA
-from services.common.store import Store, UnreadableFileError
-from services.merger.parquet_concat import (
+from spikemill.services.common.errors import DamagedOutputError, StoreError
+from spikemill.services.common.files import DISK_FULL
+from spikemill.services.common.parquet_schema import SCHEMA
+from spikemill.services.common.store import Store, UnreadableFileError
+from spikemill.services.merger.parquet_concat import (
     MAGIC,
     FooterError,
     check_footer,
@@ -31,7 +31,7 @@ from services.merger.parquet_concat import (
     read_footer,
     structures,
 )
-from services.merger.plan import PlannedRow, PlannedShard
+from spikemill.services.merger.plan import PlannedRow, PlannedShard
 
 _FULL = DISK_FULL | {errno.EFBIG}
 

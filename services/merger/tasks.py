@@ -5,27 +5,27 @@ from functools import lru_cache, partial
 
 from celery import Task
 
-from services.common.database import transaction
-from services.common.errors import DamagedOutputError
-from services.common.ledger import pushes, release_queries, releases, repair
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.jobs import Claim, Result
-from services.common.models.jobs import JobKind
-from services.common.store import Store, open_store
-from services.common.worker.kinds import task_name
-from services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
-from services.common.worker.signals import worker_app
-from services.merger.assembly import (
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.ledger import pushes, release_queries, releases, repair
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.store import Store, open_store
+from spikemill.services.common.worker.kinds import task_name
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from spikemill.services.common.worker.signals import worker_app
+from spikemill.services.merger.assembly import (
     DamagedFileError,
     DamagedShardError,
     audit_release,
     write_papers,
 )
-from services.merger.freezing import card_texts, freeze_rows, planned_shard
-from services.merger.provenance import pile_file, provenance_of
-from services.merger.shards import ChunkStore, DamagedChunkError, write_shard
+from spikemill.services.merger.freezing import card_texts, freeze_rows, planned_shard
+from spikemill.services.merger.provenance import pile_file, provenance_of
+from spikemill.services.merger.shards import ChunkStore, DamagedChunkError, write_shard
 
-app = worker_app("services.merger.tasks")
+app = worker_app("spikemill.services.merger.tasks")
 
 
 @app.task(name=task_name(JobKind.FREEZE), **NETWORK_RETRIES)
@@ -124,7 +124,7 @@ def _push_release(claim: Claim, heartbeat: Heartbeat) -> Result:
     if target is None:
         raise SupersededError(f"Nobody wants release {release.digest} on the hub any more.")
     # Most workers never push, and the hub's client takes a while to load.
-    from services.merger.pushing import push_release  # noqa: PLC0415
+    from spikemill.services.merger.pushing import push_release  # noqa: PLC0415
 
     try:
         pushed = push_release(open_store(), release, target, heartbeat)

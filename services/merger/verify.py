@@ -13,12 +13,12 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from services.common.errors import CallError, DamagedOutputError, SpikemillError
-from services.common.types import ROWS_PER_GROUP, sort_key
-from services.common.worker.process import end_of
-from services.merger.card import card_head, provenance_sentence
-from services.merger.plan import SessionKey, SplitFacts, divide, entries_digest, session_of
-from services.merger.provenance import (
+from spikemill.services.common.errors import CallError, DamagedOutputError, SpikemillError
+from spikemill.services.common.types import ROWS_PER_GROUP, sort_key
+from spikemill.services.common.worker.process import end_of
+from spikemill.services.merger.card import card_head, provenance_sentence
+from spikemill.services.merger.plan import SessionKey, SplitFacts, divide, entries_digest, session_of
+from spikemill.services.merger.provenance import (
     CARD,
     PROVENANCE,
     PileRecord,
@@ -28,13 +28,13 @@ from services.merger.provenance import (
     file_sha256,
     parse_provenance,
 )
-from services.merger.shards import DecodedRow, decoded_rows
+from spikemill.services.merger.shards import DecodedRow, decoded_rows
 
 # Beside the card, `load_dataset` takes orders from these.
 _STEERING = (".huggingface.yaml", "dataset_infos.json", "state.json", "*.py")
 Contents = Mapping[ShardRecord, Sequence[DecodedRow]]
 """The rows of each shard, in the order of the pile."""
-_PROGRAM = "services.merger.loading_trial"
+_PROGRAM = "spikemill.services.merger.loading_trial"
 # All else that steers `datasets` and its hub's client stays outside, tokens included.
 _KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "OPENBLAS_NUM_THREADS", "PATH")
 _DECIDED = {

@@ -1,6 +1,6 @@
-"""`python -m services.sweeper`: keep the ledger moving until told to stop."""
+"""`python -m spikemill.services.sweeper`: keep the ledger moving until told to stop."""
 
-from services.sweeper.loop import main
+from spikemill.services.sweeper.loop import main
 
 if __name__ == "__main__":
     main()

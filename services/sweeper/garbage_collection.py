@@ -4,11 +4,11 @@ import re
 import shutil
 from pathlib import PurePosixPath
 
-from services.common.database import transaction
-from services.common.ledger import admin, repair
-from services.common.store import Store, open_store
-from services.common.store.spool import sweep_spool
-from services.common.types import FILE_NAME_DIGITS
+from spikemill.services.common.database import transaction
+from spikemill.services.common.ledger import admin, repair
+from spikemill.services.common.store import Store, open_store
+from spikemill.services.common.store.spool import sweep_spool
+from spikemill.services.common.types import FILE_NAME_DIGITS
 
 _DRAFT = re.compile(r"(?P<job>\d+)\.(?P<attempt>\d+)\.")
 # A file that is on its way to its name bears a dot before it and a random end.

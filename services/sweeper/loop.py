@@ -19,20 +19,20 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.database import engine, is_connection_lost, transaction
-from services.common.errors import SpikemillError, readable
-from services.common.ledger import dispatch, locks, releases, sessions
-from services.common.ledger.build_queries import names_of
-from services.common.logs import configure_logging
-from services.common.settings import settings
-from services.common.store.ownership import require_store
-from services.common.worker.app import create_app
-from services.common.worker.kinds import Queue, kinds_of, task_name
-from services.common.worker.process import PulseFile
-from services.sweeper.garbage_collection import clean_up
-from services.sweeper.metrics import serve_metrics
+from spikemill.services.common.database import engine, is_connection_lost, transaction
+from spikemill.services.common.errors import SpikemillError, readable
+from spikemill.services.common.ledger import dispatch, locks, releases, sessions
+from spikemill.services.common.ledger.build_queries import names_of
+from spikemill.services.common.logs import configure_logging
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store.ownership import require_store
+from spikemill.services.common.worker.app import create_app
+from spikemill.services.common.worker.kinds import Queue, kinds_of, task_name
+from spikemill.services.common.worker.process import PulseFile
+from spikemill.services.sweeper.garbage_collection import clean_up
+from spikemill.services.sweeper.metrics import serve_metrics
 
-_log = logging.getLogger("services.sweeper.loop")
+_log = logging.getLogger("spikemill.services.sweeper.loop")
 _EPOCH_KEY = "spikemill:epoch"
 # Where housekeeping fails; else the store says when it comes again.
 _HOUSEKEEPING = 10.0

@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry, ProcessCollector, start_http_se
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from services.common.database import transaction
-from services.common.errors import CallError, readable
-from services.common.ledger.metrics_queries import Gauges, JobCount, ReadyCount, read_gauges
-from services.common.models.jobs import JobKind, JobState
-from services.common.worker.kinds import QUEUE_OF_KIND, Queue
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import CallError, readable
+from spikemill.services.common.ledger.metrics_queries import Gauges, JobCount, ReadyCount, read_gauges
+from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.worker.kinds import QUEUE_OF_KIND, Queue
 
 _log = logging.getLogger(__name__)
 _Values = Mapping[tuple[str, ...], float]

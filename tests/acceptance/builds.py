@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.cli.local.home import Home
-from services.demo.server import ArchiveServer
+from spikemill.services.cli.local.home import Home
+from standins.archive.server import ArchiveServer
 from tests.acceptance.questions import Questions, questions_of
 from tests.acceptance.running_builds import RunningBuild
 from tests.forked_programs import Finished, run_program
 
 COMMAND = str(Path(sys.executable).with_name("spikemill"))
-ENTRY = "services.cli.entry"
+ENTRY = "spikemill.services.cli.entry"
 """The module whose `main` the command is."""
 # The archives stand on this machine, and nobody wants to wait a second for the sweeper.
 _HASTE = {"SPIKEMILL_REQUESTS_PER_MINUTE": "60000", "SPIKEMILL_SWEEP": "PT0.5S"}

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from services.cli.home import use_ledger
-from services.cli.local.children import Child
-from services.cli.local.engine import Address, build_children, running_engine
-from services.cli.local.home import Home
-from services.common.migrate import migrate
+from spikemill.services.cli.home import use_ledger
+from spikemill.services.cli.local.children import Child
+from spikemill.services.cli.local.engine import Address, build_children, running_engine
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.migrate import migrate
 
 _HOME, _HOSTS = (Path(argument) for argument in sys.argv[1:])
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from services.cli.local.engine import running_engine
-from services.cli.local.home import Home
-from services.common.settings import settings
-from services.demo.archive import MadeUpArchive
-from services.demo.server import serve
+from spikemill.services.cli.local.engine import running_engine
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.settings import settings
+from standins.archive.content import MadeUpArchive
+from standins.archive.server import serve
 from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place
 from tests.acceptance.installations import Installation, install
 from tests.acceptance.small_archives import VARIED_SOURCES, varied_archive, write_catalogue

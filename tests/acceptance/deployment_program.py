@@ -4,8 +4,8 @@ import signal
 import sys
 from pathlib import Path
 
-from services.cli.build import engine_of
-from services.cli.local.home import Home
+from spikemill.services.cli.build import engine_of
+from spikemill.services.cli.local.home import Home
 
 with engine_of(Home(Path(sys.argv[1])), binners=1):
     signal.pause()

@@ -14,10 +14,9 @@ from typing import Any
 import h5py
 import psycopg
 
-from services.cli.local.engine import ledger_address
-from services.cli.local.home import Home
-from services.demo.recordings.files import write_recording
-from services.demo.recordings.recording import Recording
+from spikemill.services.cli.local.engine import ledger_address
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.made_up import Recording, write_recording
 from tests.acceptance.builds import COMMAND, ENTRY
 from tests.forked_programs import Finished, run_program
 

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from services.cli.local.engine import ledger_address
-from services.cli.local.home import Home
+from spikemill.services.cli.local.engine import ledger_address
+from spikemill.services.cli.local.home import Home
 from tests.acceptance.processes import eventually, kill
 
 Outcomes = list[str | None]

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from services.cli.local.home import Home
+from spikemill.services.cli.local.home import Home
 from tests.acceptance.processes import children_of, descendants_of, eventually, kill
 from tests.acceptance.questions import Questions
 

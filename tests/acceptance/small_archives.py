@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.demo.archive import DRAFT, Article, Dandiset, MadeUpArchive
-from services.demo.archive_file import ArchiveFile
-from services.demo.recordings.files import recording_file
-from services.demo.recordings.recording import Recording
+from spikemill.services.cli.made_up import Recording, recording_file
+from standins.archive.content import DRAFT, ArchiveFile, Article, Dandiset, MadeUpArchive
 
 VERSION = "0.250101.0900"
 

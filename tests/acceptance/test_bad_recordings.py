@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 
-from services.merger.provenance import pile_digest
+from spikemill.services.merger.provenance import pile_digest
 from tests.acceptance.labs import Lab
 
 REAL = Path(os.environ.get("SPIKEMILL_REAL_NWB") or Path(__file__).parents[3] / "shared" / "nwb")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.merger.provenance import pile_digest
+from spikemill.services.merger.provenance import pile_digest
 from tests.acceptance.labs import Lab
 
 # Five units, and 1500, 1500, 1497 and 1499 bins up to the last spike of each recording.

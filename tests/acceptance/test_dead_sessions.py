@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.demo.archive import MadeUpArchive
-from services.demo.archive_file import ArchiveFile
-from services.merger.provenance import MissingRecord, Provenance, parse_provenance
+from spikemill.services.merger.provenance import MissingRecord, Provenance, parse_provenance
+from standins.archive.content import ArchiveFile, MadeUpArchive
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short
 from tests.forked_programs import Finished

@@ -1,29 +1,35 @@
-"""`spikemill demo`, as a newcomer runs it."""
+"""`make demo`, as a newcomer runs it: the demo beside the made-up archive."""
 
 import subprocess
+import sys
 from pathlib import Path
 
-from services.cli.local.home import Home
-from services.merger.provenance import pile_digest
-from tests.acceptance.installations import Installation
+from spikemill.services.cli.local.home import Home
+from spikemill.services.merger.provenance import pile_digest
+from tests.acceptance.builds import COMMAND
+
+DIGEST = "5af058507b52b11e7372d09304b4e6af5ccbfaeddd44a02ac74cde02a85f1b71"
+"""The sha256 of the demo's pile, on every machine."""
 
 
-def test_the_demo_builds_a_pile_says_what_it_is_and_finds_it_again(
-    demo_run: subprocess.CompletedProcess[str],
-    demo_home: Home,
-    installation: Installation,
-    demo_folder: Path,
-) -> None:
-    assert demo_run.stderr == ""
-    assert "data are made up" in demo_run.stdout
-    assert "Binned 13 sessions in " in demo_run.stdout
-    assert "61,380,000  61,380,000" in demo_run.stdout
-    digest = pile_digest(demo_home.pile)
-    assert f"sha256, the same on every machine: {digest}\n" in demo_run.stdout
-    port = (demo_home.state / "demo-port").read_text()
+def run_demo(home: Path) -> subprocess.CompletedProcess[str]:
+    """Serve the archive from the home, and run the demo beside it."""
+    archive: list[str | Path] = [sys.executable, "-m", "standins.archive", "--folder", home / "archive", "--"]
+    demo: list[str | Path] = [COMMAND, "demo", "--home", home, "--archive", "{url}"]
+    return subprocess.run([*archive, *demo], capture_output=True, text=True, check=False)
 
-    again = installation.run("demo", "--home", "demo", folder=demo_folder)
+
+def test_the_demo_builds_a_pile_says_what_it_is_and_finds_it_again(open_folder: Path) -> None:
+    folder = open_folder / "demo"
+    first = run_demo(folder)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "data are made up" in first.stdout
+    assert "Binned 13 sessions in " in first.stdout
+    assert "61,380,000  61,380,000" in first.stdout
+    assert pile_digest(Home(folder).pile) == DIGEST
+    assert f"sha256, the same on every machine: {DIGEST}\n" in first.stdout
+
+    again = run_demo(folder)
     assert (again.returncode, again.stderr) == (0, "")
     assert "Nothing to do: this pile stands already.\n" in again.stdout
-    assert f"sha256, the same on every machine: {digest}\n" in again.stdout
-    assert (demo_home.state / "demo-port").read_text() == port
+    assert f"sha256, the same on every machine: {DIGEST}\n" in again.stdout

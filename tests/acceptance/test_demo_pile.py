@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
 
-from services.cli.local.home import Home
-from services.merger.provenance import parse_provenance
+from spikemill.services.cli.local.home import Home
+from spikemill.services.merger.provenance import parse_provenance
 from tests.pile_features import FEATURES
 
 Session = tuple[str, str, str]

@@ -16,10 +16,9 @@ from playwright.sync_api import Browser, HttpCredentials, Page, Response, expect
 from playwright.sync_api import Error as PlaywrightError
 from tornado.routing import URLSpec
 
-from services.demo.archive import MadeUpArchive
-from services.demo.archive_file import ArchiveFile
-from services.flower.__main__ import REFUSAL
-from services.flower.health import authorization
+from spikemill.services.flower.__main__ import REFUSAL
+from spikemill.services.flower.health import authorization
+from standins.archive.content import ArchiveFile, MadeUpArchive
 from tests.acceptance.browsers import chromium
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.processes import eventually
@@ -49,7 +48,9 @@ def flower(broker_url: str, log: Path) -> Iterator[str]:
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services.flower"], env={**os.environ, **environment}, stderr=output
+            [sys.executable, "-m", "spikemill.services.flower"],
+            env={**os.environ, **environment},
+            stderr=output,
         )
     try:
         found = eventually(lambda: _AT.search(log.read_text()))
@@ -227,7 +228,7 @@ def health(port: str, **environment: str) -> tuple[int, str]:
     """Run the health check of Flower at a port."""
     known = {"SPIKEMILL_FLOWER_PASSWORD": _PASSWORD, "SPIKEMILL_FLOWER_PORT": port}
     ended = subprocess.run(
-        [sys.executable, "-m", "services.flower.health"],
+        [sys.executable, "-m", "spikemill.services.flower.health"],
         env={**os.environ, **known, **environment},
         capture_output=True,
         text=True,
@@ -238,7 +239,7 @@ def health(port: str, **environment: str) -> tuple[int, str]:
 
 def test_without_a_password_it_does_not_begin() -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "services.flower"],
+        [sys.executable, "-m", "spikemill.services.flower"],
         env={**os.environ, "SPIKEMILL_BROKER_URL": "redis://127.0.0.1:1/0"},
         capture_output=True,
         text=True,

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from services.common.worker.kinds import Queue
+from spikemill.services.common.worker.kinds import Queue
 from tests.acceptance.builds import SMALL_SHARDS, Place, pile_of
 from tests.acceptance.running_builds import RunningBuild
 

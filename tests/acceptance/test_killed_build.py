@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from services.demo.server import ArchiveServer
+from standins.archive.server import ArchiveServer
 from tests.acceptance.builds import SMALL_SHARDS, Place
 from tests.acceptance.questions import Outcomes
 

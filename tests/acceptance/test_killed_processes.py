@@ -13,7 +13,7 @@ from tests.acceptance.running_builds import RunningBuild
 pytestmark = pytest.mark.chaos
 
 _BINNER = "binner@"
-_OTHERS = ("services.sweeper", "downloader@", "/postgres -D ", "broker.sock")
+_OTHERS = ("spikemill.services.sweeper", "downloader@", "/postgres -D ", "broker.sock")
 
 
 def test_each_process_may_die_once(varied_place: Place, undisturbed: dict[str, str]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from celery import states
 
-from services.common.models.jobs import JobKind
-from services.common.worker.kinds import task_name
-from services.demo.archive import MadeUpArchive
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.worker.kinds import task_name
+from standins.archive.content import MadeUpArchive
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.celery_events import heard
 from tests.acceptance.running_builds import RunningBuild

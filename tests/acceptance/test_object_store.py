@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.demo.archive import MadeUpArchive
+from standins.archive.content import MadeUpArchive
 from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place
 from tests.acceptance.running_builds import RunningBuild
 from tests.acceptance.small_archives import VARIED_SOURCES

@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from services.demo.archive import MadeUpArchive
-from services.demo.archive_file import ArchiveFile
+from standins.archive.content import ArchiveFile, MadeUpArchive
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.running_builds import RunningBuild
 from tests.acceptance.small_archives import dandi_source, dandiset

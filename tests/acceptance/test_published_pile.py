@@ -12,11 +12,11 @@ from uuid import uuid4
 import pytest
 from huggingface_hub import HfApi, RepoFile
 
-from services.common.models.jobs import JobKind
-from services.common.worker.kinds import task_name
-from services.demo.archive import MadeUpArchive
-from services.demo.hub.kinds import Kind
-from services.demo.hub.server import HubServer, serve_hub
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.worker.kinds import task_name
+from standins.archive.content import MadeUpArchive
+from standins.hub.kinds import Kind
+from standins.hub.server import HubServer, serve_hub
 from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place, pile_of
 from tests.acceptance.celery_events import heard
 from tests.acceptance.processes import kill

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, RepoFile
 
-from services.common.hub_target import Transfer
-from services.demo.archive import MadeUpArchive
-from services.demo.hub.kinds import Kind
-from services.demo.hub.server import HubServer, serve_hub
+from spikemill.services.common.hub_target import Transfer
+from standins.archive.content import MadeUpArchive
+from standins.hub.kinds import Kind
+from standins.hub.server import HubServer, serve_hub
 from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place, pile_of
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short
 from tests.forked_programs import Finished

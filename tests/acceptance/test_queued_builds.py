@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from services.merger.provenance import parse_provenance
+from spikemill.services.merger.provenance import parse_provenance
 from tests.acceptance.builds import Place
 from tests.acceptance.questions import Outcomes
 

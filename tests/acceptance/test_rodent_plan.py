@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.planning import plan
 from benchmarks.rodent_archive import rodent_archive
-from services.common.catalog import load_catalogue
-from services.demo.server import ArchiveServer, serve
+from spikemill.services.common.catalog import load_catalogue
+from standins.archive.server import ArchiveServer, serve
 from tests.listings import LISTINGS, MISSING
 
 PAGE = Path(__file__).parents[2] / "docs" / "sources.md"

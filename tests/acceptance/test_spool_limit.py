@@ -3,8 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 
-from services.demo.archive import MadeUpArchive
-from services.demo.archive_file import ArchiveFile
+from standins.archive.content import ArchiveFile, MadeUpArchive
 from tests.acceptance.builds import NewPlace
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short
 

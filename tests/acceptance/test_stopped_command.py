@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local.engine import running_address
+from spikemill.services.cli.local.engine import running_address
 from tests.acceptance.labs import Lab
 from tests.acceptance.processes import descendants_of, eventually
 

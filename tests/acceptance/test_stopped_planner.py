@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.demo.archive import MadeUpArchive
-from services.demo.archive_file import ArchiveFile
+from standins.archive.content import ArchiveFile, MadeUpArchive
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.processes import kill
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short

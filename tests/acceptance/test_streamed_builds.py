@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.demo.archive import MadeUpArchive
-from services.demo.recordings.recording import Recording
+from spikemill.services.cli.made_up import Recording
+from standins.archive.content import MadeUpArchive
 from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place, pile_of
 from tests.acceptance.processes import kill
 from tests.acceptance.small_archives import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local.home import Home
+from spikemill.services.cli.local.home import Home
 from tests.acceptance.builds import pile_of
 from tests.acceptance.installations import CHECKOUT, NOBODY, Installation
 
@@ -16,7 +16,7 @@ _IS_ROOT = os.geteuid() == 0
 
 
 def test_the_wheel_is_what_runs(installation: Installation, open_folder: Path) -> None:
-    for module in ("services.cli.entry", "services.common.migrate"):
+    for module in ("spikemill.services.cli.entry", "spikemill.services.common.migrate"):
         place = installation.place_of(module, open_folder)
         assert place.is_relative_to(installation.folder)
         assert not place.is_relative_to(CHECKOUT)

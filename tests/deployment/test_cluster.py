@@ -231,7 +231,7 @@ def test_no_password_is_seen_from_outside(cluster: Cluster, store: S3Server) -> 
         seen = json.dumps(containers) + "".join(
             text for each in containers for text in _logs(str(each["Id"]))
         )
-        assert "services.common.worker.runner: done" in seen
+        assert "spikemill.services.common.worker.runner: done" in seen
         assert not [each for each in (ledger, cluster.broker_password(), store.secret) if each in seen]
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import ByteSize, TypeAdapter
 
-from services.common.settings import Settings
+from spikemill.services.common.settings import Settings
 from tests.deployment.projects import CHECKOUT, Project, why_no_compose
 
 FILE = CHECKOUT / "docker-compose.yml"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.merger.provenance import file_sha256, pile_digest
+from spikemill.services.merger.provenance import file_sha256, pile_digest
 from tests.acceptance.builds import COMMAND
 from tests.deployment.deployments import ask, by_service, demo, fresh_deployment, networks
 from tests.deployment.projects import Project, bridge, docker, plain_user, why_no_engine
@@ -193,7 +193,7 @@ def test_no_password_is_seen_from_outside(
             *(_exec(project, name, "sh", "-c", _PROCESSES).stdout for name in SECRETS),
         )
     )
-    assert "services.sweeper" in seen
+    assert "spikemill.services.sweeper" in seen
     assert "PGDATA=" in seen
     assert not [password for password in passwords if password in seen]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.merger.provenance import pile_digest
+from spikemill.services.merger.provenance import pile_digest
 from tests.deployment.deployments import (
     ask,
     by_service,

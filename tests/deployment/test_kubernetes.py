@@ -12,9 +12,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from services.common.ledger.metrics_queries import Gauges
-from services.common.settings import Settings
-from services.sweeper.metrics import families_of
+from spikemill.services.common.ledger.metrics_queries import Gauges
+from spikemill.services.common.settings import Settings
+from spikemill.services.sweeper.metrics import families_of
 from tests.deployment.projects import CHECKOUT
 
 FOLDER = CHECKOUT / "deploy" / "kubernetes"
@@ -139,7 +139,7 @@ def test_health_asks_for_progress(component: str) -> None:
     asked = "sweeper" if component == "sweeper" else "worker"
     for probe in ("startupProbe", "livenessProbe"):
         command = container(DEPLOYMENTS[component])[probe]["exec"]["command"]
-        assert command == ["python", "-m", "services.common.worker.health", asked]
+        assert command == ["python", "-m", "spikemill.services.common.worker.health", asked]
     assert {"name": "SPIKEMILL_PULSE", "value": "/tmp/pulse"} in container(DEPLOYMENTS[component])["env"]  # noqa: S108
 
 

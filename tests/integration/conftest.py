@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from services.common.settings import settings
-from services.common.worker.app import create_app
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.app import create_app
 from tests.integration.celery_workers import broker
 
 

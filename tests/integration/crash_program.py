@@ -6,9 +6,9 @@ import sys
 
 from sqlalchemy.orm import Session
 
-from services.common.ledger.jobs import Claim, Result
-from services.common.worker.app import create_app
-from services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.worker.app import create_app
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
 from tests.integration import ledgers
 
 app = create_app()

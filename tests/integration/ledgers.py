@@ -8,19 +8,35 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.archives.base import Asset as ListedAsset
-from services.common.database import transaction
-from services.common.hub_target import HubTarget
-from services.common.ledger import build_queries, builds, pushes, recordings, release_queries, releases
-from services.common.ledger import jobs as job_queries
-from services.common.ledger import sessions as session_queries
-from services.common.ledger.jobs import Claim, Result
-from services.common.ledger.locks import is_wanted
-from services.common.models import Asset, Attempt, Build, Job, Release, Session, Shard, SourceVersion
-from services.common.models.builds import BuildState
-from services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
-from services.common.types import FORMAT_ID, digest
-from services.sweeper.loop import STEPS
+from spikemill.services.common.archives.base import Asset as ListedAsset
+from spikemill.services.common.database import transaction
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger import (
+    build_queries,
+    builds,
+    pushes,
+    recordings,
+    release_queries,
+    releases,
+)
+from spikemill.services.common.ledger import jobs as job_queries
+from spikemill.services.common.ledger import sessions as session_queries
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.ledger.locks import is_wanted
+from spikemill.services.common.models import (
+    Asset,
+    Attempt,
+    Build,
+    Job,
+    Release,
+    Session,
+    Shard,
+    SourceVersion,
+)
+from spikemill.services.common.models.builds import BuildState
+from spikemill.services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
+from spikemill.services.common.types import FORMAT_ID, digest
+from spikemill.services.sweeper.loop import STEPS
 
 PARAMETERS: dict[str, Any] = {"seed": 0, "split_by": "session"}
 

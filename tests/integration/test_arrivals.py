@@ -5,11 +5,11 @@ from time import monotonic, sleep
 
 from sqlalchemy import select, text
 
-from services.common.database import transaction
-from services.common.ledger.recordings import Arrivals
-from services.common.models import Asset
-from services.common.models.jobs import JobKind
-from services.common.worker.runner import Heartbeat
+from spikemill.services.common.database import transaction
+from spikemill.services.common.ledger.recordings import Arrivals
+from spikemill.services.common.models import Asset
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.worker.runner import Heartbeat
 from tests.integration import ledgers
 
 _TERMINATE_WAITING = text("""

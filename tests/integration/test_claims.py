@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from services.common.database import transaction
-from services.common.errors import AssetError, DamagedDownloadError, NetworkError, RecordingError
-from services.common.ledger import jobs
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.jobs import Result
-from services.common.models import Attempt
-from services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import AssetError, DamagedDownloadError, NetworkError, RecordingError
+from spikemill.services.common.ledger import jobs
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.jobs import Result
+from spikemill.services.common.models import Attempt
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
 from tests.integration import ledgers
 
 

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.database import transaction
-from services.common.errors import AssetError, NoRangesError
-from services.common.ledger import admin, builds, dispatch, jobs, releases, repair
-from services.common.ledger import sessions as session_queries
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.jobs import Result
-from services.common.models.builds import ReleaseState
-from services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import AssetError, NoRangesError
+from spikemill.services.common.ledger import admin, builds, dispatch, jobs, releases, repair
+from spikemill.services.common.ledger import sessions as session_queries
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.jobs import Result
+from spikemill.services.common.models.builds import ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 _WAITING = text("""

@@ -9,10 +9,10 @@ import pytest
 from flower.utils.broker import Broker
 from kombu.exceptions import OperationalError
 
-from services.cli.local.engine import Address
-from services.common.settings import settings
-from services.common.worker.app import create_app
-from services.common.worker.kinds import Queue
+from spikemill.services.cli.local.engine import Address
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.app import create_app
+from spikemill.services.common.worker.kinds import Queue
 from tests.integration.celery_workers import broker
 from tests.tls.certificates import MISSING, Issued, issue
 from tests.tls.front import tls_front

@@ -3,13 +3,13 @@
 import pytest
 from sqlalchemy import select
 
-from services.common.archives.base import Asset as ListedAsset
-from services.common.database import transaction
-from services.common.errors import CallError, RecordingError
-from services.common.ledger import admin, build_queries, builds, recordings, release_queries
-from services.common.ledger.build_queries import AssetBytes
-from services.common.models import SourceVersion
-from services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.archives.base import Asset as ListedAsset
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import CallError, RecordingError
+from spikemill.services.common.ledger import admin, build_queries, builds, recordings, release_queries
+from spikemill.services.common.ledger.build_queries import AssetBytes
+from spikemill.services.common.models import SourceVersion
+from spikemill.services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 

@@ -63,7 +63,7 @@ def test_help_and_version_name_nothing(option: str) -> None:
 
 
 def test_migrations_find_their_ledger_and_name_the_variables_in_their_log() -> None:
-    ended = run(*module("services.common.migrate"), **EVERYTHING, SPIKEMILL_LOG_FORMAT="json")
+    ended = run(*module("spikemill.services.common.migrate"), **EVERYTHING, SPIKEMILL_LOG_FORMAT="json")
     assert ended.returncode == 0, ended
     events = [json.loads(line) for line in ended.stderr.splitlines()]
     [named] = [event for event in events if _NAMED in event["message"]]
@@ -73,7 +73,9 @@ def test_migrations_find_their_ledger_and_name_the_variables_in_their_log() -> N
 
 def test_a_health_check_that_is_made_every_half_minute_names_nothing(tmp_path: Path) -> None:
     pulse = str(tmp_path / "pulse")
-    ended = run(*module("services.common.worker.health", "sweeper"), **EVERYTHING, SPIKEMILL_PULSE=pulse)
+    ended = run(
+        *module("spikemill.services.common.worker.health", "sweeper"), **EVERYTHING, SPIKEMILL_PULSE=pulse
+    )
     assert (ended.returncode, ended.stderr) == (1, "")
     assert "There is no pulse" in ended.stdout
 
@@ -83,7 +85,7 @@ def test_a_sweeper_keeps_its_ledger_its_broker_and_its_store(
 ) -> None:
     log = tmp_path / "log"
     own = {"SPIKEMILL_STORE_ACCESS_KEY_ID": s3.key_id, "SPIKEMILL_STORE_SECRET_ACCESS_KEY": s3.secret}
-    with running(module("services.sweeper"), log, **own):
+    with running(module("spikemill.services.sweeper"), log, **own):
         until(lambda: broker(app, "get", "spikemill:epoch"))
         assert "ledger-id" in s3.names(f"{s3_prefix}/")
     [line] = naming(log.read_text())
@@ -93,7 +95,7 @@ def test_a_sweeper_keeps_its_ledger_its_broker_and_its_store(
 
 def test_a_worker_keeps_its_broker_and_its_way_to_stop(app: Celery, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with running(module("services.common.worker", "merger"), log):
+    with running(module("spikemill.services.common.worker", "merger"), log):
         until(lambda: app.control.ping(timeout=0.5))
     assert len(naming(log.read_text())) == 1
 
@@ -102,7 +104,7 @@ def test_flower_keeps_its_broker_and_its_door(app: Celery, tmp_path: Path) -> No
     log = tmp_path / "log"
     flower = {"SPIKEMILL_FLOWER_PASSWORD": "a-word-for-flower", "SPIKEMILL_FLOWER_PORT": "0"}
     present = listeners(app)
-    with running(module("services.flower"), log, **flower):
+    with running(module("spikemill.services.flower"), log, **flower):
         until(lambda: "Flower at http" in log.read_text())
         until(lambda: listeners(app) > present)
     [line] = naming(log.read_text())
@@ -117,5 +119,5 @@ def listeners(app: Celery) -> int:
 
 
 def test_a_program_that_imports_our_modules_keeps_its_environment() -> None:
-    program = "import os, services.merger.shards as _; print(os.environ['PGHOSTADDR'])"
+    program = "import os, spikemill.services.merger.shards as _; print(os.environ['PGHOSTADDR'])"
     assert run(sys.executable, "-c", program, PGHOSTADDR="::1").stdout == "::1\n"

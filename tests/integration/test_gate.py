@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from services.common.database import transaction
-from services.common.errors import AssetError, RecordingError
-from services.common.ledger import admin, releases, repair
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.builds import OpenedBuild
-from services.common.models import Job, JobDependency, ShardRow
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import AssetError, RecordingError
+from spikemill.services.common.ledger import admin, releases, repair
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.builds import OpenedBuild
+from spikemill.services.common.models import Job, JobDependency, ShardRow
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 

@@ -15,12 +15,12 @@ import pytest
 from celery import Celery
 from sqlalchemy import func, update
 
-from services.cli.local.children import Process
-from services.cli.local.engine import Address
-from services.common.database import transaction
-from services.common.models import LedgerMark
-from services.common.models.jobs import JobKind, JobState
-from services.common.worker.kinds import task_name
+from spikemill.services.cli.local.children import Process
+from spikemill.services.cli.local.engine import Address
+from spikemill.services.common.database import transaction
+from spikemill.services.common.models import LedgerMark
+from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.worker.kinds import task_name
 from tests.forked_programs import run_program, start_program
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker
@@ -47,7 +47,7 @@ def pulse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def check(process: str, grace: str = _PATIENT, **environment: str) -> tuple[int, str]:
     """Run the check, and return its exit status and its one line."""
     ended = run_program(
-        "services.common.worker.health",
+        "spikemill.services.common.worker.health",
         process,
         environment={**os.environ, "SPIKEMILL_HEALTH_GRACE": grace, **environment},
     )
@@ -154,7 +154,7 @@ def test_postgres_may_be_away_for_a_while(tmp_path: Path) -> None:
 
 
 def test_a_sweeper_that_is_stopped_is_ill_until_it_goes_on(tmp_path: Path) -> None:
-    sweeper = start_program("services.sweeper", log=tmp_path / "log")
+    sweeper = start_program("spikemill.services.sweeper", log=tmp_path / "log")
     try:
         until(lambda: is_well("sweeper"))
         assert check("sweeper")[1].startswith("The last round began")
@@ -172,7 +172,7 @@ def test_a_sweeper_that_moves_is_ill_where_no_round_begins(ledger: str, pulse: P
         other.execute("UPDATE ledger_mark SET swept_at = clock_timestamp() - interval '1 hour'")
         other.execute("SELECT pg_advisory_lock(hashtext('spikemill.sweeper'))")
         other.commit()
-        sweeper = start_program("services.sweeper", log=tmp_path / "log")
+        sweeper = start_program("spikemill.services.sweeper", log=tmp_path / "log")
         until(pulse.exists)
         assert is_ill("sweeper", says="No round has begun for 36")
         sweeper.send_signal(signal.SIGTERM)
@@ -180,6 +180,6 @@ def test_a_sweeper_that_moves_is_ill_where_no_round_begins(ledger: str, pulse: P
 
 
 def test_a_check_needs_to_know_what_of() -> None:
-    ended = run_program("services.common.worker.health", "everything")
+    ended = run_program("spikemill.services.common.worker.health", "everything")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "worker|sweeper" in ended.stderr

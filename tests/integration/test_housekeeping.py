@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from services.common.database import transaction
-from services.common.ledger import admin, jobs, repair
-from services.common.models import Session
-from services.common.models.jobs import JobKind
-from services.common.settings import settings
-from services.common.store import FolderStore, Store, open_store
-from services.common.store.ownership import claim_store
-from services.common.store.spool import drop_copies, open_spool, sweep_arrivals
-from services.sweeper.garbage_collection import clean_up
+from spikemill.services.common.database import transaction
+from spikemill.services.common.ledger import admin, jobs, repair
+from spikemill.services.common.models import Session
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import FolderStore, Store, open_store
+from spikemill.services.common.store.ownership import claim_store
+from spikemill.services.common.store.spool import drop_copies, open_spool, sweep_arrivals
+from spikemill.services.sweeper.garbage_collection import clean_up
 from tests.integration import ledgers
 
 

@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
-from services.common.database import transaction
-from services.common.errors import AssetError, CallError, NetworkError, NoRangesError
-from services.common.ledger import admin, jobs, release_queries, repair
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.jobs import Claim
-from services.common.models import Asset, Attempt, Build, Job, JobDependency, Release, Session
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import AssetError, CallError, NetworkError, NoRangesError
+from spikemill.services.common.ledger import admin, jobs, release_queries, repair
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.jobs import Claim
+from spikemill.services.common.models import Asset, Attempt, Build, Job, JobDependency, Release, Session
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
 from tests.integration import ledgers
 
 pytestmark = pytest.mark.chaos

@@ -16,13 +16,13 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from services.common.database import transaction
-from services.common.errors import CallError, NetworkError
-from services.common.ledger.recordings import count_arrivals
-from services.common.models.jobs import JobKind, JobState
-from services.common.settings import settings
-from services.common.worker.kinds import Queue
-from services.sweeper.metrics import serve_metrics
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import CallError, NetworkError
+from spikemill.services.common.ledger.recordings import count_arrivals
+from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.kinds import Queue
+from spikemill.services.sweeper.metrics import serve_metrics
 from tests.integration import ledgers
 from tests.integration.celery_workers import until
 
@@ -183,7 +183,7 @@ def test_a_sweeper_serves_them_where_a_port_is_named(tmp_path: Path, monkeypatch
     monkeypatch.setenv("SPIKEMILL_METRICS_PORT", "0")
     log = tmp_path / "log"
     with log.open("wb") as output:
-        sweeper = subprocess.Popen([sys.executable, "-m", "services.sweeper"], stderr=output)
+        sweeper = subprocess.Popen([sys.executable, "-m", "spikemill.services.sweeper"], stderr=output)
     try:
         until(lambda: _ADDRESS.search(log.read_text()) or sweeper.poll() is not None)
         found = _ADDRESS.search(log.read_text())

@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from services.common.database import transaction
-from services.common.migrate import configuration, migrate, newest_revision, present_revision
+from spikemill.services.common.database import transaction
+from spikemill.services.common.migrate import configuration, migrate, newest_revision, present_revision
 from tests.integration import ledgers
 
 _UNCOMMENTED = text("""
@@ -62,16 +62,15 @@ def test_the_newest_revision_is_known_without_alembic() -> None:
 
 
 def test_alembic_is_not_loaded_where_nothing_is_to_be_migrated() -> None:
-    code = (
-        "import sys; from services.common.migrate import migrate; migrate(); print('alembic' in sys.modules)"
-    )
+    module = "spikemill.services.common.migrate"
+    code = f"import sys; from {module} import migrate; migrate(); print('alembic' in sys.modules)"
     assert run([executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_two_processes_may_migrate_at_once() -> None:
     before = relations()
     command.downgrade(configuration(), "base")
-    migrating = [executable, "-m", "services.common.migrate"]
+    migrating = [executable, "-m", "spikemill.services.common.migrate"]
     with ThreadPoolExecutor(2) as pool:
         ended = list(
             pool.map(lambda _: run(migrating, check=False, capture_output=True, text=True), range(2))

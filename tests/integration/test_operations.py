@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from services.common.database import transaction
-from services.common.errors import (
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import (
     AssetError,
     CallError,
     DamagedOutputError,
@@ -15,12 +15,12 @@ from services.common.errors import (
     RecordingError,
     StoreError,
 )
-from services.common.ledger import admin, jobs, release_queries, repair
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.builds import OpenedBuild
-from services.common.ledger.jobs import Claim
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.ledger import admin, jobs, release_queries, repair
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.builds import OpenedBuild
+from spikemill.services.common.ledger.jobs import Claim
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
 from tests.integration import ledgers
 
 

@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from services.common.database import transaction
-from services.common.errors import RecordingError
-from services.common.ledger import builds as build_planning
-from services.common.ledger import jobs, recordings
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.jobs import Result
-from services.common.models import BuildSource, Session
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import RecordingError
+from spikemill.services.common.ledger import builds as build_planning
+from spikemill.services.common.ledger import jobs, recordings
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.jobs import Result
+from spikemill.services.common.models import BuildSource, Session
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 

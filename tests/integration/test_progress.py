@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from services.common.database import transaction
-from services.common.errors import AssetError, NetworkError, RecordingError
-from services.common.ledger import admin, build_queries
-from services.common.models.builds import ReleaseState
-from services.common.models.jobs import JobKind
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import AssetError, NetworkError, RecordingError
+from spikemill.services.common.ledger import admin, build_queries
+from spikemill.services.common.models.builds import ReleaseState
+from spikemill.services.common.models.jobs import JobKind
 from tests.integration import ledgers
 
 

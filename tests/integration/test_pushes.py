@@ -8,18 +8,18 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from services.cli.build import ask
-from services.common.database import transaction
-from services.common.errors import CallError, RecordingError
-from services.common.hub_target import HubTarget
-from services.common.ledger import admin, build_queries, jobs, pushes, repair
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.builds import BuildRequest, OpenedBuild
-from services.common.ledger.jobs import Claim, Result
-from services.common.models import Release
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind, JobState, Outcome
-from services.common.store import FolderStore
+from spikemill.services.cli.build import ask
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import CallError, RecordingError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger import admin, build_queries, jobs, pushes, repair
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.builds import BuildRequest, OpenedBuild
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.models import Release
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.store import FolderStore
 from tests.integration import ledgers
 
 TARGET = ledgers.target()

@@ -8,21 +8,21 @@ import pytest
 from huggingface_hub import HfApi
 from sqlalchemy import update
 
-from services.common.database import transaction
-from services.common.errors import DamagedOutputError
-from services.common.hub_target import HubTarget
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.jobs import Claim
-from services.common.models import Release
-from services.common.models.jobs import JobKind
-from services.common.settings import settings
-from services.common.store import FolderStore
-from services.common.worker.runner import Heartbeat
-from services.demo.hub.kinds import Kind
-from services.demo.hub.server import HubServer, serve_hub
-from services.merger.assembly import DamagedFileError
-from services.merger.hub import Pushed, pile_in_folder
-from services.merger.pushing import push_release
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.jobs import Claim
+from spikemill.services.common.models import Release
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import FolderStore
+from spikemill.services.common.worker.runner import Heartbeat
+from spikemill.services.merger.assembly import DamagedFileError
+from spikemill.services.merger.hub import Pushed, pile_in_folder
+from spikemill.services.merger.pushing import push_release
+from standins.hub.kinds import Kind
+from standins.hub.server import HubServer, serve_hub
 from tests.integration import ledgers
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from services.cli.commands.building import queue
-from services.common.database import transaction
-from services.common.hub_target import HubTarget
-from services.common.ledger import pushes
-from services.common.models import Release
-from services.common.settings import settings
+from spikemill.services.cli.commands.building import queue
+from spikemill.services.common.database import transaction
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger import pushes
+from spikemill.services.common.models import Release
+from spikemill.services.common.settings import settings
 from tests.integration import ledgers
 
 

@@ -11,10 +11,10 @@ import pytest
 from alembic import command
 from psycopg import sql
 
-from services.common.database import engine
-from services.common.errors import CallError
-from services.common.migrate import configuration, give_login, migrate
-from services.common.settings import settings
+from spikemill.services.common.database import engine
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.migrate import configuration, give_login, migrate
+from spikemill.services.common.settings import settings
 from tests.integration import ledgers
 
 _WORD = "quite-a-password"
@@ -138,7 +138,7 @@ def test_a_user_who_may_not_make_roles_is_told_what_to_do_and_goes_on(
         owner.execute("DROP TABLE alembic_version")
         try:
             ended = subprocess.run(
-                [sys.executable, "-m", "services.common.migrate"],
+                [sys.executable, "-m", "spikemill.services.common.migrate"],
                 env={**os.environ, "SPIKEMILL_DATABASE_URL": f"{ledger}&user=modest"},
                 capture_output=True,
                 text=True,

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.common.archives.base import Asset as ListedAsset
-from services.common.database import transaction
-from services.common.errors import AssetError, NetworkError, RecordingError
-from services.common.ledger import admin, sessions
-from services.common.ledger.recordings import SessionPlan
-from services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.archives.base import Asset as ListedAsset
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import AssetError, NetworkError, RecordingError
+from spikemill.services.common.ledger import admin, sessions
+from spikemill.services.common.ledger.recordings import SessionPlan
+from spikemill.services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 

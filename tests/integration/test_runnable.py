@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from services.common.database import transaction
-from services.common.errors import NetworkError, RecordingError
-from services.common.ledger import admin
-from services.common.models.builds import BuildState
-from services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import NetworkError, RecordingError
+from spikemill.services.common.ledger import admin
+from spikemill.services.common.models.builds import BuildState
+from spikemill.services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
 
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, update
 
-from services.common.database import transaction
-from services.common.models import RequestSlot
-from services.common.rate_limit import defer_slots, take_slot
+from spikemill.services.common.database import transaction
+from spikemill.services.common.models import RequestSlot
+from spikemill.services.common.rate_limit import defer_slots, take_slot
 
 BURST = 10
 

@@ -13,12 +13,12 @@ import pytest
 from psycopg.rows import dict_row
 from sqlalchemy import text
 
-from services.common.database import transaction
-from services.common.errors import NetworkError, RecordingError
-from services.common.ledger import dispatch
-from services.common.ledger.recordings import count_arrivals
-from services.common.models.jobs import JobKind
-from services.common.worker.process import end_of
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import NetworkError, RecordingError
+from spikemill.services.common.ledger import dispatch
+from spikemill.services.common.ledger.recordings import count_arrivals
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.worker.process import end_of
 from tests.integration import ledgers
 
 _PAGE = Path(__file__).parents[2] / "docs" / "sql.md"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from celery import Celery
 
-from services.common.models.jobs import JobKind, JobState, Outcome
-from services.common.worker.kinds import task_name
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.worker.kinds import task_name
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker
 

@@ -8,14 +8,14 @@ from uuid import uuid4
 
 import pytest
 
-from services.common.settings import settings
-from services.common.store import open_store
-from services.common.store.ownership import claim_store, require_store
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import open_store
+from spikemill.services.common.store.ownership import claim_store, require_store
 from tests.integration.celery_workers import until, worker
 from tests.s3_server.server import S3Server
 
 WRONG = "not-this-one-at-all"
-SWEEPER = [sys.executable, "-m", "services.sweeper"]
+SWEEPER = [sys.executable, "-m", "spikemill.services.sweeper"]
 
 
 @pytest.fixture(autouse=True)

@@ -9,24 +9,23 @@ from threading import Thread
 
 import pytest
 
-from services.binner.readers import CopiedFile
-from services.binner.session import ReaderSettings, SessionNames, bin_session
-from services.binner.streaming import bin_streamed_session
-from services.common.archives.base import Asset as ListedAsset
-from services.common.catalog import source_from_record
-from services.common.database import transaction
-from services.common.errors import AssetError, NoRangesError, RecordingError
-from services.common.ledger import admin, recordings
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.jobs import Claim, Result
-from services.common.models.jobs import JobKind, JobState, Outcome
-from services.common.settings import settings
-from services.common.store import open_store
-from services.common.worker.runner import Heartbeat
-from services.demo.archive import MadeUpArchive
-from services.demo.archive_file import ArchiveFile
-from services.demo.recordings.recording import Recording
-from services.demo.server import ArchiveServer, serve
+from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.session import ReaderSettings, SessionNames, bin_session
+from spikemill.services.binner.streaming import bin_streamed_session
+from spikemill.services.cli.made_up import Recording
+from spikemill.services.common.archives.base import Asset as ListedAsset
+from spikemill.services.common.catalog import source_from_record
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import AssetError, NoRangesError, RecordingError
+from spikemill.services.common.ledger import admin, recordings
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import open_store
+from spikemill.services.common.worker.runner import Heartbeat
+from standins.archive.content import ArchiveFile, MadeUpArchive
+from standins.archive.server import ArchiveServer, serve
 from tests.acceptance.small_archives import asset, dandi_source, dandiset
 from tests.integration import ledgers
 

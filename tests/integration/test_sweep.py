@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, update
 
-from services.common.database import transaction
-from services.common.errors import NetworkError
-from services.common.ledger import admin, dispatch
-from services.common.ledger import jobs as job_queries
-from services.common.models import LedgerMark
-from services.common.models.jobs import JobKind, JobState, Outcome
-from services.common.settings import settings
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import NetworkError
+from spikemill.services.common.ledger import admin, dispatch
+from spikemill.services.common.ledger import jobs as job_queries
+from spikemill.services.common.models import LedgerMark
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.settings import settings
 from tests.integration import ledgers
 
 FETCH = [JobKind.FETCH]

@@ -13,13 +13,13 @@ import pytest
 from celery import Celery
 from sqlalchemy import select, text
 
-from services.common.database import engine, transaction
-from services.common.models import LedgerMark
-from services.common.models.jobs import JobKind, JobState, Outcome
-from services.common.settings import settings
-from services.common.worker.app import create_app
-from services.common.worker.kinds import Queue
-from services.sweeper.loop import Sweeper
+from spikemill.services.common.database import engine, transaction
+from spikemill.services.common.models import LedgerMark
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.app import create_app
+from spikemill.services.common.worker.kinds import Queue
+from spikemill.services.sweeper.loop import Sweeper
 from tests.integration import ledgers
 from tests.integration.celery_workers import broker, until, worker
 

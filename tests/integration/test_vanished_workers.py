@@ -6,10 +6,10 @@ from pathlib import Path
 from celery import Celery
 from sqlalchemy import select
 
-from services.common.database import transaction
-from services.common.models import Attempt, Job
-from services.common.models.jobs import JobKind, JobState, Outcome
-from services.common.worker.kinds import task_name
+from spikemill.services.common.database import transaction
+from spikemill.services.common.models import Attempt, Job
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.worker.kinds import task_name
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker
 

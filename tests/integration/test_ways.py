@@ -5,20 +5,20 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from services.common.database import transaction
-from services.common.errors import (
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import (
     AssetError,
     DamagedDownloadError,
     NetworkError,
     NoRangesError,
     RecordingError,
 )
-from services.common.ledger import admin, build_queries, dispatch, jobs, repair
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.builds import OpenedBuild
-from services.common.models import JobDependency
-from services.common.models.builds import ReleaseState
-from services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.ledger import admin, build_queries, dispatch, jobs, repair
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.builds import OpenedBuild
+from spikemill.services.common.models import JobDependency
+from spikemill.services.common.models.builds import ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
 from tests.integration import ledgers
 
 NO_RANGES = NoRangesError("The server serves no parts.")

@@ -15,17 +15,17 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from services.common.database import engine, transaction
-from services.common.errors import DamagedDownloadError, NetworkError, RecordingError
-from services.common.ledger import dispatch
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.jobs import Claim, Result
-from services.common.models import Job
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind, JobState, Outcome
-from services.common.settings import settings
-from services.common.worker.app import create_app
-from services.common.worker.runner import NETWORK_RETRIES, Handler, Heartbeat, perform
+from spikemill.services.common.database import engine, transaction
+from spikemill.services.common.errors import DamagedDownloadError, NetworkError, RecordingError
+from spikemill.services.common.ledger import dispatch
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.models import Job
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.app import create_app
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Handler, Heartbeat, perform
 from tests.integration import ledgers
 
 CRASHES = Path(__file__).with_name("crash_program.py")
@@ -194,7 +194,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back(app: Celery, job: int,
 def test_past_the_time_limit_a_stop_counts_as_a_failure(
     app: Celery, job: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.common.worker.runner.TIME_LIMIT", 0)
+    monkeypatch.setattr("spikemill.services.common.worker.runner.TIME_LIMIT", 0)
     with pytest.raises(SystemExit):
         task_of(app, failing(SystemExit()))(job)
     assert (ledgers.job(job).failures, ledgers.job(job).error) == (

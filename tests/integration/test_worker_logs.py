@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from services.common.models.jobs import JobKind
-from services.sweeper.loop import Sweeper
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.sweeper.loop import Sweeper
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker
 
@@ -35,7 +35,7 @@ def test_as_json_every_event_is_an_object_that_says_what_it_is_about(app: Celery
     assert all({"timestamp", "level", "logger", "message"} <= event.keys() for event in events)
     assert all(datetime.fromisoformat(event["timestamp"]).tzinfo for event in events)
     job = ledgers.only(JobKind.PLAN).id
-    [failure] = [event for event in events if event["logger"] == "services.common.worker.runner"]
+    [failure] = [event for event in events if event["logger"] == "spikemill.services.common.worker.runner"]
     about = {"build": 1, "pile": "pile", "source": "defect", "job": job, "kind": "plan", "attempt": 1}
     assert {name: failure.get(name) for name in about} == about
     assert failure["message"] == "ZeroDivisionError: ZeroDivisionError"
@@ -47,7 +47,7 @@ def test_as_json_every_event_is_an_object_that_says_what_it_is_about(app: Celery
 def test_for_people_every_event_is_a_line_too(app: Celery, tmp_path: Path) -> None:
     lines = lines_of(app, "defect", tmp_path / "log", "text")
     assert all(datetime.fromisoformat(line.split(" ", 1)[0]) for line in lines)
-    [failure] = [line for line in lines if " services.common.worker.runner: " in line]
+    [failure] = [line for line in lines if " spikemill.services.common.worker.runner: " in line]
     job = ledgers.only(JobKind.PLAN).id
     assert f"[build=1 pile=pile source=defect job={job} kind=plan attempt=1] | Traceback" in failure
 
@@ -64,7 +64,7 @@ def test_an_error_full_of_secrets_leaves_none_in_log_and_ledger(
 
 
 def test_a_process_that_cannot_begin_says_why_in_one_line() -> None:
-    ended = run("-m", "services.sweeper", SPIKEMILL_SWEEP="soon")
+    ended = run("-m", "spikemill.services.sweeper", SPIKEMILL_SWEEP="soon")
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
     assert "SPIKEMILL_SWEEP=soon: write a duration as in PT30S" in line
@@ -72,7 +72,7 @@ def test_a_process_that_cannot_begin_says_why_in_one_line() -> None:
 
 
 def test_what_ends_a_process_unforeseen_is_an_event_with_its_traceback() -> None:
-    program = "from services.common.logs import configure_logging as begin; begin(); 1 / 0"
+    program = "from spikemill.services.common.logs import configure_logging as begin; begin(); 1 / 0"
     ended = run("-c", program, SPIKEMILL_LOG_FORMAT="json")
     assert ended.returncode == 1
     event = json.loads(ended.stderr)

@@ -6,15 +6,15 @@ from functools import partial
 
 from celery import Task
 
-from services.common.database import transaction
-from services.common.errors import NetworkError
-from services.common.ledger import recordings
-from services.common.ledger.jobs import Claim, Result
-from services.common.models import SourceVersion
-from services.common.models.jobs import JobKind
-from services.common.worker.kinds import task_name
-from services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
-from services.common.worker.signals import worker_app
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import NetworkError
+from spikemill.services.common.ledger import recordings
+from spikemill.services.common.ledger.jobs import Claim, Result
+from spikemill.services.common.models import SourceVersion
+from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.worker.kinds import task_name
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from spikemill.services.common.worker.signals import worker_app
 from tests.integration import ledgers
 
 app = worker_app("tests.integration.worker_program")

@@ -5,8 +5,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.secrets.certificates import Authority
-from services.secrets.private_files import Owner
+from deploy.bootstrap.cluster import Authority
+from deploy.bootstrap.private_files import Owner
 
 MISSING = None if shutil.which("openssl") else "there is no openssl on PATH"
 """Why tests that need them are skipped."""

@@ -18,19 +18,19 @@ HEAVY = {
 # A worker's own processes connect, not the process that starts them: it loads neither psycopg nor redis.
 WORKER = {"celery", "kombu", "pydantic", "sqlalchemy"}
 LOADED = {
-    "services.cli.entry": set(),
-    "services.cli.main": set(),
-    **{f"services.cli.commands.{name}": set() for name in ("asking", "building", "changing")},
-    "services.cli.build": {"psycopg", "pydantic", "redis", "sqlalchemy"},
-    "services.common.worker.health": {"psycopg", "pydantic"},
-    "services.common.migrate": {"psycopg", "pydantic", "sqlalchemy"},
-    "services.sweeper.loop": {*WORKER, "prometheus_client", "redis"},
-    "services.common.worker.kinds": {"sqlalchemy"},
-    "services.downloader.tasks": {*WORKER, "dandi", "dandischema", "httpx", "requests", "wcmatch"},
-    "services.binner.tasks": {*WORKER, "h5py", "numpy", "pyarrow"},
-    "services.merger.tasks": {*WORKER, "numpy", "pyarrow", "thriftpy2"},
-    "services.flower.health": {"pydantic"},
-    "services.secrets.__main__": set(),
+    "spikemill.services.cli.entry": set(),
+    "spikemill.services.cli.main": set(),
+    **{f"spikemill.services.cli.commands.{name}": set() for name in ("asking", "building", "changing")},
+    "spikemill.services.cli.build": {"psycopg", "pydantic", "redis", "sqlalchemy"},
+    "spikemill.services.common.worker.health": {"psycopg", "pydantic"},
+    "spikemill.services.common.migrate": {"psycopg", "pydantic", "sqlalchemy"},
+    "spikemill.services.sweeper.loop": {*WORKER, "prometheus_client", "redis"},
+    "spikemill.services.common.worker.kinds": {"sqlalchemy"},
+    "spikemill.services.downloader.tasks": {*WORKER, "dandi", "dandischema", "httpx", "requests", "wcmatch"},
+    "spikemill.services.binner.tasks": {*WORKER, "h5py", "numpy", "pyarrow"},
+    "spikemill.services.merger.tasks": {*WORKER, "numpy", "pyarrow", "thriftpy2"},
+    "spikemill.services.flower.health": {"pydantic"},
+    "deploy.bootstrap.__main__": set(),
 }
 
 
@@ -42,7 +42,7 @@ def test_a_process_loads_only_what_it_uses(module: str) -> None:
 def test_the_help_of_no_command_loads_what_carries_it_out() -> None:
     code = """
 from typer.main import get_command
-from services.cli.main import app
+from spikemill.services.cli.main import app
 group = get_command(app)
 for name, command in group.commands.items():
     with command.make_context(name, ["--help"], resilient_parsing=True) as context:
@@ -56,8 +56,8 @@ def test_a_row_is_made_without_pandas_though_it_is_installed() -> None:
     """Arrow loads pandas as soon as it converts a Python value: a second of each process's start."""
     code = """
 import numpy as np
-from services.common.parquet_schema import one_row
-from services.merger.parquet_concat import expected_footer
+from spikemill.services.common.parquet_schema import one_row
+from spikemill.services.merger.parquet_concat import expected_footer
 row = one_row(np.ones((2, 3), np.uint8), "mouse", "day", "segment_0", "maze")
 assert row.column(0).to_string() and expected_footer()
 """

@@ -130,7 +130,7 @@ def test_wheel_holds_types_and_licence(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         said = archive.read(f"spikemill-{PROJECT['version']}.dist-info/METADATA").decode()
-    assert {"services/py.typed", f"spikemill-{PROJECT['version']}.dist-info/licenses/LICENSE"} <= names
+    assert {"spikemill/py.typed", f"spikemill-{PROJECT['version']}.dist-info/licenses/LICENSE"} <= names
     assert f"\nAuthor: {AUTHORS}\n" in said
     assert "\nLicense-Expression: MIT\n" in said
 

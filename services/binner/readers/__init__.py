@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.binner.readers.base import (
+from spikemill.services.binner.readers.base import (
     CopiedFile,
     EstimatedCounts,
     Reader,
@@ -11,10 +11,10 @@ from services.binner.readers.base import (
     RecordingFile,
     SpikeTrains,
 )
-from services.binner.readers.mat_spikes import MatSpikes
-from services.binner.readers.nwb import NwbUnits
-from services.binner.readers.nwb_rates import NwbRates
-from services.common.errors import CatalogueError
+from spikemill.services.binner.readers.mat_spikes import MatSpikes
+from spikemill.services.binner.readers.nwb import NwbUnits
+from spikemill.services.binner.readers.nwb_rates import NwbRates
+from spikemill.services.common.errors import CatalogueError
 
 __all__ = [
     "READERS",

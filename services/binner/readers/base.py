@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.remote.spans import ByteSpan
-from services.common.errors import AssetError, RecordingError
+from spikemill.services.binner.remote.spans import ByteSpan
+from spikemill.services.common.errors import AssetError, RecordingError
 
 Expect = Callable[[Sequence[ByteSpan]], None]
 """Takes the announcement that these bytes are read next, in this order."""

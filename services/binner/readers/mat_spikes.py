@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.readers.base import WAY_OUT, RecordingFile, SpikeTrains, as_stream, reading
-from services.common.errors import RecordingError
+from spikemill.services.binner.readers.base import WAY_OUT, RecordingFile, SpikeTrains, as_stream, reading
+from spikemill.services.common.errors import RecordingError
 
 _SPIKES = "spks"
 _TIMES, _CLUSTERS = "st", "clu"

@@ -15,9 +15,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.readers.base import WAY_OUT, Expect, RecordingFile, SpikeTrains, as_stream, reading
-from services.binner.remote.spans import ByteSpan
-from services.common.errors import RecordingError
+from spikemill.services.binner.readers.base import (
+    WAY_OUT,
+    Expect,
+    RecordingFile,
+    SpikeTrains,
+    as_stream,
+    reading,
+)
+from spikemill.services.binner.remote.spans import ByteSpan
+from spikemill.services.common.errors import RecordingError
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FIRST_USER_BLOCK = 512

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from services.binner.readers.base import WAY_OUT, EstimatedCounts, Expect, RecordingFile
-from services.binner.readers.nwb import byte_spans, find_group, member, open_nwb, read_subject_id
-from services.common.errors import RecordingError
+from spikemill.services.binner.readers.base import WAY_OUT, EstimatedCounts, Expect, RecordingFile
+from spikemill.services.binner.readers.nwb import byte_spans, find_group, member, open_nwb, read_subject_id
+from spikemill.services.common.errors import RecordingError
 
 _LARGEST = np.iinfo(np.uint8).max
 # Values read at a time where a file does not cut them into chunks itself.

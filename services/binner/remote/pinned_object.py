@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
-from services.binner.remote.spans import ByteSpan
-from services.common.archives.base import Asset, Location
-from services.common.archives.links import Links
-from services.common.errors import DamagedDownloadError, NetworkError, NoRangesError
-from services.common.http import refusal, strong_etag, unreachable, without_query
-from services.common.rate_limit import RequestPacer
+from spikemill.services.binner.remote.spans import ByteSpan
+from spikemill.services.common.archives.base import Asset, Location
+from spikemill.services.common.archives.links import Links
+from spikemill.services.common.errors import DamagedDownloadError, NetworkError, NoRangesError
+from spikemill.services.common.http import refusal, strong_etag, unreachable, without_query
+from spikemill.services.common.rate_limit import RequestPacer
 
 Progress = Callable[[int], None]
 _PARTS = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)

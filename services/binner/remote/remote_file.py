@@ -13,12 +13,12 @@ from typing import Self
 import httpx
 from fsspec.caching import BlockCache
 
-from services.binner.remote.pinned_object import PinnedObject
-from services.binner.remote.spans import ByteSpan, cut_parts
-from services.common.archives.base import Asset
-from services.common.archives.links import Links
-from services.common.http import web_client
-from services.common.rate_limit import RequestPacer
+from spikemill.services.binner.remote.pinned_object import PinnedObject
+from spikemill.services.binner.remote.spans import ByteSpan, cut_parts
+from spikemill.services.common.archives.base import Asset
+from spikemill.services.common.archives.links import Links
+from spikemill.services.common.http import web_client
+from spikemill.services.common.rate_limit import RequestPacer
 
 # HDF5 reads its own structures a few bytes at a time, from all over the file, but mostly at its beginning. In
 # blocks they cost a few requests, one after the other, and less than a megabyte that nobody needs.

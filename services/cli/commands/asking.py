@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from services.cli import arguments
-from services.cli.local.home import Home
-from services.common.errors import CallError, DamagedOutputError
+from spikemill.services.cli import arguments
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.errors import CallError, DamagedOutputError
 
 Watch = Annotated[bool, typer.Option("--watch", help="Go on until the build ends.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -27,10 +27,10 @@ def status(
     """Show where the build stands, and what failed."""
     if watching and as_json:
         raise CallError("--watch is for people, --json for programs; give one of them.")
-    from services.cli.format import output
-    from services.cli.home import ledger_of
-    from services.cli.report import print_status, status_document
-    from services.cli.watch import read_current, watch_home
+    from spikemill.services.cli.format import output
+    from spikemill.services.cli.home import ledger_of
+    from spikemill.services.cli.report import print_status, status_document
+    from spikemill.services.cli.watch import read_current, watch_home
 
     folder = Home(home)
     if watching:
@@ -53,11 +53,11 @@ def ledger(
 
     Sessions, subjects, rows, tokens and bytes stand beside the figures that were expected.
     """
-    from services.cli.format import output
-    from services.cli.home import current_build, ledger_of
-    from services.cli.report import FORMATS, token_table
-    from services.common.database import transaction
-    from services.common.ledger import build_queries
+    from spikemill.services.cli.format import output
+    from spikemill.services.cli.home import current_build, ledger_of
+    from spikemill.services.cli.report import FORMATS, token_table
+    from spikemill.services.common.database import transaction
+    from spikemill.services.common.ledger import build_queries
 
     with ledger_of(Home(home)), transaction() as opened:
         counts = build_queries.tokens_of(opened, current_build(opened))
@@ -73,11 +73,11 @@ def verify(pile: arguments.Pile) -> None:
     Every file is read: schema, digests, row counts, order, split and tokens. Where all is in order, the first
     and the last rows of each split are also loaded with `datasets`, as the pile's readers will load them.
     """
-    from services.cli.format import count, output
-    from services.cli.home import pile_here
-    from services.cli.rebuild import read_pile_provenance
-    from services.merger.provenance import pile_digest
-    from services.merger.verify import verify_pile
+    from spikemill.services.cli.format import count, output
+    from spikemill.services.cli.home import pile_here
+    from spikemill.services.cli.rebuild import read_pile_provenance
+    from spikemill.services.merger.provenance import pile_digest
+    from spikemill.services.merger.verify import verify_pile
 
     console, findings = output(), 0
     with pile_here(pile) as folder:
@@ -101,8 +101,8 @@ def show(
 
     Time in bins goes across, units go up.
     """
-    from services.cli.home import pile_here
-    from services.merger.plots import show_pile
+    from spikemill.services.cli.home import pile_here
+    from spikemill.services.merger.plots import show_pile
 
     with pile_here(pile) as folder:
         show_pile(folder, out, rows_per_source=rows, seed=seed)

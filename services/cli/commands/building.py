@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from services.cli import arguments
-from services.cli.local.home import Home
-from services.common.errors import CallError
-from services.common.hub_target import Transfer
+from spikemill.services.cli import arguments
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.hub_target import Transfer
 
 FromPile = Annotated[
     Path | None,
@@ -21,8 +21,6 @@ Folders = Annotated[
     typer.Option("--folder", metavar="NAME=PATH", help="With --from: where the files of a source lie."),
 ]
 _NOTICE = "The demo's data are made up: a program draws every spike, and nothing can be learnt from them."
-_CATALOGUE = "demo"
-_REQUESTS_PER_MINUTE = "60000"
 Repository = Annotated[
     str,
     typer.Argument(
@@ -61,10 +59,16 @@ def build(
     SPIKEMILL_DATABASE_URL and SPIKEMILL_BROKER_URL name others. At the end the pile stands in DIR/pile,
     and with --push on the Hugging Face hub.
     """
-    from services.cli.build import BuildOptions, build_request, carry_out, merge_parameters, named_catalogue
-    from services.cli.format import parse_duration
-    from services.cli.home import decide
-    from services.cli.push import wanted_target
+    from spikemill.services.cli.build import (
+        BuildOptions,
+        build_request,
+        carry_out,
+        merge_parameters,
+        named_catalogue,
+    )
+    from spikemill.services.cli.format import parse_duration
+    from spikemill.services.cli.home import decide
+    from spikemill.services.cli.push import wanted_target
 
     if give_up_after is not None:
         decide(give_up_after=f"PT{parse_duration(give_up_after).total_seconds():.0f}S")
@@ -77,7 +81,7 @@ def build(
     }
     if from_pile is not None:
         others = {"catalog": catalog, "limit": limit, "allow_missing": allow_missing or None}
-        from services.cli.rebuild import rebuild
+        from spikemill.services.cli.rebuild import rebuild
 
         _refuse_beside_from(given | others | {"SOURCE": sources or None})
         rebuild(Home(home), from_pile, folder or [], workers=workers, push=target)
@@ -100,28 +104,25 @@ def _refuse_beside_from(given: dict[str, object]) -> None:
 def demo(
     home: arguments.HomeFolder = Path("var/demo"),
     workers: arguments.Workers = arguments.DEFAULT_WORKERS,
+    archive: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Build from the made-up archive that is served there."),
+    ] = None,
 ) -> None:
-    """Build a small pile from a made-up archive.
+    """Build a small pile from made-up recordings.
 
-    The archive is served on this machine while the command runs; nothing leaves it.
+    They are made in a folder of the home; nothing leaves this machine.
     """
-    from services.cli.build import BuildOptions, build_request, carry_out, interruption_told
-    from services.cli.demo_archive import served_archive
-    from services.cli.format import output
-    from services.cli.home import decide
-    from services.common.catalog import load_catalogue
-    from services.merger.provenance import pile_digest
+    from spikemill.services.cli.build import BuildOptions, build_request, carry_out, interruption_told
+    from spikemill.services.cli.demo import demo_catalogue
+    from spikemill.services.cli.format import output
+    from spikemill.services.merger.provenance import pile_digest
 
     folder, console = Home(home), output()
     console.print(_NOTICE)
-    console.print(f"The archive is made in {folder.path / 'archive'} and served while the demo runs.")
-    with interruption_told(), served_archive(folder) as server:
-        decide(
-            dandi_api=server.dandi_api,
-            figshare_api=server.figshare_api,
-            requests_per_minute=_REQUESTS_PER_MINUTE,
-        )
-        carry_out(folder, build_request(load_catalogue(_CATALOGUE), BuildOptions()), workers=workers)
+    with interruption_told():
+        request = build_request(demo_catalogue(folder, archive), BuildOptions())
+        carry_out(folder, request, workers=workers)
     console.print(f"The pile's sha256, the same on every machine: {pile_digest(folder.pile)}")
     console.print(_NOTICE)
 
@@ -140,10 +141,10 @@ def plan(
     """
     if as_json and as_markdown:
         raise CallError("--json and --markdown are two forms of the same; choose one.")
-    from services.cli.build import named_catalogue
-    from services.cli.format import complain, print_whole
-    from services.cli.main import FAILED
-    from services.cli.plan import list_sources, listing_markdown, listing_table
+    from spikemill.services.cli.build import named_catalogue
+    from spikemill.services.cli.format import complain, print_whole
+    from spikemill.services.cli.main import FAILED
+    from spikemill.services.cli.plan import list_sources, listing_markdown, listing_table
 
     catalogue = named_catalogue(catalog, sources)
     listings = list_sources(catalogue)
@@ -181,8 +182,14 @@ def queue(
     SPIKEMILL_DATABASE_URL, else that of the `spikemill build` that runs in DIR. The last call decides whether
     the pile is pushed to the Hugging Face hub, and where.
     """
-    from services.cli.build import BuildOptions, build_request, merge_parameters, named_catalogue, queue_build
-    from services.cli.push import wanted_target
+    from spikemill.services.cli.build import (
+        BuildOptions,
+        build_request,
+        merge_parameters,
+        named_catalogue,
+        queue_build,
+    )
+    from spikemill.services.cli.push import wanted_target
 
     parameters = merge_parameters(
         seed=seed, split_by=split_by, test_fraction=test_fraction, shard_bytes=shard_bytes
@@ -207,8 +214,8 @@ def push(
     Shards that the hub has are not sent again, and one commit makes the dataset this pile. It may be
     interrupted and run again. The token is that of `hf auth login`, HF_TOKEN or HF_TOKEN_PATH.
     """
-    from services.cli.format import complain, output
-    from services.cli.push import (
+    from spikemill.services.cli.format import complain, output
+    from spikemill.services.cli.push import (
         going_on_told,
         named_pile,
         named_target,
@@ -217,10 +224,10 @@ def push(
         push_progress,
         pushed_lines,
     )
-    from services.common.errors import readable
-    from services.common.hub_target import require_redistributable
-    from services.common.settings import settings
-    from services.merger import hub
+    from spikemill.services.common.errors import readable
+    from spikemill.services.common.hub_target import require_redistributable
+    from spikemill.services.common.settings import settings
+    from spikemill.services.merger import hub
 
     target, console = named_target(repository, public=public, revision=revision), output()
     found = named_pile(pile)

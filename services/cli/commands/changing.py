@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli import arguments
-from services.cli.local.home import Home
-from services.common.errors import CallError
+from spikemill.services.cli import arguments
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.errors import CallError
 
 
 def retry(sources: arguments.Sources = None, home: arguments.HomeFolder = arguments.DEFAULT_HOME) -> None:
@@ -14,10 +14,10 @@ def retry(sources: arguments.Sources = None, home: arguments.HomeFolder = argume
 
     Without names, what failed in every source.
     """
-    from services.cli.format import count
-    from services.cli.home import current_build, how_it_goes_on, ledger_of
-    from services.common.database import transaction
-    from services.common.ledger import admin, release_queries
+    from spikemill.services.cli.format import count
+    from spikemill.services.cli.home import current_build, how_it_goes_on, ledger_of
+    from spikemill.services.common.database import transaction
+    from spikemill.services.common.ledger import admin, release_queries
 
     folder, names = Home(home), sources or []
     with ledger_of(folder) as has_workers, transaction() as ledger:
@@ -44,9 +44,9 @@ def waive(
 
     The dataset card names it, with the reason.
     """
-    from services.cli.home import how_it_goes_on, ledger_of
-    from services.common.database import transaction
-    from services.common.ledger import admin
+    from spikemill.services.cli.home import how_it_goes_on, ledger_of
+    from spikemill.services.common.database import transaction
+    from spikemill.services.common.ledger import admin
 
     folder = Home(home)
     with ledger_of(folder) as has_workers, transaction() as ledger:
@@ -59,10 +59,10 @@ def cancel(home: arguments.HomeFolder = arguments.DEFAULT_HOME) -> None:
 
     What is done stays done: building again goes on where they stopped.
     """
-    from services.cli.format import count
-    from services.cli.home import ledger_of
-    from services.common.database import transaction
-    from services.common.ledger import admin
+    from spikemill.services.cli.format import count
+    from spikemill.services.cli.home import ledger_of
+    from spikemill.services.common.database import transaction
+    from spikemill.services.common.ledger import admin
 
     with ledger_of(Home(home)), transaction() as ledger:
         cancelled = admin.cancel_builds(ledger)
@@ -74,9 +74,9 @@ def prune(home: arguments.HomeFolder = arguments.DEFAULT_HOME) -> None:
 
     The piles stay; a later build that needs the chunks makes them again.
     """
-    from services.cli.format import count, size
-    from services.cli.home import ledger_of, store_of
-    from services.sweeper.garbage_collection import drop_spare_chunks
+    from spikemill.services.cli.format import count, size
+    from spikemill.services.cli.home import ledger_of, store_of
+    from spikemill.services.sweeper.garbage_collection import drop_spare_chunks
 
     folder = Home(home)
     store = store_of(folder)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import redis
 
-from services.cli.local.children import Child, PlainUser, StopStep, bare_environment
-from services.cli.local.home import Home
-from services.cli.local.supervisor import Supervisor
-from services.common.errors import CallError
-from services.common.settings import settings
+from spikemill.services.cli.local.children import Child, PlainUser, StopStep, bare_environment
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.supervisor import Supervisor
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
 
 _NAME = "broker"
 _SETTING = "SPIKEMILL_BROKER_BIN"

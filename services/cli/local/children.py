@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from services.cli.local import launch
-from services.cli.local.home import Home
-from services.common.errors import CallError, SpikemillError
+from spikemill.services.cli.local import launch
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.errors import CallError, SpikemillError
 
 _POLL = 0.02
 _SYSTEM_USERS = ("postgres", "nobody")

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from services.cli.local.broker import running_broker, socket_folder
-from services.cli.local.children import Child, StopStep, user_for
-from services.cli.local.fork_server import forking
-from services.cli.local.home import Home
-from services.cli.local.postgres import running_postgres
-from services.cli.local.supervisor import Death, Supervisor, death_reports, interrupts
-from services.common.errors import CallError
-from services.common.settings import settings
-from services.common.worker.kinds import BINNER, STREAMER, WORKER_KINDS, WorkerKind
+from spikemill.services.cli.local.broker import running_broker, socket_folder
+from spikemill.services.cli.local.children import Child, StopStep, user_for
+from spikemill.services.cli.local.fork_server import forking
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.postgres import running_postgres
+from spikemill.services.cli.local.supervisor import Death, Supervisor, death_reports, interrupts
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.kinds import BINNER, STREAMER, WORKER_KINDS, WorkerKind
 
 # A command that only asks the ledger holds the home for a few seconds, and a look at the lock for an instant:
 # those are waited for.
@@ -222,7 +222,7 @@ def build_children(
 
     As many stream as bin: they wait for the network, and then count. Without binners nothing is counted.
     """
-    sweeper = python_child(SWEEPER, ["services.sweeper"], home, address, _STOP_SWEEPER)
+    sweeper = python_child(SWEEPER, ["spikemill.services.sweeper"], home, address, _STOP_SWEEPER)
     return [sweeper, *build_workers(home, address, kinds, binners=binners)]
 
 

@@ -1,6 +1,6 @@
 """Starts Python children at once: they are forked from a process that has loaded what all of them need.
 
-`ForkServer` is the supervisor's side. Its program, `python -m services.cli.local.fork_server SOCKET`, loads
+`ForkServer` is the supervisor's side. Its program, `python -m ...fork_server SOCKET`, loads
 modules and connects to nothing; each line on the socket is a child to become. It dies with the supervisor,
 and the children die with it.
 """
@@ -25,10 +25,10 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
-from services.cli.local.children import Child, launch_command
-from services.cli.local.launch import die_with
+from spikemill.services.cli.local.children import Child, launch_command
+from spikemill.services.cli.local.launch import die_with
 
-_MODULE = "services.cli.local.fork_server"
+_MODULE = "spikemill.services.cli.local.fork_server"
 # What the sweeper and every worker load; none of it starts a thread, or looks at a setting.
 _PRELOADED = (
     *("celery.app.amqp", "celery.app.control", "celery.app.events", "celery.apps.worker"),
@@ -36,8 +36,12 @@ _PRELOADED = (
     *("celery.worker.autoscale", "celery.worker.components", "celery.worker.consumer"),
     *("celery.worker.consumer.delayed_delivery", "celery.worker.strategy", "kombu.transport.redis"),
     *("psycopg", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.orm"),
-    *("services.common.ledger.dispatch", "services.common.store", "services.common.worker.runner"),
-    *("services.common.worker.kinds", "services.common.worker.process"),
+    *(
+        "spikemill.services.common.ledger.dispatch",
+        "spikemill.services.common.store",
+        "spikemill.services.common.worker.runner",
+    ),
+    *("spikemill.services.common.worker.kinds", "spikemill.services.common.worker.process"),
 )
 # It has nothing to end but itself.
 _SECONDS_TO_END = 5.0

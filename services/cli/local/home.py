@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from services.common.errors import CallError
+from spikemill.services.common.errors import CallError
 
 _POLL = 0.05
 _CLUSTERS = "postgres-[0-9]*"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from services.cli.local.children import (
+from spikemill.services.cli.local.children import (
     Child,
     EngineError,
     Patience,
@@ -23,11 +23,11 @@ from services.cli.local.children import (
     bare_environment,
     launch_command,
 )
-from services.cli.local.home import Home
-from services.cli.local.supervisor import Supervisor, last_line
-from services.common.errors import CallError
-from services.common.files import sync_folder
-from services.common.settings import settings
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.supervisor import Supervisor, last_line
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.files import sync_folder
+from spikemill.services.common.settings import settings
 
 _NAME = "postgres"
 _ROLE = "spikemill"

@@ -14,8 +14,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from services.cli.local.children import Child, EngineError, Patience, Process, kill_descendants, start, stop
-from services.cli.local.fork_server import ForkServer
+from spikemill.services.cli.local.children import (
+    Child,
+    EngineError,
+    Patience,
+    Process,
+    kill_descendants,
+    start,
+    stop,
+)
+from spikemill.services.cli.local.fork_server import ForkServer
 
 _POLL = 0.05
 _POLL_CHILD = 0.1

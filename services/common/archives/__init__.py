@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from services.common.catalog import DandiSource, FigshareSource, FilesSource, Source
-from services.common.rate_limit import RequestPacer, Unpaced
+from spikemill.services.common.catalog import DandiSource, FigshareSource, FilesSource, Source
+from spikemill.services.common.rate_limit import RequestPacer, Unpaced
 
 if TYPE_CHECKING:
-    from services.common.archives.base import Archive
+    from spikemill.services.common.archives.base import Archive
 
 
 def open_archive(source: Source, pacer: RequestPacer | None = None) -> "Archive":
@@ -15,15 +15,15 @@ def open_archive(source: Source, pacer: RequestPacer | None = None) -> "Archive"
     pacer = pacer or Unpaced()
     match source:
         case FilesSource():
-            from services.common.archives.folder import FilesArchive  # noqa: PLC0415
+            from spikemill.services.common.archives.folder import FilesArchive  # noqa: PLC0415
 
             return FilesArchive(source.folder)
         case FigshareSource(api=str(api)):
-            from services.common.archives.figshare import FigshareArchive  # noqa: PLC0415
+            from spikemill.services.common.archives.figshare import FigshareArchive  # noqa: PLC0415
 
             return FigshareArchive(api, source.identifier, source.version, pacer)
         case DandiSource(api=str(api)):
-            from services.common.archives.dandi import DandiArchive  # noqa: PLC0415
+            from spikemill.services.common.archives.dandi import DandiArchive  # noqa: PLC0415
 
             return DandiArchive(api, source.identifier, source.version, pacer)
     raise ValueError(f"The api of source {source.name} is not frozen; call with_api first.")
@@ -37,7 +37,7 @@ def version_facts(source: Source) -> dict[str, Any]:
     """
     facts = source.facts()
     if isinstance(source, FilesSource):
-        from services.common.archives.folder import listing_fingerprint  # noqa: PLC0415
+        from spikemill.services.common.archives.folder import listing_fingerprint  # noqa: PLC0415
 
         facts["listing"] = listing_fingerprint(source.folder, source.include, source.exclude)
     return facts

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.common.errors import AssetError
+from spikemill.services.common.errors import AssetError
 
 _T = TypeVar("_T")
 

@@ -12,10 +12,17 @@ from dandi.dandiapi import DandiAPIClient
 from pydantic import BaseModel, TypeAdapter
 from requests.adapters import HTTPAdapter
 
-from services.common.archives.base import Asset, Location, checked
-from services.common.errors import NetworkError
-from services.common.http import CONNECT_SECONDS, READ_SECONDS, USER_AGENT, host_of, refusal, unreachable
-from services.common.rate_limit import RequestPacer
+from spikemill.services.common.archives.base import Asset, Location, checked
+from spikemill.services.common.errors import NetworkError
+from spikemill.services.common.http import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    USER_AGENT,
+    host_of,
+    refusal,
+    unreachable,
+)
+from spikemill.services.common.rate_limit import RequestPacer
 
 PAGE_SIZE = 1000
 _ALGORITHMS = {"dandi:sha2-256": "sha256", "dandi:dandi-etag": "dandi-etag"}

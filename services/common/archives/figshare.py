@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
-from services.common.archives.base import Asset, Location, checked
-from services.common.errors import AssetError, NetworkError
-from services.common.http import get_json, web_client
-from services.common.rate_limit import RequestPacer
+from spikemill.services.common.archives.base import Asset, Location, checked
+from spikemill.services.common.errors import AssetError, NetworkError
+from spikemill.services.common.http import get_json, web_client
+from spikemill.services.common.rate_limit import RequestPacer
 
 PAGE_SIZE = 1000
 _REFUSED = {

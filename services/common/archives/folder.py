@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from services.common.archives.base import Asset, Location
-from services.common.archives.patterns import path_matcher
-from services.common.errors import AssetError, CallError
-from services.common.types import digest
+from spikemill.services.common.archives.base import Asset, Location
+from spikemill.services.common.archives.patterns import path_matcher
+from spikemill.services.common.errors import AssetError, CallError
+from spikemill.services.common.types import digest
 
 _FILE_KINDS = (stat.S_IFREG, stat.S_IFLNK)
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
-from services.common.archives.base import Asset, Location, checked
-from services.common.catalog import DandiSource, FigshareSource, Source
-from services.common.errors import NetworkError
-from services.common.http import get_json, host_of, refusal, unreachable, web_client, without_query
-from services.common.rate_limit import RequestPacer
+from spikemill.services.common.archives.base import Asset, Location, checked
+from spikemill.services.common.catalog import DandiSource, FigshareSource, Source
+from spikemill.services.common.errors import NetworkError
+from spikemill.services.common.http import get_json, host_of, refusal, unreachable, web_client, without_query
+from spikemill.services.common.rate_limit import RequestPacer
 
 _MOST_REDIRECTS = 5
 _SERVED = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)

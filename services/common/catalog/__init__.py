@@ -1,7 +1,7 @@
 """The catalogue: what to build, as a TOML file says it."""
 
-from services.common.catalog.load import load_catalogue
-from services.common.catalog.schema import (
+from spikemill.services.common.catalog.load import load_catalogue
+from spikemill.services.common.catalog.schema import (
     Catalogue,
     DandiSource,
     FigshareSource,
@@ -9,7 +9,7 @@ from services.common.catalog.schema import (
     Source,
     source_from_record,
 )
-from services.common.catalog.tables import Expectation, Pile
+from spikemill.services.common.catalog.tables import Expectation, Pile
 
 __all__ = [
     "Catalogue",

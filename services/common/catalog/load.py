@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from services.common.catalog.schema import SOURCE_TABLES, Catalogue
-from services.common.catalog.tables import Expectation, Pile
-from services.common.errors import CatalogueError
-from services.common.files import resource_folder
+from spikemill.services.common.catalog.schema import SOURCE_TABLES, Catalogue
+from spikemill.services.common.catalog.tables import Expectation, Pile
+from spikemill.services.common.errors import CatalogueError
+from spikemill.services.common.files import resource_folder
 
 _SHOWN = 60
 _NOT_A_TABLE = "{given} was given, it must be a table of keys"

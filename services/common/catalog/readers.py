@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from pydantic import Field, JsonValue, ValidationError
 
-from services.common.catalog.tables import Table, Text
+from spikemill.services.common.catalog.tables import Table, Text
 
 ESTIMATING_READERS = frozenset({"nwb-rates"})
 """Readers of files without spikes: the counts that they give were estimated, and are marked so."""

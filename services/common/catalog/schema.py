@@ -8,10 +8,18 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, TypeAdapter, ValidationInfo, field_validator
 
-from services.common.catalog.readers import ESTIMATING_READERS, WHOLE_FILE_READERS, require_options
-from services.common.catalog.tables import ApiAddress, Expectation, Name, Patterns, Pile, Table, Text
-from services.common.errors import CallError
-from services.common.settings import Settings
+from spikemill.services.common.catalog.readers import ESTIMATING_READERS, WHOLE_FILE_READERS, require_options
+from spikemill.services.common.catalog.tables import (
+    ApiAddress,
+    Expectation,
+    Name,
+    Patterns,
+    Pile,
+    Table,
+    Text,
+)
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import Settings
 
 FOUND_NAMES = {"group": "session", "subject": "subject"}
 """What each regular expression on a path finds; its parenthesis may bear this name."""

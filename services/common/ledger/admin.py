@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.errors import CallError
-from services.common.ledger.attempts import UNHELD, hand_back, start_again, withdraw_attempts
-from services.common.ledger.locks import (
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.ledger.attempts import UNHELD, hand_back, start_again, withdraw_attempts
+from spikemill.services.common.ledger.locks import (
     BUILD_SESSIONS,
     is_wanted,
     jobs_of,
@@ -16,11 +16,11 @@ from services.common.ledger.locks import (
     lock_sessions,
     sessions_of,
 )
-from services.common.ledger.releases import outdate_releases_of
-from services.common.ledger.sessions import free_rooms, restart_session
-from services.common.models import Build, Job, Release, Session, Shard, SourceVersion
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.ledger.releases import outdate_releases_of
+from spikemill.services.common.ledger.sessions import free_rooms, restart_session
+from spikemill.services.common.models import Build, Job, Release, Session, Shard, SourceVersion
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
 
 
 def retry_dead(transaction: Transaction, sources: Sequence[str] = ()) -> int:

@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.errors import SpikemillError
-from services.common.models import Attempt, Job
-from services.common.models.jobs import JobState, Outcome
+from spikemill.services.common.errors import SpikemillError
+from spikemill.services.common.models import Attempt, Job
+from spikemill.services.common.models.jobs import JobState, Outcome
 
 UNHELD: dict[str, Any] = dict.fromkeys(
     ("lease_owner", "lease_worker", "lease_boot", "lease_expires", "sent_at", "sent_epoch")

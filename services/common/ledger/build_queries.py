@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.catalog.readers import ESTIMATING_READERS
-from services.common.hub_target import HubTarget
-from services.common.ledger.pushes import target_of
+from spikemill.services.common.catalog.readers import ESTIMATING_READERS
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger.pushes import target_of
 
 _NEWEST_BUILD = text("""
     SELECT build.id FROM builds AS build

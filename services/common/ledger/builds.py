@@ -8,14 +8,14 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
-from services.common.ledger.locks import lock_releases
-from services.common.ledger.pushes import drop_push, is_push_wanted, want_push
-from services.common.ledger.sessions import follow_entry, ways_of
-from services.common.models import Build, BuildSource, Job, Release, SourceVersion
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind, JobState
-from services.common.types import digest
+from spikemill.services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
+from spikemill.services.common.ledger.locks import lock_releases
+from spikemill.services.common.ledger.pushes import drop_push, is_push_wanted, want_push
+from spikemill.services.common.ledger.sessions import follow_entry, ways_of
+from spikemill.services.common.models import Build, BuildSource, Job, Release, SourceVersion
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.types import digest
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.pile:' || :pile))")
 _STILL_MISSING = text("""

@@ -8,13 +8,13 @@ from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from services.common.ledger.attempts import end_attempt, hand_back, let_go
-from services.common.ledger.jobs import bury, is_gone
-from services.common.ledger.locks import is_wanted, lock_sessions_of_jobs
-from services.common.models import Job, JobDependency, LedgerMark
-from services.common.models.jobs import JobKind, JobState, Outcome
-from services.common.settings import settings
-from services.common.worker.process import UNKNOWN, End
+from spikemill.services.common.ledger.attempts import end_attempt, hand_back, let_go
+from spikemill.services.common.ledger.jobs import bury, is_gone
+from spikemill.services.common.ledger.locks import is_wanted, lock_sessions_of_jobs
+from spikemill.services.common.models import Job, JobDependency, LedgerMark
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.process import UNKNOWN, End
 
 _BATCH = 500
 _VANISHED = "Attempt {attempt} of {owner} vanished: {how}."

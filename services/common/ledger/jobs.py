@@ -11,15 +11,15 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, func, insert, select, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.errors import NetworkError, NoRangesError, RetryPolicy, readable, retry_policy
-from services.common.ledger.attempts import SupersededError, end_attempt, hand_back, let_go
-from services.common.ledger.locks import is_wanted, lock_before_job
-from services.common.ledger.sessions import close_session_of, hand_over
-from services.common.models import Attempt, Job
-from services.common.models.jobs import JobKind, JobState, Outcome
-from services.common.settings import settings
-from services.common.types import FORMAT_ID
-from services.common.worker.process import process_name
+from spikemill.services.common.errors import NetworkError, NoRangesError, RetryPolicy, readable, retry_policy
+from spikemill.services.common.ledger.attempts import SupersededError, end_attempt, hand_back, let_go
+from spikemill.services.common.ledger.locks import is_wanted, lock_before_job
+from spikemill.services.common.ledger.sessions import close_session_of, hand_over
+from spikemill.services.common.models import Attempt, Job
+from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.settings import settings
+from spikemill.services.common.types import FORMAT_ID
+from spikemill.services.common.worker.process import process_name
 
 
 @dataclass(frozen=True, slots=True)

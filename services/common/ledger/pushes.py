@@ -6,12 +6,12 @@ from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.hub_target import HubTarget
-from services.common.ledger.attempts import UNHELD, SupersededError, start_again, withdraw_attempts
-from services.common.ledger.locks import lock_jobs, lock_releases
-from services.common.models import Build, Job, Release
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger.attempts import UNHELD, SupersededError, start_again, withdraw_attempts
+from spikemill.services.common.ledger.locks import lock_jobs, lock_releases
+from spikemill.services.common.models import Build, Job, Release
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState
 
 
 class NamesTarget(Protocol):

@@ -8,16 +8,16 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import selectinload
 
-from services.common.archives.base import Asset as ListedAsset
-from services.common.database import PATIENCE_FOR_RESULTS, patiently, transaction
-from services.common.errors import DamagedOutputError, RecordingError
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.locks import lock_names
-from services.common.ledger.sessions import begin, ways_of
-from services.common.models import Asset, Job, Row, Session, SourceVersion
-from services.common.models.jobs import JobState
-from services.common.types import session_identity
-from services.common.worker.runner import Heartbeat
+from spikemill.services.common.archives.base import Asset as ListedAsset
+from spikemill.services.common.database import PATIENCE_FOR_RESULTS, patiently, transaction
+from spikemill.services.common.errors import DamagedOutputError, RecordingError
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.locks import lock_names
+from spikemill.services.common.ledger.sessions import begin, ways_of
+from spikemill.services.common.models import Asset, Job, Row, Session, SourceVersion
+from spikemill.services.common.models.jobs import JobState
+from spikemill.services.common.types import session_identity
+from spikemill.services.common.worker.runner import Heartbeat
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import selectinload
 
-from services.common.ledger.locks import BUILD_SESSIONS
-from services.common.models import (
+from spikemill.services.common.ledger.locks import BUILD_SESSIONS
+from spikemill.services.common.models import (
     Build,
     BuildSource,
     Job,
@@ -20,7 +20,7 @@ from services.common.models import (
     ShardRow,
     SourceVersion,
 )
-from services.common.models.jobs import JobState
+from spikemill.services.common.models.jobs import JobState
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from sqlalchemy import Select, exists, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.locks import BUILD_SESSIONS, lock_releases
-from services.common.ledger.pushes import inherit_commit, inherit_wish
-from services.common.models import Build, Job, JobDependency, Release, Shard, ShardRow
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind, JobState
-from services.common.types import FORMAT_ID
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.locks import BUILD_SESSIONS, lock_releases
+from spikemill.services.common.ledger.pushes import inherit_commit, inherit_wish
+from spikemill.services.common.models import Build, Job, JobDependency, Release, Shard, ShardRow
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.types import FORMAT_ID
 
 _READY_TO_FREEZE = text("""
     SELECT gate.release_id FROM releases_ready_to_freeze AS gate

@@ -6,15 +6,15 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.ledger.attempts import start_again, withdraw_attempts
-from services.common.ledger.jobs import bury
-from services.common.ledger.locks import lock_jobs, lock_releases
-from services.common.ledger.pushes import is_push_wanted, restart_push
-from services.common.ledger.releases import replace_release
-from services.common.ledger.sessions import restart_session
-from services.common.models import Build, Job, LedgerMark, Release, Row, Session, Shard, ShardRow
-from services.common.models.builds import BuildState, ReleaseState
-from services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.ledger.attempts import start_again, withdraw_attempts
+from spikemill.services.common.ledger.jobs import bury
+from spikemill.services.common.ledger.locks import lock_jobs, lock_releases
+from spikemill.services.common.ledger.pushes import is_push_wanted, restart_push
+from spikemill.services.common.ledger.releases import replace_release
+from spikemill.services.common.ledger.sessions import restart_session
+from spikemill.services.common.models import Build, Job, LedgerMark, Release, Row, Session, Shard, ShardRow
+from spikemill.services.common.models.builds import BuildState, ReleaseState
+from spikemill.services.common.models.jobs import JobKind, JobState
 
 _MAX_REOPENED = 3
 

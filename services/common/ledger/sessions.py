@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from services.common.ledger.attempts import UNHELD, start_again, withdraw_attempts
-from services.common.ledger.locks import (
+from spikemill.services.common.ledger.attempts import UNHELD, start_again, withdraw_attempts
+from spikemill.services.common.ledger.locks import (
     is_session_wanted,
     is_wanted,
     jobs_of,
@@ -18,9 +18,9 @@ from services.common.ledger.locks import (
     lock_sessions,
     sessions_of,
 )
-from services.common.ledger.releases import outdate_releases_of
-from services.common.models import Asset, Job, JobDependency, Session, SourceVersion
-from services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.ledger.releases import outdate_releases_of
+from spikemill.services.common.models import Asset, Job, JobDependency, Session, SourceVersion
+from spikemill.services.common.models.jobs import JobKind, JobState
 
 _WAYS: Mapping[str, Sequence[JobKind]] = {
     "copy": [JobKind.BIN],

@@ -1,9 +1,9 @@
 """The ledger's tables: facts that people ask for, and work that is to be done."""
 
-from services.common.models.base import LedgerMark, Model, RequestSlot
-from services.common.models.builds import Build, BuildSource, Release, Shard, ShardRow
-from services.common.models.jobs import Attempt, Job, JobDependency
-from services.common.models.recordings import Asset, Row, Session, SourceVersion
+from spikemill.services.common.models.base import LedgerMark, Model, RequestSlot
+from spikemill.services.common.models.builds import Build, BuildSource, Release, Shard, ShardRow
+from spikemill.services.common.models.jobs import Attempt, Job, JobDependency
+from spikemill.services.common.models.recordings import Asset, Row, Session, SourceVersion
 
 __all__ = [
     "Asset",

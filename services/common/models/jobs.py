@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.common.models.base import Model, stored_by_value
+from spikemill.services.common.models.base import Model, stored_by_value
 
 _SUBJECT_OF_KIND = """
     (kind = 'plan') = (source_version_id IS NOT NULL)

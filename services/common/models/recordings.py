@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from services.common.models.base import Model
+from spikemill.services.common.models.base import Model
 
 
 class SourceVersion(Model):

@@ -4,9 +4,9 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from services.common.errors import CallError
-from services.common.settings import settings
-from services.common.store.base import (
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store.base import (
     SCHEME,
     Store,
     UnreadableFileError,
@@ -14,8 +14,8 @@ from services.common.store.base import (
     parse_address,
     store_errors,
 )
-from services.common.store.folder import FolderStore
-from services.common.store.scratch import Scratch, scratch_for
+from spikemill.services.common.store.folder import FolderStore
+from spikemill.services.common.store.scratch import Scratch, scratch_for
 
 __all__ = [
     "FolderStore",
@@ -62,6 +62,6 @@ def _object_store(process: int, place: str, endpoint: str | None) -> Store:
     """Connect for one process: connections do not survive a fork."""
     del process
     # Only an object store needs the client, which takes a quarter of a second to load.
-    from services.common.store.s3 import connect_store  # noqa: PLC0415
+    from spikemill.services.common.store.s3 import connect_store  # noqa: PLC0415
 
     return connect_store(parse_address(place, endpoint))

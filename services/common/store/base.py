@@ -11,8 +11,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from services.common.errors import CallError, DamagedOutputError, StoreError
-from services.common.files import DISK_FULL
+from spikemill.services.common.errors import CallError, DamagedOutputError, StoreError
+from spikemill.services.common.files import DISK_FULL
 
 MARK = "ledger-id"
 """The file that names the ledger of a store."""

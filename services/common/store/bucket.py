@@ -18,9 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from services.common.errors import StoreAwayError, StoreError, StoreSettingsError
-from services.common.settings import settings
-from services.common.store.base import ObjectAddress
+from spikemill.services.common.errors import StoreAwayError, StoreError, StoreSettingsError
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store.base import ObjectAddress
 
 _MIB = 1 << 20
 BROKEN_OFF = (client_errors.IncompleteReadError, client_errors.ResponseStreamingError)

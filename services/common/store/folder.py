@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import ClassVar
 from uuid import UUID, uuid4
 
-from services.common.errors import StoreError
-from services.common.files import sha256_of, sync_folder
-from services.common.store.base import MARK, UnreadableFileError, require_whole, store_error, store_errors
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.files import sha256_of, sync_folder
+from spikemill.services.common.store.base import (
+    MARK,
+    UnreadableFileError,
+    require_whole,
+    store_error,
+    store_errors,
+)
 
 _DRAFTS = ".drafts"
 _GONE_OR_BROKEN = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO}

@@ -2,11 +2,11 @@
 
 import logging
 
-from services.common.database import is_connection_lost, transaction
-from services.common.errors import StoreAwayError, readable
-from services.common.ledger import repair
-from services.common.settings import settings
-from services.common.store import open_store
+from spikemill.services.common.database import is_connection_lost, transaction
+from spikemill.services.common.errors import StoreAwayError, readable
+from spikemill.services.common.ledger import repair
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import open_store
 
 _log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 from uuid import UUID
 
-from services.common.errors import StoreError
-from services.common.files import sha256_of
-from services.common.store.base import (
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.files import sha256_of
+from spikemill.services.common.store.base import (
     MARK,
     ObjectAddress,
     UnreadableFileError,
@@ -19,8 +19,8 @@ from services.common.store.base import (
     require_whole,
     store_errors,
 )
-from services.common.store.bucket import CONNECTIONS, Bucket, Standing
-from services.common.store.scratch import Scratch, scratch_errors, scratch_for
+from spikemill.services.common.store.bucket import CONNECTIONS, Bucket, Standing
+from spikemill.services.common.store.scratch import Scratch, scratch_errors, scratch_for
 
 _CURRENT = "CURRENT.json"
 _MIB = 1 << 20

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from services.common.errors import StoreError
-from services.common.files import DISK_FULL
-from services.common.settings import settings
-from services.common.types import FILE_NAME_DIGITS, digest
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.files import DISK_FULL
+from spikemill.services.common.settings import settings
+from spikemill.services.common.types import FILE_NAME_DIGITS, digest
 
 _PRIVATE = 0o700
 

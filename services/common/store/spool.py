@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from services.common.database import transaction
-from services.common.errors import CallError, DamagedDownloadError, DamagedOutputError
-from services.common.files import sha256_of
-from services.common.ledger import sessions
-from services.common.settings import settings
-from services.common.store import (
+from spikemill.services.common.database import transaction
+from spikemill.services.common.errors import CallError, DamagedDownloadError, DamagedOutputError
+from spikemill.services.common.files import sha256_of
+from spikemill.services.common.ledger import sessions
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import (
     Scratch,
     Store,
     UnreadableFileError,

@@ -11,9 +11,9 @@ from celery import Celery
 from kombu.entity import Queue as Route
 from kombu.utils.url import parse_url
 
-from services.common.errors import CallError
-from services.common.settings import settings
-from services.common.worker.kinds import Queue
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.kinds import Queue
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE

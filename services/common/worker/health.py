@@ -1,4 +1,4 @@
-"""Tells whether a process makes progress: `python -m services.common.worker.health worker`, or `sweeper`.
+"""Tells whether a process makes progress: `python -m ...worker.health worker`, or `sweeper`.
 
 Prints one line; exits with 0 where there is progress, else with 1. A main process that does not move is ill
 after `SPIKEMILL_HEALTH_GRACE`. So are a Postgres that does not answer and a worker with a free process that
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psycopg
 
-from services.common.errors import CallError, SpikemillError, readable
-from services.common.ledger.health_queries import signs_of_sweeper, signs_of_worker
-from services.common.settings import settings
-from services.common.worker.process import Pulse, process_name, read_pulse
+from spikemill.services.common.errors import CallError, SpikemillError, readable
+from spikemill.services.common.ledger.health_queries import signs_of_sweeper, signs_of_worker
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.process import Pulse, process_name, read_pulse
 
 
 class IllHealthError(SpikemillError):
@@ -105,7 +105,9 @@ def main(arguments: list[str]) -> int:
         [name] = arguments
         said, status = check(_CHECKS[name]), 0
     except (ValueError, KeyError):
-        sys.stderr.write(f"Say which: python -m services.common.worker.health {'|'.join(_CHECKS)}\n")
+        sys.stderr.write(
+            f"Say which: python -m spikemill.services.common.worker.health {'|'.join(_CHECKS)}\n"
+        )
         return 2
     except SpikemillError as error:
         said, status = readable(error), 1

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from services.common.models.jobs import JobKind
+from spikemill.services.common.models.jobs import JobKind
 
-_MODULE = "services.common.worker"
+_MODULE = "spikemill.services.common.worker"
 # A row takes Arrow hundreds of megabytes for a moment; this pool returns them to the system.
 _ARROW_GIVES_BACK = {"ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
 

@@ -13,16 +13,21 @@ from typing import Any, Self
 from celery import Task
 from sqlalchemy.orm import Session as Transaction
 
-from services.common.database import PATIENCE_FOR_RESULTS, is_connection_lost, patiently, transaction
-from services.common.errors import NetworkError, SpikemillError, readable
-from services.common.ledger import jobs
-from services.common.ledger.attempts import SupersededError
-from services.common.ledger.build_queries import JobNames, names_of
-from services.common.ledger.jobs import Claim, Result, heartbeat
-from services.common.logs import log_about
-from services.common.models.jobs import JobState
-from services.common.settings import settings
-from services.common.worker.app import TIME_LIMIT
+from spikemill.services.common.database import (
+    PATIENCE_FOR_RESULTS,
+    is_connection_lost,
+    patiently,
+    transaction,
+)
+from spikemill.services.common.errors import NetworkError, SpikemillError, readable
+from spikemill.services.common.ledger import jobs
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.ledger.build_queries import JobNames, names_of
+from spikemill.services.common.ledger.jobs import Claim, Result, heartbeat
+from spikemill.services.common.logs import log_about
+from spikemill.services.common.models.jobs import JobState
+from spikemill.services.common.settings import settings
+from spikemill.services.common.worker.app import TIME_LIMIT
 
 _log = logging.getLogger(__name__)
 _SHORT_TRIES = 3

@@ -15,16 +15,16 @@ from typing import Any
 from billiard.exceptions import WorkerLostError
 from celery import Celery, signals
 
-from services.common.database import engine, transaction
-from services.common.errors import SpikemillError, readable
-from services.common.ledger.dispatch import expire_owner
-from services.common.logs import configure_logging
-from services.common.settings import settings
-from services.common.store import close_store
-from services.common.store.ownership import require_store
-from services.common.worker.app import create_app
-from services.common.worker.kinds import Queue, kinds_of
-from services.common.worker.process import OomKills, PulseFile, end_of
+from spikemill.services.common.database import engine, transaction
+from spikemill.services.common.errors import SpikemillError, readable
+from spikemill.services.common.ledger.dispatch import expire_owner
+from spikemill.services.common.logs import configure_logging
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import close_store
+from spikemill.services.common.store.ownership import require_store
+from spikemill.services.common.worker.app import create_app
+from spikemill.services.common.worker.kinds import Queue, kinds_of
+from spikemill.services.common.worker.process import OomKills, PulseFile, end_of
 
 _log = logging.getLogger(__name__)
 # The kernel shall pick a worker before it picks Postgres.

@@ -1,6 +1,6 @@
 """README.md of a pile: a dataset card, made from nothing but the pile's provenance."""
 
-from services.merger.card.page import HubCard, provenance_sentence, render_card
-from services.merger.card.sources import card_head
+from spikemill.services.merger.card.page import HubCard, provenance_sentence, render_card
+from spikemill.services.merger.card.sources import card_head
 
 __all__ = ["HubCard", "card_head", "provenance_sentence", "render_card"]

@@ -7,8 +7,8 @@ from shlex import quote as shell_quote
 from typing import Protocol
 from urllib.parse import quote
 
-from services.common.hub_target import MAIN
-from services.merger.card.sources import (
+from spikemill.services.common.hub_target import MAIN
+from spikemill.services.merger.card.sources import (
     card_head,
     citations_section,
     counted,
@@ -16,8 +16,8 @@ from services.merger.card.sources import (
     one_line,
     sources_section,
 )
-from services.merger.plan import SplitRule
-from services.merger.provenance import PileRecord, Provenance, release_tag
+from spikemill.services.merger.plan import SplitRule
+from spikemill.services.merger.provenance import PileRecord, Provenance, release_tag
 
 _MAKER = (
     "Made with spikemill, a program that counts the spikes of neural recordings in bins of time, and "

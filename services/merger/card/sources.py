@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from services.common.catalog.readers import ESTIMATING_READERS
-from services.merger.provenance import PileRecord, Provenance, SessionRecord
+from spikemill.services.common.catalog.readers import ESTIMATING_READERS
+from spikemill.services.merger.provenance import PileRecord, Provenance, SessionRecord
 
 _COLUMNS = ("source", "from", "species", "licence", "bin", "subjects", "sessions", "rows", "tokens")
 # What each licence asks of whoever uses the data, by the hub's own name of it.

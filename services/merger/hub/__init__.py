@@ -1,11 +1,11 @@
 """A pile as a dataset of the Hugging Face hub: content-addressed uploads, then one commit, then its tag."""
 
-from services.merger.hub.client import PATIENCE, Patience, has_token
-from services.merger.hub.pile_files import PileFiles, StoredPile, pile_in_folder
-from services.merger.hub.push import Pushed, preview, push
-from services.merger.hub.repository import Difference
-from services.merger.hub.upload import Progress, ShardStep, Silent
-from services.merger.provenance import release_tag
+from spikemill.services.merger.hub.client import PATIENCE, Patience, has_token
+from spikemill.services.merger.hub.pile_files import PileFiles, StoredPile, pile_in_folder
+from spikemill.services.merger.hub.push import Pushed, preview, push
+from spikemill.services.merger.hub.repository import Difference
+from spikemill.services.merger.hub.upload import Progress, ShardStep, Silent
+from spikemill.services.merger.provenance import release_tag
 
 __all__ = [
     "PATIENCE",

@@ -19,9 +19,9 @@ from huggingface_hub.utils import disable_progress_bars
 from huggingface_hub.utils import logging as hub_logging
 from huggingface_hub.utils._http import default_client_factory
 
-from services.common.errors import HubError, NetworkError, hide
-from services.common.hub_target import HubTarget, endpoint
-from services.merger.hub.errors import (
+from spikemill.services.common.errors import HubError, NetworkError, hide
+from spikemill.services.common.hub_target import HubTarget, endpoint
+from spikemill.services.merger.hub.errors import (
     LostAnswerError,
     UploadError,
     address,

@@ -19,9 +19,9 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import parse_ratelimit_headers
 
-from services.common.errors import HubError, NetworkError, SpikemillError, masked
-from services.common.http import retry_after_seconds
-from services.common.hub_target import HubTarget
+from spikemill.services.common.errors import HubError, NetworkError, SpikemillError, masked
+from spikemill.services.common.http import retry_after_seconds
+from spikemill.services.common.hub_target import HubTarget
 
 _MOVED = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 _STATUS_IN_TEXT = re.compile(r"\bstatus\b[^()]{0,60}\((\d{3})\b")

@@ -14,14 +14,14 @@ from typing import Protocol
 
 from huggingface_hub import CommitOperationAdd
 
-from services.common.errors import CallError, DamagedOutputError
-from services.common.hub_target import HubTarget
-from services.common.store import FolderStore, Store, UnreadableFileError
-from services.common.types import digest
-from services.merger.card import HubCard, render_card
-from services.merger.hub.repository import PileFile
-from services.merger.plots import draw, first_rasters, save_png
-from services.merger.provenance import (
+from spikemill.services.common.errors import CallError, DamagedOutputError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.store import FolderStore, Store, UnreadableFileError
+from spikemill.services.common.types import digest
+from spikemill.services.merger.card import HubCard, render_card
+from spikemill.services.merger.hub.repository import PileFile
+from spikemill.services.merger.plots import draw, first_rasters, save_png
+from spikemill.services.merger.provenance import (
     CARD,
     PROVENANCE,
     Provenance,

@@ -8,12 +8,18 @@ from functools import cached_property
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-from services.common.errors import HubError
-from services.common.hub_target import HubTarget, Transfer, require_redistributable
-from services.merger.hub.client import PATIENCE, Hub, Patience, connected
-from services.merger.hub.errors import LostAnswerError, MovedError, told_failures
-from services.merger.hub.pile_files import Paper, PileFiles, drawn_pictures, papers_of, picture_paths
-from services.merger.hub.repository import (
+from spikemill.services.common.errors import HubError
+from spikemill.services.common.hub_target import HubTarget, Transfer, require_redistributable
+from spikemill.services.merger.hub.client import PATIENCE, Hub, Patience, connected
+from spikemill.services.merger.hub.errors import LostAnswerError, MovedError, told_failures
+from spikemill.services.merger.hub.pile_files import (
+    Paper,
+    PileFiles,
+    drawn_pictures,
+    papers_of,
+    picture_paths,
+)
+from spikemill.services.merger.hub.repository import (
     DATASET,
     Difference,
     HubFile,
@@ -27,8 +33,15 @@ from services.merger.hub.repository import (
     standing,
     tag,
 )
-from services.merger.hub.upload import Progress, ShardStep, Silent, sent_shard, stored_addition, stored_shards
-from services.merger.provenance import PROVENANCE, release_name, release_tag
+from spikemill.services.merger.hub.upload import (
+    Progress,
+    ShardStep,
+    Silent,
+    sent_shard,
+    stored_addition,
+    stored_shards,
+)
+from spikemill.services.merger.provenance import PROVENANCE, release_name, release_tag
 
 _log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from huggingface_hub import CommitOperationAdd, RepoFile
 from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import GitRefs
 
-from services.common.errors import HubError, NetworkError
-from services.common.hub_target import MAIN
-from services.merger.hub.client import Hub
-from services.merger.hub.errors import told_failures
+from spikemill.services.common.errors import HubError, NetworkError
+from spikemill.services.common.hub_target import MAIN
+from spikemill.services.merger.hub.client import Hub
+from spikemill.services.merger.hub.errors import told_failures
 
 DATASET = "dataset"
 _NOTHING_IGNORED = "# Every file of the pile belongs to the dataset.\n"

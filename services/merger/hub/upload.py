@@ -16,14 +16,14 @@ from huggingface_hub import CommitOperationAdd
 from huggingface_hub.lfs import UploadInfo, post_lfs_batch_info
 from huggingface_hub.utils import build_hf_headers
 
-from services.common.errors import DamagedOutputError, HubError, NetworkError
-from services.common.files import sha256_of
-from services.common.hub_target import Transfer
-from services.merger.hub.client import Hub, Patience
-from services.merger.hub.errors import UploadError, told_failures
-from services.merger.hub.pile_files import PileFiles
-from services.merger.hub.repository import DATASET, send_large_files
-from services.merger.provenance import ShardRecord
+from spikemill.services.common.errors import DamagedOutputError, HubError, NetworkError
+from spikemill.services.common.files import sha256_of
+from spikemill.services.common.hub_target import Transfer
+from spikemill.services.merger.hub.client import Hub, Patience
+from spikemill.services.merger.hub.errors import UploadError, told_failures
+from spikemill.services.merger.hub.pile_files import PileFiles
+from spikemill.services.merger.hub.repository import DATASET, send_large_files
+from spikemill.services.merger.provenance import ShardRecord
 
 _log = logging.getLogger(__name__)
 Send = Callable[[Hub, ShardRecord, Path], CommitOperationAdd]

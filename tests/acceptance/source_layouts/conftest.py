@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.catalog import Catalogue, load_catalogue
+from spikemill.services.common.catalog import Catalogue, load_catalogue
 from tests.acceptance.builds import Place
 from tests.acceptance.source_layouts.rodent_layouts import RODENT_LAYOUTS
 from tests.acceptance.source_layouts.serving import ServedLayouts, served

@@ -6,9 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import h5py
 
-from services.demo.archive_file import ArchiveFile
-from services.demo.fixed_ids import fixed_uuid
-from services.demo.recordings.nwb_file import write_text
+from spikemill.services.cli.made_up import fixed_uuid, write_text
+from standins.archive.content import ArchiveFile
 from tests.acceptance.source_layouts.forms import Form
 from tests.acceptance.source_layouts.nwb_files import add_signal, new_nwb
 

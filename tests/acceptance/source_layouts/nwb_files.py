@@ -7,8 +7,7 @@ from pathlib import Path, PurePosixPath
 import h5py
 import numpy as np
 
-from services.demo.recordings.nwb_contents import write_signal
-from services.demo.recordings.nwb_file import declare, nwb_file, write_text
+from spikemill.services.cli.made_up import declare, nwb_file, write_signal, write_text
 
 _SIGNAL_RATE = 1250
 _CHANNELS = 16

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from services.demo.recordings.nwb_file import DESCRIPTION, declare
+from spikemill.services.cli.made_up import DESCRIPTION, declare
 
 _COMMON = "hdmf-common"
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from services.demo.recordings.nwb_file import DESCRIPTION, declare
+from spikemill.services.cli.made_up import DESCRIPTION, declare
 from tests.acceptance.source_layouts.nwb_files import new_nwb
 from tests.acceptance.source_layouts.nwb_tables import add_column, create_table
 from tests.acceptance.source_layouts.reference import Counts, counts_of_trains

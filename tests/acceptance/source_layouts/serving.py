@@ -7,12 +7,11 @@ from pathlib import Path
 
 import h5py
 
-from services.common.catalog import Catalogue, DandiSource, FigshareSource, Source
-from services.demo.archive import Article, Dandiset, MadeUpArchive
-from services.demo.archive_file import ArchiveFile
-from services.demo.server import ArchiveServer, serve
-from services.demo.storage.objects import blob_path, deposit_path
-from services.demo.wire.journal import Entry
+from spikemill.services.common.catalog import Catalogue, DandiSource, FigshareSource, Source
+from standins.archive.content import ArchiveFile, Article, Dandiset, MadeUpArchive
+from standins.archive.server import ArchiveServer, serve
+from standins.archive.storage import blob_path, deposit_path
+from standins.wire.messages import Entry
 from tests.acceptance.builds import Place
 from tests.acceptance.source_layouts.layouts import SourceLayout
 

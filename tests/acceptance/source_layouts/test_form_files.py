@@ -8,7 +8,7 @@ import pynwb
 import pytest
 from scipy.io import loadmat
 
-from services.demo.archive_file import ArchiveFile
+from standins.archive.content import ArchiveFile
 from tests.acceptance.source_layouts.layouts import SourceLayout
 from tests.acceptance.source_layouts.rodent_layouts import RODENT_LAYOUTS
 

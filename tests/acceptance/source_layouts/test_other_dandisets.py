@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.common.catalog import load_catalogue
+from spikemill.services.common.catalog import load_catalogue
 from tests.acceptance.source_layouts.layouts import Beside, SourceLayout, single
 from tests.acceptance.source_layouts.pile import require_counts
 from tests.acceptance.source_layouts.serving import served

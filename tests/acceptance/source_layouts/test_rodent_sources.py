@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.common.catalog import Catalogue
-from services.demo.archive_file import ArchiveFile
+from spikemill.services.common.catalog import Catalogue
+from standins.archive.content import ArchiveFile
 from tests.acceptance.builds import Place
 from tests.acceptance.source_layouts.conftest import RODENT
 from tests.acceptance.source_layouts.pile import require_counts

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import h5py
 import numpy as np
 
-from services.demo.recordings.nwb_file import declare
+from spikemill.services.cli.made_up import declare
 from tests.acceptance.source_layouts.nwb_files import add_signal, new_nwb
 from tests.acceptance.source_layouts.nwb_tables import add_column, add_ragged, create_table
 from tests.acceptance.source_layouts.reference import Counts, counts_of_trains

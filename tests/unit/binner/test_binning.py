@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from services.binner.binning import BinnedRecordings, bin_recordings
-from services.binner.counting import count_window
-from services.binner.readers import EstimatedCounts, Recording, SpikeTrains
-from services.common.errors import RecordingError
+from spikemill.services.binner.binning import BinnedRecordings, bin_recordings
+from spikemill.services.binner.counting import count_window
+from spikemill.services.binner.readers import EstimatedCounts, Recording, SpikeTrains
+from spikemill.services.common.errors import RecordingError
 
 
 def estimate(counts: ArrayLike, **odd: Any) -> EstimatedCounts:

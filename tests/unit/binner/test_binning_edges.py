@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.binner.binning import Origin, lay_edges
-from services.common.errors import RecordingError
+from spikemill.services.binner.binning import Origin, lay_edges
+from spikemill.services.common.errors import RecordingError
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 200), st.sampled_from([0.02, 0.05, 0.001, 1 / 60, 0.3]))

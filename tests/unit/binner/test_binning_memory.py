@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.common.worker.kinds import BINNER
+from spikemill.services.common.worker.kinds import BINNER
 
 pytestmark = pytest.mark.slow
 
@@ -18,8 +18,8 @@ WriteFile = Callable[..., Path]
 PROGRAM = """
 import sys
 from pathlib import Path
-from services.binner.readers import CopiedFile
-from services.binner.session import ReaderSettings, SessionNames, bin_session
+from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.session import ReaderSettings, SessionNames, bin_session
 
 source, chunk = map(Path, sys.argv[1:])
 names = SessionNames("s", "sub-1", "ses-1")

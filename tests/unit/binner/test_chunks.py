@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from services.binner.chunks import RowNames, Segment, WrittenChunk, cut_segments, write_chunk
-from services.common.errors import StoreError
-from services.common.parquet_schema import SCHEMA
+from spikemill.services.binner.chunks import RowNames, Segment, WrittenChunk, cut_segments, write_chunk
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.parquet_schema import SCHEMA
 
 NAMES = RowNames("vcn", "sub-01", "sub-01_ses-a_behavior+ecephys")
 COUNTS = np.random.default_rng(3).poisson(0.4, (7, 100)).astype(np.uint8)

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.binner.chunks import Segment, cut_segments
+from spikemill.services.binner.chunks import Segment, cut_segments
 
 
 @given(st.integers(1, 5000), st.integers(1, 3000), st.integers(1, 200_000))

@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.binner import binning, counting
-from services.binner.binning import BinEdges, Origin, SpikeBins, finite_range, lay_edges, to_bins
-from services.binner.counting import count_window
-from services.binner.readers import SpikeTrains
+from spikemill.services.binner import binning, counting
+from spikemill.services.binner.binning import BinEdges, Origin, SpikeBins, finite_range, lay_edges, to_bins
+from spikemill.services.binner.counting import count_window
+from spikemill.services.binner.readers import SpikeTrains
 
 BIN_SIZE = 0.02
 Units = list[list[float]]

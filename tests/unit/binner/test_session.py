@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.io import savemat
 
-from services.binner.readers import CopiedFile
-from services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
-from services.common.errors import AssetError, RecordingError
+from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
+from spikemill.services.common.errors import AssetError, RecordingError
 
 WriteFile = Callable[..., Path]
 SETTINGS = ReaderSettings("nwb-units")

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from services.binner.readers import CopiedFile
-from services.binner.session import ReaderSettings, SessionNames, bin_session
-from services.common.errors import RecordingError
+from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.session import ReaderSettings, SessionNames, bin_session
+from spikemill.services.common.errors import RecordingError
 
 BESIDE_THE_CHECKOUT = Path(__file__).parents[4] / "shared" / "nwb"
 REAL_NWB = Path(os.environ.get("SPIKEMILL_REAL_NWB", BESIDE_THE_CHECKOUT))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.cli.watch import Snapshot
-from services.common.ledger.build_queries import AssetBytes, BuildStatus, Failure, SourceProgress
+from spikemill.services.cli.watch import Snapshot
+from spikemill.services.common.ledger.build_queries import AssetBytes, BuildStatus, Failure, SourceProgress
 
 TakeSnapshot = Callable[..., Snapshot]
 MakeFailure = Callable[..., Failure]

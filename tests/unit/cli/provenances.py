@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from services.merger.plan import MergeParameters, SplitFacts, SplitRule
-from services.merger.provenance import (
+from spikemill.services.merger.plan import MergeParameters, SplitFacts, SplitRule
+from spikemill.services.merger.provenance import (
     AssetRecord,
     MissingRecord,
     PileRecord,

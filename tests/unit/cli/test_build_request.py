@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.build import BuildOptions, build_request, merge_parameters, named_catalogue
-from services.common.catalog import Catalogue, load_catalogue
-from services.common.errors import CallError
-from services.common.settings import settings
+from spikemill.services.cli.build import BuildOptions, build_request, merge_parameters, named_catalogue
+from spikemill.services.common.catalog import Catalogue, load_catalogue
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
 
 CATALOGUE = """
 [pile]

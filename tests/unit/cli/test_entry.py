@@ -8,11 +8,11 @@ import sys
 
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
-        if name == "services.cli.main":
+        if name == "spikemill.services.cli.main":
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Interrupt())
-from services.cli.entry import main
+from spikemill.services.cli.entry import main
 main()
 """
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.format import count, duration, rate, size
+from spikemill.services.cli.format import count, duration, rate, size
 
 
 def test_one_is_no_plural() -> None:

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.cli.format import parse_duration
-from services.common.errors import CallError
+from spikemill.services.cli.format import parse_duration
+from spikemill.services.common.errors import CallError
 
 
 @pytest.mark.parametrize(

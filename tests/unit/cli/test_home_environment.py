@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from services.cli.home import decide, decided_for_now
-from services.common.settings import settings
+from spikemill.services.cli.home import decide, decided_for_now
+from spikemill.services.common.settings import settings
 
 
 def test_what_was_decided_is_forgotten_and_what_stood_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.home import pile_here
-from services.common.errors import CallError
-from services.common.store import Store, open_store
+from spikemill.services.cli.home import pile_here
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.store import Store, open_store
 
 DIGEST = "1" * 64
 FILES = {"provenance.jsonl": b"{}", "data/train-00000-of-00001.parquet": b"rows"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.cli.main import failures_told
-from services.common.errors import CallError, RecordingError
+from spikemill.services.cli.main import failures_told
+from spikemill.services.common.errors import CallError, RecordingError
 
 
 def fail_with(error: BaseException, *, debug: bool = False) -> int | str | None:

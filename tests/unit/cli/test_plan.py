@@ -6,14 +6,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.cli.plan import list_source
-from services.common.catalog import Source, load_catalogue
-from services.common.errors import AssetError, CallError
-from services.common.rate_limit import Unpaced
-from services.common.settings import Settings
-from services.demo.archive import Dandiset, MadeUpArchive
-from services.demo.archive_file import ArchiveFile
-from services.demo.server import ArchiveServer, serve
+from spikemill.services.cli.plan import list_source
+from spikemill.services.common.catalog import Source, load_catalogue
+from spikemill.services.common.errors import AssetError, CallError
+from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.settings import Settings
+from standins.archive.content import ArchiveFile, Dandiset, MadeUpArchive
+from standins.archive.server import ArchiveServer, serve
 from tests.noting_pacer import NotingPacer
 
 CATALOGUE = """

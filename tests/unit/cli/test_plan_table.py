@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from services.cli.plan import SourceListing, listing_markdown, listing_table
+from spikemill.services.cli.plan import SourceListing, listing_markdown, listing_table
 
 
 def listing(source: str, **figures: Any) -> SourceListing:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.push import named_pile
-from services.common.errors import CallError
-from services.common.store import Store, open_store
+from spikemill.services.cli.push import named_pile
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.store import Store, open_store
 
 DIGEST = "1" * 64
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from services.cli.push import going_on_told, preview_lines, pushed_lines
-from services.common.errors import NetworkError
-from services.common.hub_target import HubTarget
-from services.merger.hub import Difference, Pushed
+from spikemill.services.cli.push import going_on_told, preview_lines, pushed_lines
+from spikemill.services.common.errors import NetworkError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.merger.hub import Difference, Pushed
 
 TARGET = HubTarget("lab/pile", endpoint="http://hub")
 

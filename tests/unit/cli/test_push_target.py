@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from services.cli.push import named_target, wanted_target
-from services.common.errors import CallError
-from services.common.hub_target import HubTarget
-from services.common.settings import settings
+from spikemill.services.cli.push import named_target, wanted_target
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.settings import settings
 
 Set = Callable[..., None]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.rebuild import read_recipe
-from services.common.errors import CallError, DamagedOutputError
+from spikemill.services.cli.rebuild import read_recipe
+from spikemill.services.common.errors import CallError, DamagedOutputError
 from tests.unit.cli.provenances import DANDI, provenance
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from services.cli.rebuild import differences
-from services.merger.provenance import AssetRecord, ShardRecord
+from spikemill.services.cli.rebuild import differences
+from spikemill.services.merger.provenance import AssetRecord, ShardRecord
 from tests.unit.cli.provenances import provenance, session
 
 CHANGED = AssetRecord(asset_id="a", path="a.nwb", size=2, digests={"sha256": "1"})

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.cli.report import dead_line, dead_lines, described, left_out_line
-from services.common.ledger.build_queries import Failure, LeftOut
+from spikemill.services.cli.report import dead_line, dead_lines, described, left_out_line
+from spikemill.services.common.ledger.build_queries import Failure, LeftOut
 
 HOME = Path("/a lab")
 

@@ -6,8 +6,8 @@ import json
 
 from rich.console import Console
 
-from services.cli.report import as_csv, as_json, as_markdown, token_table, with_total
-from services.common.ledger.build_queries import TokenCount
+from spikemill.services.cli.report import as_csv, as_json, as_markdown, token_table, with_total
+from spikemill.services.common.ledger.build_queries import TokenCount
 
 COUNTS = [
     TokenCount("vcn", 32, 30, 4000, 36_681_686_005, 9, 1, 2, 3_000_000_000, 32, 32, 36_681_686_005, 0),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.cli.watch import Pace, Snapshot
-from services.common.ledger.build_queries import AssetBytes
+from spikemill.services.cli.watch import Pace, Snapshot
+from spikemill.services.common.ledger.build_queries import AssetBytes
 
 TakeSnapshot = Callable[..., Snapshot]
 

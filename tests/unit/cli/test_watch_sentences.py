@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.cli.watch import merge_state
+from spikemill.services.cli.watch import merge_state
 from tests.unit.cli.conftest import TakeSnapshot
 
 _HUB = {

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from services.cli.watch import LineView, Pace, Snapshot, sentences, view_on
-from services.common.ledger.build_queries import Failure
+from spikemill.services.cli.watch import LineView, Pace, Snapshot, sentences, view_on
+from spikemill.services.common.ledger.build_queries import Failure
 
 TakeSnapshot = Callable[..., Snapshot]
 MakeFailure = Callable[..., Failure]

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from services.common import database
-from services.common.database import engine
-from services.common.errors import CallError
-from services.common.settings import settings
+from spikemill.services.common import database
+from spikemill.services.common.database import engine
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.common.errors import hide, hide_environment, masked, readable
-from services.common.settings import settings
+from spikemill.services.common.errors import hide, hide_environment, masked, readable
+from spikemill.services.common.settings import settings
 
 _WORD = "s3cr3t-and/odd=="
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from services.common import files
-from services.common.errors import CallError
+import spikemill
+from spikemill.services.common import files
+from spikemill.services.common.errors import CallError
 
 
 def test_a_folder_at_the_checkouts_top_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,9 +16,9 @@ def test_a_folder_at_the_checkouts_top_is_found(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_wheels_own_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "common").mkdir()
+    (tmp_path / "services").mkdir()
     monkeypatch.setattr(files, "_CHECKOUT", tmp_path)
-    assert files.resource_folder("common") == Path(files.__file__).parent
+    assert files.resource_folder("services") == Path(spikemill.__file__).parent / "services"
 
 
 def test_a_folder_that_is_nowhere_is_named() -> None:

@@ -3,9 +3,16 @@
 import httpx
 import pytest
 
-from services.common.errors import AssetError, NetworkError
-from services.common.http import CONNECT_SECONDS, refusal, strong_etag, unreachable, web_client, without_query
-from services.common.rate_limit import Unpaced
+from spikemill.services.common.errors import AssetError, NetworkError
+from spikemill.services.common.http import (
+    CONNECT_SECONDS,
+    refusal,
+    strong_etag,
+    unreachable,
+    web_client,
+    without_query,
+)
+from spikemill.services.common.rate_limit import Unpaced
 
 
 @pytest.mark.parametrize(

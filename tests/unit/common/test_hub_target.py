@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.common.errors import CallError
-from services.common.hub_target import WITHOUT_PUSH, HubTarget, hub_target, require_redistributable
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.hub_target import WITHOUT_PUSH, HubTarget, hub_target, require_redistributable
 
 
 def test_a_target_is_private_on_the_main_branch_of_the_public_hub(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from psycopg.pq import Conninfo
 
-from services.common.library_variables import (
+from spikemill.services.common.library_variables import (
     NAMED,
     WITH_MEANING,
     WITHOUT_EFFECT,
@@ -16,7 +16,7 @@ from services.common.library_variables import (
     pass_over,
     without_effect,
 )
-from services.common.settings import Settings
+from spikemill.services.common.settings import Settings
 from tests.environment_reads import variables_read_by
 from tests.foreign_environment import AWS_LOGIN, EVERYTHING
 

@@ -7,14 +7,16 @@ from datetime import datetime
 
 import pytest
 
-from services.common.logs import JsonLines, TextLines, log_about
+from spikemill.services.common.logs import JsonLines, TextLines, log_about
 
 _JOB = {"build": 1, "source": "vcn", "session": "vcn/sub-1/a", "job": 7, "kind": "bin", "attempt": 2}
 
 
 def event(message: str, *arguments: object, **more: object) -> logging.LogRecord:
     """Make up an event."""
-    record = logging.LogRecord("services.x", logging.WARNING, "x.py", 1, message, arguments, exc_info=None)
+    record = logging.LogRecord(
+        "spikemill.services.x", logging.WARNING, "x.py", 1, message, arguments, exc_info=None
+    )
     record.created = 1_700_000_000.25
     vars(record).update(more)
     return record
@@ -37,7 +39,7 @@ def json_of(record: logging.LogRecord) -> dict[str, object]:
 
 def test_a_line_for_people() -> None:
     assert TextLines().format(event("%d of %d\n done", 1, 2)) == (
-        "2023-11-14T22:13:20.250+00:00 WARNING services.x: 1 of 2 | done"
+        "2023-11-14T22:13:20.250+00:00 WARNING spikemill.services.x: 1 of 2 | done"
     )
 
 
@@ -46,7 +48,7 @@ def test_a_line_as_json() -> None:
     assert told == {
         "timestamp": "2023-11-14T22:13:20.250+00:00",
         "level": "WARNING",
-        "logger": "services.x",
+        "logger": "spikemill.services.x",
         "message": "1 of 2\n done",
     }
     assert datetime.fromisoformat(str(told["timestamp"])).timestamp() == 1_700_000_000.25

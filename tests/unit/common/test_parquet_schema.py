@@ -5,7 +5,7 @@ import json
 import datasets
 import pyarrow as pa
 
-from services.common.parquet_schema import FEATURES, SCHEMA
+from spikemill.services.common.parquet_schema import FEATURES, SCHEMA
 from tests.pile_features import FEATURES as SEEN
 
 

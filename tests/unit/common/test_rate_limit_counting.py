@@ -1,6 +1,6 @@
 """How many requests a pacer let through."""
 
-from services.common.rate_limit import CountingPacer
+from spikemill.services.common.rate_limit import CountingPacer
 from tests.noting_pacer import NotingPacer
 
 

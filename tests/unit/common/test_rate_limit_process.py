@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from services.common.rate_limit import ProcessPacer
+from spikemill.services.common.rate_limit import ProcessPacer
 
 
 @pytest.fixture

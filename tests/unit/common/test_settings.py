@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.common.errors import CallError
-from services.common.settings import Settings, settings
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import Settings, settings
 
 
 @pytest.mark.parametrize(("said", "store"), [("/data/store", "/data/store"), ("", None)])

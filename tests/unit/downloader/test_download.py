@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 from dandischema.digests.dandietag import DandiETag
 
-from services.common.archives.base import Asset, Location
-from services.common.archives.folder import FilesArchive
-from services.common.errors import AssetError, DamagedDownloadError, NetworkError, SpikemillError, StoreError
-from services.common.http import web_client
-from services.downloader.download import Verified, copy_name, fetch_asset, open_partial
+from spikemill.services.common.archives.base import Asset, Location
+from spikemill.services.common.archives.folder import FilesArchive
+from spikemill.services.common.errors import (
+    AssetError,
+    DamagedDownloadError,
+    NetworkError,
+    SpikemillError,
+    StoreError,
+)
+from spikemill.services.common.http import web_client
+from spikemill.services.downloader.download import Verified, copy_name, fetch_asset, open_partial
 from tests.fault_storage.faults import cut_after, raw, stall_after, status, whole, with_headers
 from tests.fault_storage.server import SIGNATURE, Fault, FaultStorage, serve_storage
 from tests.noting_pacer import NotingPacer
@@ -411,6 +417,6 @@ def test_a_local_file_that_is_being_written_is_refused(
         os.utime(path, ns=(1, 1))
         return {"sha256": "0"}
 
-    monkeypatch.setattr("services.downloader.download.digests_of", write_meanwhile)
+    monkeypatch.setattr("spikemill.services.downloader.download.digests_of", write_meanwhile)
     with pytest.raises(AssetError, match="changed while it was read"):
         fetch_asset(archive_here, asset, tmp_path)

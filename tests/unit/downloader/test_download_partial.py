@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.downloader.download import open_partial
+from spikemill.services.downloader.download import open_partial
 
 
 def test_bytes_and_etag_stay_for_the_next_attempt(tmp_path: Path) -> None:

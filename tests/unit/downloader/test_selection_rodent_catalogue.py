@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rodent_archive import files_of, listing_of
-from services.cli.format import count
-from services.common.archives.base import Asset
-from services.common.catalog import DandiSource, Source, load_catalogue
-from services.common.errors import CatalogueError
-from services.demo.recorded_listing import recorded_on
-from services.downloader.selection import PlannedSession, select_sessions
+from spikemill.services.cli.format import count
+from spikemill.services.common.archives.base import Asset
+from spikemill.services.common.catalog import DandiSource, Source, load_catalogue
+from spikemill.services.common.errors import CatalogueError
+from spikemill.services.downloader.selection import PlannedSession, select_sessions
+from standins.archive.recorded_listing import recorded_on
 from tests.listings import LISTINGS, MISSING
 
 SOURCES = {source.name: source for source in load_catalogue("rodent").sources}

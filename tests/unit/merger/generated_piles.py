@@ -12,12 +12,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.common.parquet_schema import SCHEMA
-from services.common.store import FolderStore
-from services.common.types import FORMAT_ID, WRITER_OPTIONS
-from services.merger.card import render_card
-from services.merger.plan import MergeParameters, MergePlan, PlannedRow, SessionKey, list_digest, plan_pile
-from services.merger.provenance import (
+from spikemill.services.common.parquet_schema import SCHEMA
+from spikemill.services.common.store import FolderStore
+from spikemill.services.common.types import FORMAT_ID, WRITER_OPTIONS
+from spikemill.services.merger.card import render_card
+from spikemill.services.merger.plan import (
+    MergeParameters,
+    MergePlan,
+    PlannedRow,
+    SessionKey,
+    list_digest,
+    plan_pile,
+)
+from spikemill.services.merger.provenance import (
     AssetRecord,
     MissingRecord,
     PileRecord,
@@ -25,7 +32,7 @@ from services.merger.provenance import (
     SessionRecord,
     ShardRecord,
 )
-from services.merger.shards import ChunkStore, write_shard
+from spikemill.services.merger.shards import ChunkStore, write_shard
 
 Counts = npt.NDArray[np.uint8]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.ledger.release_queries import MissingSession, StoredRow
-from services.common.ledger.releases import FrozenRelease
-from services.merger.freezing import freeze_rows, missing_records, planned_row
+from spikemill.services.common.ledger.release_queries import MissingSession, StoredRow
+from spikemill.services.common.ledger.releases import FrozenRelease
+from spikemill.services.merger.freezing import freeze_rows, missing_records, planned_row
 
 PARAMETERS: dict[str, Any] = {"seed": 3, "split_by": "session", "test_fraction": 0.2, "texts": "x"}
 TEXTS: dict[str, Any] = {"notes": "", "sources": []}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.merger.parquet_concat import join_row_groups, structures
+from spikemill.services.merger.parquet_concat import join_row_groups, structures
 
 thrift = structures()
 sizes = st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), min_size=1, max_size=5)

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.common.parquet_schema import SCHEMA
-from services.common.types import WRITER_OPTIONS
-from services.merger.parquet_concat import FooterError, check_footer, read_footer
-from services.merger.plan import SessionKey
+from spikemill.services.common.parquet_schema import SCHEMA
+from spikemill.services.common.types import WRITER_OPTIONS
+from spikemill.services.merger.parquet_concat import FooterError, check_footer, read_footer
+from spikemill.services.merger.plan import SessionKey
 from tests.unit.merger.generated_piles import write_chunk
 
 KEY = SessionKey("vcn", "sub-1", "ses-1")

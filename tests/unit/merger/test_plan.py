@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.common.errors import CatalogueError
-from services.merger.plan import MergeParameters, PlannedRow, PlannedShard, in_order, plan_pile
+from spikemill.services.common.errors import CatalogueError
+from spikemill.services.merger.plan import MergeParameters, PlannedRow, PlannedShard, in_order, plan_pile
 from tests.unit.merger.generated_rows import make_row
 
 sized_rows = st.dictionaries(

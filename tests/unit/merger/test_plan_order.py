@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.errors import CatalogueError
-from services.common.types import sort_key
-from services.merger.plan import PlannedRow, in_order, list_digest
+from spikemill.services.common.errors import CatalogueError
+from spikemill.services.common.types import sort_key
+from spikemill.services.merger.plan import PlannedRow, in_order, list_digest
 from tests.unit.merger.generated_rows import make_row, rows
 
 

@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.types import SplitBy
-from services.merger.plan import MergeParameters, PlannedRow, Split, SplitRule, divide, falls_below, group_key
+from spikemill.services.common.types import SplitBy
+from spikemill.services.merger.plan import (
+    MergeParameters,
+    PlannedRow,
+    Split,
+    SplitRule,
+    divide,
+    falls_below,
+    group_key,
+)
 from tests.unit.merger.generated_rows import make_row, rows
 
 split_bys = st.sampled_from(["session", "subject", "row"])

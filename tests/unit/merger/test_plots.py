@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from services.common.errors import CallError, DamagedOutputError, StoreError
-from services.merger.plan import MergeParameters, SessionKey
-from services.merger.plots import sample_rasters, show_pile
+from spikemill.services.common.errors import CallError, DamagedOutputError, StoreError
+from spikemill.services.merger.plan import MergeParameters, SessionKey
+from spikemill.services.merger.plots import sample_rasters, show_pile
 from tests.unit.merger.generated_piles import GeneratedSession, write_chunk, write_pile
 
 pytestmark = pytest.mark.slow

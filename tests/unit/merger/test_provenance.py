@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import DamagedOutputError
-from services.merger.plan import MergeParameters
-from services.merger.provenance import MissingRecord, Provenance, parse_provenance
+from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.merger.plan import MergeParameters
+from spikemill.services.merger.provenance import MissingRecord, Provenance, parse_provenance
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 
 

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 
-from services.merger.provenance import pile_digest
+from spikemill.services.merger.provenance import pile_digest
 
 
 def write(pile: Path, files: dict[str, bytes]) -> Path:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import StoreError
-from services.common.store import FolderStore
-from services.merger.plan import SessionKey
-from services.merger.shards import ChunkStore, DamagedChunkError
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.store import FolderStore
+from spikemill.services.merger.plan import SessionKey
+from spikemill.services.merger.shards import ChunkStore, DamagedChunkError
 from tests.unit.merger.generated_piles import GeneratedSession, make_session
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import CallError
-from services.merger.plan import MergePlan, plan_pile
-from services.merger.provenance import parse_provenance
-from services.merger.verify import verify_pile
+from spikemill.services.common.errors import CallError
+from spikemill.services.merger.plan import MergePlan, plan_pile
+from spikemill.services.merger.provenance import parse_provenance
+from spikemill.services.merger.verify import verify_pile
 from tests.unit.merger.generated_piles import (
     SMALL_SHARDS,
     GeneratedSession,

@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.common.errors import DamagedOutputError
-from services.common.parquet_schema import SCHEMA
-from services.common.types import WRITER_OPTIONS
-from services.merger.hub import pile_in_folder
-from services.merger.plan import MergeParameters, SessionKey
-from services.merger.provenance import PileRecord, parse_provenance
-from services.merger.pushing import require_loadable
-from services.merger.verify import LoadingCheckError, loading_findings, verify_pile
+from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.parquet_schema import SCHEMA
+from spikemill.services.common.types import WRITER_OPTIONS
+from spikemill.services.merger.hub import pile_in_folder
+from spikemill.services.merger.plan import MergeParameters, SessionKey
+from spikemill.services.merger.provenance import PileRecord, parse_provenance
+from spikemill.services.merger.pushing import require_loadable
+from spikemill.services.merger.verify import LoadingCheckError, loading_findings, verify_pile
 from tests.unit.merger.generated_piles import GeneratedSession, make_session, write_pile
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], l
     """Give the trial itself."""
     import datasets  # noqa: PLC0415 - a second to load, and few tests need it here
 
-    from services.merger.loading_trial import findings  # noqa: PLC0415 - loads it too
+    from spikemill.services.merger.loading_trial import findings  # noqa: PLC0415 - loads it too
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
 
@@ -239,7 +239,7 @@ def test_the_name_of_the_folder_means_nothing(
 _VERIFY = """\
 import sys
 from pathlib import Path
-from services.merger.verify import verify_pile
+from spikemill.services.merger.verify import verify_pile
 print(*verify_pile(Path(sys.argv[1])), sep="\\n")
 """
 _GUARD = """\

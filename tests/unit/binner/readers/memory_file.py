@@ -6,8 +6,8 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-from services.binner.remote.spans import ByteSpan
-from services.common.errors import NetworkError
+from spikemill.services.binner.remote.spans import ByteSpan
+from spikemill.services.common.errors import NetworkError
 
 
 class MemoryFile(RawIOBase):

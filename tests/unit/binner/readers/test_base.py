@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
-from services.binner.readers import CopiedFile
-from services.binner.readers.nwb import NwbUnits
-from services.common.errors import AssetError, NetworkError, RecordingError
+from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.nwb import NwbUnits
+from spikemill.services.common.errors import AssetError, NetworkError, RecordingError
 from tests.unit.binner.readers.memory_file import MemoryFile
 
 pytestmark = pytest.mark.slow

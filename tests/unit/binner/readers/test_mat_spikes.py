@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.io import savemat
 
-from services.binner.readers import CopiedFile, Reader, SpikeTrains
-from services.binner.readers.mat_spikes import MatSpikes
-from services.common.errors import AssetError, NetworkError, RecordingError
+from spikemill.services.binner.readers import CopiedFile, Reader, SpikeTrains
+from spikemill.services.binner.readers.mat_spikes import MatSpikes
+from spikemill.services.common.errors import AssetError, NetworkError, RecordingError
 from tests.unit.binner.readers.memory_file import MemoryFile
 
 Probe = tuple[Any, Any]

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from services.binner.readers import CopiedFile, SpikeTrains, make_reader
-from services.binner.readers.nwb import NwbUnits
-from services.common.errors import AssetError, CatalogueError, RecordingError
+from spikemill.services.binner.readers import CopiedFile, SpikeTrains, make_reader
+from spikemill.services.binner.readers.nwb import NwbUnits
+from spikemill.services.common.errors import AssetError, CatalogueError, RecordingError
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from services.binner.readers.nwb import byte_spans
+from spikemill.services.binner.readers.nwb import byte_spans
 
 VALUES = np.arange(2500.0)
 

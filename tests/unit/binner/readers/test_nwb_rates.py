@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import ArrayLike, NDArray
 
-from services.binner.readers import CopiedFile, EstimatedCounts
-from services.binner.readers.nwb_rates import NwbRates
-from services.common.errors import RecordingError
+from spikemill.services.binner.readers import CopiedFile, EstimatedCounts
+from spikemill.services.binner.readers.nwb_rates import NwbRates
+from spikemill.services.common.errors import RecordingError
 from tests.unit.binner.readers.memory_file import MemoryFile
 
 SERIES = "acquisition/firing_rates"

@@ -6,12 +6,12 @@ from typing import Any
 
 import h5py
 
-from services.binner.readers import CopiedFile
-from services.binner.remote.remote_file import open_remote
-from services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
-from services.common.archives.base import Asset
-from services.common.archives.links import DandiLinks, FigshareLinks, Links
-from services.common.rate_limit import Unpaced
+from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.remote.remote_file import open_remote
+from spikemill.services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
+from spikemill.services.common.archives.base import Asset
+from spikemill.services.common.archives.links import DandiLinks, FigshareLinks, Links
+from spikemill.services.common.rate_limit import Unpaced
 from tests.fault_storage.server import FaultStorage, serve_storage
 
 PATH = "sub-01/sub-01_ses-01.nwb"

@@ -7,12 +7,12 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
 
-from services.binner.remote.pinned_object import PinnedObject
-from services.common.archives.base import Asset, Location
-from services.common.archives.links import DandiLinks
-from services.common.errors import AssetError
-from services.common.http import web_client
-from services.common.rate_limit import Unpaced
+from spikemill.services.binner.remote.pinned_object import PinnedObject
+from spikemill.services.common.archives.base import Asset, Location
+from spikemill.services.common.archives.links import DandiLinks
+from spikemill.services.common.errors import AssetError
+from spikemill.services.common.http import web_client
+from spikemill.services.common.rate_limit import Unpaced
 from tests.fault_storage.faults import cut_after, silent, stall_after, status
 from tests.fault_storage.server import Fault, FaultStorage, Handler, right_reply, serve_storage
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from tenacity import Retrying
 
-from services.binner.remote.pinned_object import ExpiredLinkError, Part, Patience
-from services.common.errors import NetworkError
+from spikemill.services.binner.remote.pinned_object import ExpiredLinkError, Part, Patience
+from spikemill.services.common.errors import NetworkError
 
 ENOUGH = 1 << 18
 """Bytes that are progress."""

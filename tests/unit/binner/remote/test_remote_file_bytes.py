@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.generated_recordings import spike_bytes, write_ibl_like, write_small, write_vcn_like
-from services.binner.readers import CopiedFile
-from services.binner.remote.remote_file import open_remote
-from services.binner.session import ReaderSettings, bin_session
-from services.common.archives.base import Asset
-from services.common.archives.links import Links
-from services.common.rate_limit import Unpaced
+from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.remote.remote_file import open_remote
+from spikemill.services.binner.session import ReaderSettings, bin_session
+from spikemill.services.common.archives.base import Asset
+from spikemill.services.common.archives.links import Links
+from spikemill.services.common.rate_limit import Unpaced
 from tests.fault_storage.server import FaultStorage, serve_storage
 from tests.unit.binner.remote.streamed import (
     CONNECTIONS,

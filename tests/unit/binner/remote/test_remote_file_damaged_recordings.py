@@ -7,7 +7,7 @@ import h5py
 import pytest
 
 from benchmarks.generated_recordings import write_ibl_like
-from services.common.errors import RecordingError
+from spikemill.services.common.errors import RecordingError
 from tests.fault_storage.server import serve_storage
 from tests.unit.binner.remote.streamed import Stored, bin_copy, bin_streamed
 

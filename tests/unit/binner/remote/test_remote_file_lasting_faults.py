@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from services.common.errors import (
+from spikemill.services.common.errors import (
     AssetError,
     DamagedDownloadError,
     NetworkError,
     NoRangesError,
     SpikemillError,
 )
-from services.common.http import web_client
+from spikemill.services.common.http import web_client
 from tests.fault_storage.faults import (
     changed_to,
     cut_after,

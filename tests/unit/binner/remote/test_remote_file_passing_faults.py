@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.http import web_client
+from spikemill.services.common.http import web_client
 from tests.fault_storage.faults import (
     cut_after,
     expired,

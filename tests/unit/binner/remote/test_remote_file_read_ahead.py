@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.binner.remote.remote_file import ReadAhead
-from services.binner.remote.spans import LARGEST_PART, ByteSpan
-from services.common.errors import NetworkError
+from spikemill.services.binner.remote.remote_file import ReadAhead
+from spikemill.services.binner.remote.spans import LARGEST_PART, ByteSpan
+from spikemill.services.common.errors import NetworkError
 
 CONNECTIONS = 3
 CONTENT = bytes(range(256)) * 4096

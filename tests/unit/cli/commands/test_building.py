@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.main import main
-from services.common.settings import settings
+from spikemill.services.cli.main import main
+from spikemill.services.common.settings import settings
 
 Run = Callable[..., int]
 

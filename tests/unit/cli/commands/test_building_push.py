@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.commands.building import push
-from services.common.errors import CallError
-from services.common.settings import settings
-from services.demo.hub.server import serve_hub
+from spikemill.services.cli.commands.building import push
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
+from standins.hub.server import serve_hub
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 
 

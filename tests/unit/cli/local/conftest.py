@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local.children import Child
-from services.cli.local.home import Home
-from services.common.settings import settings
+from spikemill.services.cli.local.children import Child
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.settings import settings
 
 Eventually = Callable[[Callable[[], bool]], None]
 

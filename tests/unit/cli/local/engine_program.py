@@ -4,10 +4,10 @@ import sys
 import time
 from pathlib import Path
 
-from services.cli.local.children import Child
-from services.cli.local.engine import Address, python_child, running_engine
-from services.cli.local.home import Home
-from services.cli.local.supervisor import Death
+from spikemill.services.cli.local.children import Child
+from spikemill.services.cli.local.engine import Address, python_child, running_engine
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.supervisor import Death
 
 TOY = "import time; time.sleep(600)"
 

@@ -9,11 +9,11 @@ import pytest
 import redis
 from kombu.connection import Connection
 
-from services.cli.local.broker import find_broker, running_broker, socket_folder
-from services.cli.local.home import Home
-from services.cli.local.supervisor import Interrupts, Supervisor
-from services.common.errors import CallError
-from services.common.settings import settings
+from spikemill.services.cli.local.broker import find_broker, running_broker, socket_folder
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.supervisor import Interrupts, Supervisor
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
 
 Eventually = Callable[[Callable[[], bool]], None]
 

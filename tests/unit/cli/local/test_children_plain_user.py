@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local.children import PlainUser, candidates, user_for, user_of
-from services.cli.local.home import Home
-from services.common.errors import CallError
+from spikemill.services.cli.local.children import PlainUser, candidates, user_for, user_of
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.errors import CallError
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as another user")
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.cli.local.engine import Address, ledger_address, running_address, running_engine
-from services.cli.local.home import Home
-from services.cli.local.supervisor import Death
-from services.common.errors import CallError
-from services.common.settings import settings
+from spikemill.services.cli.local.engine import Address, ledger_address, running_address, running_engine
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.supervisor import Death
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
 
 pytestmark = pytest.mark.slow
 
@@ -178,6 +178,6 @@ def _interpreter_for_all() -> str:
 def _copy_of_the_code(folder: Path) -> Path:
     """Copy the program and the package to where nobody can read them, whatever the checkout's place."""
     code = folder / "code"
-    shutil.copytree(CHECKOUT / "services", code / "services", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CHECKOUT / "spikemill", code / "spikemill", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROGRAM, code)
     return code

@@ -2,8 +2,8 @@
 
 import stat
 
-from services.cli.local.engine import Address, forget_address, published, running_address
-from services.cli.local.home import Home
+from spikemill.services.cli.local.engine import Address, forget_address, published, running_address
+from spikemill.services.cli.local.home import Home
 
 ADDRESS = Address("postgresql://someone:secret@host/name", "redis://host/0", pid=1, boot="b1")
 

@@ -5,11 +5,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from services.cli.local.broker import running_broker, socket_folder
-from services.cli.local.engine import Address, build_children, python_child
-from services.cli.local.home import Home
-from services.cli.local.supervisor import Interrupts, Supervisor
-from services.common.worker.kinds import WORKER_KINDS, Queue
+from spikemill.services.cli.local.broker import running_broker, socket_folder
+from spikemill.services.cli.local.engine import Address, build_children, python_child
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.supervisor import Interrupts, Supervisor
+from spikemill.services.common.worker.kinds import WORKER_KINDS, Queue
 
 Eventually = Callable[[Callable[[], bool]], None]
 
@@ -25,10 +25,10 @@ def test_a_build_has_a_sweeper_and_a_worker_for_every_queue(home: Home) -> None:
     address = Address("postgresql://host/name", "redis://host/0", pid=1, boot="b1")
     children = {child.name: child for child in build_children(home, address, binners=3)}
     assert list(children) == ["sweeper", "downloader", "binner", "streamer", "merger"]
-    assert children["sweeper"].command[1:] == ["-m", "services.sweeper"]
+    assert children["sweeper"].command[1:] == ["-m", "spikemill.services.sweeper"]
     workers = [child for child in children.values() if child.name != "sweeper"]
     for child in workers:
-        assert child.command[1:4] == ["-m", "services.common.worker", child.name]
+        assert child.command[1:4] == ["-m", "spikemill.services.common.worker", child.name]
     assert {queue for child in workers for queue in WORKER_KINDS[child.name].queues} == set(Queue)
     for name in ("binner", "streamer"):
         assert "--processes=3" in children[name].command

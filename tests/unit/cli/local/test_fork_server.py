@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local.children import Child
-from services.cli.local.fork_server import ForkServer, _Connection, _Request, _serve, forking
-from services.cli.local.home import Home
+from spikemill.services.cli.local.children import Child
+from spikemill.services.cli.local.fork_server import ForkServer, _Connection, _Request, _serve, forking
+from spikemill.services.cli.local.home import Home
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +27,8 @@ _REQUEST = _Request("toy", [], {}, "/", "/dev/null", signal.SIGKILL)
 SUPERVISOR = """
 import os, sys, time
 from pathlib import Path
-from services.cli.local.children import Child
-from services.cli.local.fork_server import ForkServer
+from spikemill.services.cli.local.children import Child
+from spikemill.services.cli.local.fork_server import ForkServer
 folder = Path(sys.argv[1])
 command = [sys.executable, "-m", "timeit", "-n1", "-r1", "import time; time.sleep(600)"]
 child = Child("waits", command, {**os.environ}, folder, folder / "log", forks=True)
@@ -38,8 +38,8 @@ time.sleep(600)
 PRELOADED = """
 import json, os, sys, threading
 from importlib import import_module
-from services.cli.local import fork_server
-from services.common.settings import settings
+from spikemill.services.cli.local import fork_server
+from spikemill.services.common.settings import settings
 for name in fork_server._PRELOADED:
     import_module(name)
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
@@ -110,7 +110,7 @@ def test_what_it_cannot_do_stands_in_its_own_log(server: ForkServer, home: Home)
 
 
 def test_a_module_that_is_loaded_beforehand_begins_without_a_warning(server: ForkServer, home: Home) -> None:
-    command = [sys.executable, "-m", "services.common.worker", "--help"]
+    command = [sys.executable, "-m", "spikemill.services.common.worker", "--help"]
     process = server.start(Child("toy", command, {}, home.path, home.log("toy"), forks=True), "w1")
     assert process.wait() == 0
     assert home.log("toy").read_text().startswith("usage: ")
@@ -207,7 +207,7 @@ def test_what_is_loaded_beforehand_neither_connects_nor_starts_a_thread_nor_look
     threads, settings, sockets, modules = json.loads(told)
     assert (threads, settings, sockets) == (1, 0, [])
     # Arrow reads its variables when it is loaded, and numpy starts threads.
-    assert not {"numpy", "pyarrow", "h5py", "services.common.worker.signals"} & set(modules)
+    assert not {"numpy", "pyarrow", "h5py", "spikemill.services.common.worker.signals"} & set(modules)
 
 
 def parent_of(pid: int) -> int:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local.home import Home
-from services.common.errors import CallError
+from spikemill.services.cli.local.home import Home
+from spikemill.services.common.errors import CallError
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from services.cli.local.home import Home
+from spikemill.services.cli.local.home import Home
 with Home(Path(sys.argv[1])).locked():
     print("held", flush=True)
     time.sleep(600)

@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.cli.local.broker import socket_folder
-from services.cli.local.children import user_for
-from services.cli.local.home import Home
-from services.cli.local.postgres import running_postgres
-from services.cli.local.supervisor import Interrupts, Supervisor
-from services.common.errors import CallError
+from spikemill.services.cli.local.broker import socket_folder
+from spikemill.services.cli.local.children import user_for
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.postgres import running_postgres
+from spikemill.services.cli.local.supervisor import Interrupts, Supervisor
+from spikemill.services.common.errors import CallError
 
 pytestmark = pytest.mark.slow
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local.children import PlainUser
-from services.cli.local.home import Home
-from services.cli.local.postgres import PostgresPrograms, choose_programs, reachable_programs
-from services.common.errors import CallError
-from services.common.settings import settings
+from spikemill.services.cli.local.children import PlainUser
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.postgres import PostgresPrograms, choose_programs, reachable_programs
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as another user")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local.children import Child, EngineError, Patience, StopStep
-from services.cli.local.home import Home
-from services.cli.local.supervisor import Death, EarlyEnds, Interrupts, Supervisor, last_line
+from spikemill.services.cli.local.children import Child, EngineError, Patience, StopStep
+from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.supervisor import Death, EarlyEnds, Interrupts, Supervisor, last_line
 
 Eventually = Callable[[Callable[[], bool]], None]
 Toy = Callable[[str, str], Child]
@@ -41,9 +41,9 @@ time.sleep(600)
 SUPERVISOR = """
 import os, sys, time
 from pathlib import Path
-from services.cli.local.children import Child
-from services.cli.local.supervisor import Interrupts
-from services.cli.local.supervisor import Supervisor
+from spikemill.services.cli.local.children import Child
+from spikemill.services.cli.local.supervisor import Interrupts
+from spikemill.services.cli.local.supervisor import Supervisor
 home = Path(sys.argv[1])
 code = "import os, time; open('toy', 'w').write(str(os.getpid())); time.sleep(600)"
 child = Child("toy", [sys.executable, "-c", code], dict(os.environ), home, home / "logs" / "toy.log")

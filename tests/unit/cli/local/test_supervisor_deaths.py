@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from services.cli.local import supervisor
-from services.cli.local.supervisor import Death, death_reports
+from spikemill.services.cli.local import supervisor
+from spikemill.services.cli.local.supervisor import Death, death_reports
 
 
 def test_a_death_is_told_again_until_the_hook_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:

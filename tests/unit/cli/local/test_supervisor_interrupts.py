@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from services.cli.local.supervisor import Interrupts, interrupts
+from spikemill.services.cli.local.supervisor import Interrupts, interrupts
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

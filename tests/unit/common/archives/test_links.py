@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.common.archives.base import Asset
-from services.common.archives.links import DandiLinks, FigshareLinks, open_links
-from services.common.catalog import source_from_record
-from services.common.errors import AssetError, NetworkError
-from services.common.rate_limit import Unpaced
+from spikemill.services.common.archives.base import Asset
+from spikemill.services.common.archives.links import DandiLinks, FigshareLinks, open_links
+from spikemill.services.common.catalog import source_from_record
+from spikemill.services.common.errors import AssetError, NetworkError
+from spikemill.services.common.rate_limit import Unpaced
 from tests.noting_pacer import NotingPacer
 from tests.unit.common.archives.scripted_api import Reply, ScriptedApi, serve_script
 

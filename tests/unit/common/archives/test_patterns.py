@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.common.archives.patterns import path_matcher
+from spikemill.services.common.archives.patterns import path_matcher
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.binner.readers import make_reader
-from services.common.catalog import (
+from spikemill.services.binner.readers import make_reader
+from spikemill.services.common.catalog import (
     Catalogue,
     DandiSource,
     FilesSource,
@@ -15,8 +15,8 @@ from services.common.catalog import (
     load_catalogue,
     source_from_record,
 )
-from services.common.errors import CallError, CatalogueError
-from services.common.types import digest
+from spikemill.services.common.errors import CallError, CatalogueError
+from spikemill.services.common.types import digest
 
 PILE = '[pile]\nname = "rodent"\n'
 DANDI = """
@@ -292,7 +292,7 @@ def test_a_file_in_a_closed_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_name_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "rodent.toml").write_text(PILE + DANDI)
-    monkeypatch.setattr("services.common.catalog.load.resource_folder", lambda _: tmp_path)
+    monkeypatch.setattr("spikemill.services.common.catalog.load.resource_folder", lambda _: tmp_path)
     assert load_catalogue("rodent") == load_catalogue(tmp_path / "rodent.toml")
     with pytest.raises(CatalogueError, match=r"rodnt: .*those that do: rodent"):
         load_catalogue("rodnt")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from services.common.store import FolderStore, Store, open_store
-from services.common.store.base import parse_address
-from services.common.store.s3 import ObjectStore, connect_store
+from spikemill.services.common.store import FolderStore, Store, open_store
+from spikemill.services.common.store.base import parse_address
+from spikemill.services.common.store.s3 import ObjectStore, connect_store
 from tests.s3_server.server import S3Server
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from services.common.store import Store
+from spikemill.services.common.store import Store
 
 NAME = "chunks/a/chunk.parquet"
 

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.common.errors import StoreError
-from services.common.store import Store, UnreadableFileError
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.store import Store, UnreadableFileError
 from tests.unit.common.store.files import NAME, bytes_of, publish
 
 pytestmark = pytest.mark.slow

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import CallError
-from services.common.settings import settings
-from services.common.store import FolderStore, open_store
-from services.common.store.base import ObjectAddress, parse_address
+from spikemill.services.common.errors import CallError
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import FolderStore, open_store
+from spikemill.services.common.store.base import ObjectAddress, parse_address
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.common.errors import StoreError
-from services.common.store import FolderStore
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.store import FolderStore
 from tests.unit.common.store.small_disks import on_small_disk
 
 NAME = "chunks/a/chunk.parquet"
@@ -20,8 +20,8 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - another file system
 _PUBLISH = """
 import json, resource, sys
 from pathlib import Path
-from services.common.errors import StoreError
-from services.common.store import FolderStore
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.store import FolderStore
 root, local, sha256, size, limit = json.loads(sys.argv[1])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import (
+from spikemill.services.common.errors import (
     PATIENT,
     CallError,
     StoreAwayError,
@@ -15,10 +15,10 @@ from services.common.errors import (
     StoreSettingsError,
     retry_policy,
 )
-from services.common.settings import settings
-from services.common.store import open_store
-from services.common.store.base import parse_address
-from services.common.store.s3 import ObjectStore, connect_store
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import open_store
+from spikemill.services.common.store.base import parse_address
+from spikemill.services.common.store.s3 import ObjectStore, connect_store
 from tests.foreign_environment import AWS_LOGIN
 from tests.s3_server.server import S3Server, cut, lose, refuse
 from tests.unit.common.store.files import NAME, bytes_of, publish

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import StoreError
-from services.common.settings import settings
-from services.common.store import Scratch, scratch_for
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import Scratch, scratch_for
 from tests.unit.common.store.small_disks import on_small_disk
 
 _HOLD = """
 import sys, time
 from pathlib import Path
-from services.common.store import Scratch
+from spikemill.services.common.store import Scratch
 with Scratch(Path(sys.argv[1])).draft("2.1") as folder:
     (folder / "copy").write_bytes(b"half")
     print(folder, flush=True)
@@ -26,9 +26,9 @@ with Scratch(Path(sys.argv[1])).draft("2.1") as folder:
 _FAIL = """
 import sys
 from pathlib import Path
-from services.common.errors import StoreError
-from services.common.store import Scratch
-from services.common.store.scratch import scratch_errors
+from spikemill.services.common.errors import StoreError
+from spikemill.services.common.store import Scratch
+from spikemill.services.common.store.scratch import scratch_errors
 try:
     with Scratch(Path(sys.argv[1])).draft("1.1") as folder, scratch_errors(folder / "copy"):
         (folder / "copy").write_bytes(bytes(100_000))

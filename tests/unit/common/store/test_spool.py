@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import DamagedDownloadError, DamagedOutputError
-from services.common.settings import settings
-from services.common.store import open_store
-from services.common.store.spool import Copy, Spool, open_spool
+from spikemill.services.common.errors import DamagedDownloadError, DamagedOutputError
+from spikemill.services.common.settings import settings
+from spikemill.services.common.store import open_store
+from spikemill.services.common.store.spool import Copy, Spool, open_spool
 from tests.s3_server.server import S3Server
 
 CONTENT = b"recording"

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from services.common.worker.process import end_of
+from spikemill.services.common.worker.process import end_of
 
 
 @pytest.mark.parametrize(

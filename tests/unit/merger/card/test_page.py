@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.merger.card import HubCard, card_head, render_card
-from services.merger.plan import SplitRule
-from services.merger.provenance import Provenance
+from spikemill.services.merger.card import HubCard, card_head, render_card
+from spikemill.services.merger.plan import SplitRule
+from spikemill.services.merger.provenance import Provenance
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 
 

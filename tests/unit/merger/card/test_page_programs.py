@@ -14,11 +14,11 @@ import pytest
 from huggingface_hub import HfApi
 from matplotlib.image import imread
 
-from services.common.hub_target import HubTarget
-from services.demo.hub.server import serve_hub
-from services.merger.hub import pile_in_folder, push
-from services.merger.plan import MergeParameters, SessionKey
-from services.merger.verify import verify_pile
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.merger.hub import pile_in_folder, push
+from spikemill.services.merger.plan import MergeParameters, SessionKey
+from spikemill.services.merger.verify import verify_pile
+from standins.hub.server import serve_hub
 from tests.unit.merger.card.card_programs import programs, require_rows, rows_of, run_programs, signed
 from tests.unit.merger.generated_piles import make_session, write_pile
 

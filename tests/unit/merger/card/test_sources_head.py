@@ -13,10 +13,10 @@ from huggingface_hub import CardData, DatasetCard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.common.types import FORMAT_ID
-from services.merger.card import HubCard, card_head, render_card
-from services.merger.plan import MergeParameters, SplitFacts, SplitRule
-from services.merger.provenance import MissingRecord, PileRecord, Provenance, ShardRecord
+from spikemill.services.common.types import FORMAT_ID
+from spikemill.services.merger.card import HubCard, card_head, render_card
+from spikemill.services.merger.plan import MergeParameters, SplitFacts, SplitRule
+from spikemill.services.merger.provenance import MissingRecord, PileRecord, Provenance, ShardRecord
 from tests.pile_features import FEATURES
 
 SPLIT = SplitFacts(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from services.common.hub_target import HubTarget
-from services.demo.hub.server import HubServer, serve_hub
-from services.merger.hub import StoredPile, pile_in_folder
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.merger.hub import StoredPile, pile_in_folder
+from standins.hub.server import HubServer, serve_hub
 from tests.unit.merger.hub.datasets import REPOSITORY, Dataset
 
 

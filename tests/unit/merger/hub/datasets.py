@@ -6,12 +6,12 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-from services.demo.hub.kinds import Kind
-from services.demo.hub.repositories import Repositories
-from services.demo.hub.repository import Repository
-from services.demo.hub.server import HubServer
-from services.merger.hub import Patience, ShardStep, StoredPile, pile_in_folder
-from services.merger.hub.pile_files import picture_paths
+from spikemill.services.merger.hub import Patience, ShardStep, StoredPile, pile_in_folder
+from spikemill.services.merger.hub.pile_files import picture_paths
+from standins.hub.hub import Repositories
+from standins.hub.kinds import Kind
+from standins.hub.repository import Repository
+from standins.hub.server import HubServer
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 
 REPOSITORY = "lab/spikes"

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from services.common.hub_target import HubTarget, Transfer
-from services.merger.hub import pile_in_folder, push
+from spikemill.services.common.hub_target import HubTarget, Transfer
+from spikemill.services.merger.hub import pile_in_folder, push
 
 if __name__ == "__main__":
     pile, endpoint, repository, transfer = sys.argv[1:]

@@ -12,16 +12,16 @@ import httpx2
 import pytest
 from huggingface_hub import CommitOperationAdd, constants, get_session
 
-from services.common.errors import HubError, NetworkError
-from services.common.hub_target import HubTarget
-from services.demo.hub.access import Role
-from services.demo.hub.kinds import Kind
-from services.demo.hub.server import HubServer, serve_hub
-from services.demo.wire.messages import Answer, Request, json_answer, redirect
-from services.demo.wire.scripted_server import LOOPBACK, ScriptedServer
-from services.merger.hub import Patience, StoredPile, push
-from services.merger.hub.client import Cargo, PatientClient, connected
-from services.merger.hub.repository import DATASET
+from spikemill.services.common.errors import HubError, NetworkError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.merger.hub import Patience, StoredPile, push
+from spikemill.services.merger.hub.client import Cargo, PatientClient, connected
+from spikemill.services.merger.hub.repository import DATASET
+from standins.hub.access import Role
+from standins.hub.kinds import Kind
+from standins.hub.server import HubServer, serve_hub
+from standins.wire.messages import Answer, Request, json_answer, redirect
+from standins.wire.server import LOOPBACK, ScriptedServer
 from tests.tls.certificates import MISSING, issue
 from tests.tls.front import tls_front
 from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset

@@ -11,9 +11,15 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineMod
 from huggingface_hub.utils._http import hf_raise_for_status
 from huggingface_hub.utils._validators import validate_repo_id
 
-from services.common.errors import HubError, NetworkError, SpikemillError, StoreError
-from services.common.hub_target import HubTarget
-from services.merger.hub.errors import LostAnswerError, MovedError, UploadError, failure_of, told_failures
+from spikemill.services.common.errors import HubError, NetworkError, SpikemillError, StoreError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.merger.hub.errors import (
+    LostAnswerError,
+    MovedError,
+    UploadError,
+    failure_of,
+    told_failures,
+)
 
 TARGET = HubTarget("lab/spikes", endpoint="https://hub.example")
 API = "https://hub.example/api/datasets/lab/spikes/preupload/main"

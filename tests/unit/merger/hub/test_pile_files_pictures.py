@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from services.common.errors import DamagedOutputError, StoreError
-from services.merger.hub import StoredPile, pile_in_folder
-from services.merger.hub.pile_files import draw_pictures, picture_name
-from services.merger.plan import MergeParameters, SessionKey
-from services.merger.provenance import Provenance, parse_provenance, sources_in_shards
+from spikemill.services.common.errors import DamagedOutputError, StoreError
+from spikemill.services.merger.hub import StoredPile, pile_in_folder
+from spikemill.services.merger.hub.pile_files import draw_pictures, picture_name
+from spikemill.services.merger.plan import MergeParameters, SessionKey
+from spikemill.services.merger.provenance import Provenance, parse_provenance, sources_in_shards
 from tests.unit.merger.generated_piles import (
     GeneratedSession,
     make_session,

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from services.common.errors import CallError, DamagedOutputError, HubError
-from services.common.hub_target import HubTarget
-from services.common.store import FolderStore
-from services.demo.hub.kinds import Kind
-from services.demo.hub.server import HubServer
-from services.merger.hub import Pushed, ShardStep, StoredPile, pile_in_folder, preview, push
-from services.merger.provenance import parse_provenance
+from spikemill.services.common.errors import CallError, DamagedOutputError, HubError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.store import FolderStore
+from spikemill.services.merger.hub import Pushed, ShardStep, StoredPile, pile_in_folder, preview, push
+from spikemill.services.merger.provenance import parse_provenance
+from standins.hub.kinds import Kind
+from standins.hub.server import HubServer
 from tests.unit.merger.generated_piles import write_papers
 from tests.unit.merger.hub.datasets import HASTY, REPOSITORY, Dataset, Steps, smaller_pile
 

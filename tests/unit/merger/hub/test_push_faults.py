@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import HubError, NetworkError
-from services.common.hub_target import HubTarget
-from services.common.ledger.attempts import SupersededError
-from services.demo.hub.kinds import Kind
-from services.demo.hub.server import HubServer
-from services.demo.wire.messages import RefusalError
-from services.merger.hub import Patience, Pushed, StoredPile, pile_in_folder, push
+from spikemill.services.common.errors import HubError, NetworkError
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.merger.hub import Patience, Pushed, StoredPile, pile_in_folder, push
+from standins.hub.kinds import Kind
+from standins.hub.server import HubServer
+from standins.wire.messages import RefusalError
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset, Steps
 

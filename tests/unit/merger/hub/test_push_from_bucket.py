@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from services.common.hub_target import HubTarget
-from services.common.ledger.attempts import SupersededError
-from services.common.store.base import parse_address
-from services.common.store.s3 import connect_store
-from services.merger.hub import StoredPile, push
+from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.store.base import parse_address
+from spikemill.services.common.store.s3 import connect_store
+from spikemill.services.merger.hub import StoredPile, push
 from tests.s3_server.server import S3Server
 from tests.unit.merger.hub.datasets import HASTY, Dataset, Steps
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-import services
-from services.common.hub_target import HubTarget, Transfer
-from services.demo.hub.kinds import Kind
-from services.merger.hub import StoredPile, push
+import spikemill
+from spikemill.services.common.hub_target import HubTarget, Transfer
+from spikemill.services.merger.hub import StoredPile, push
+from standins.hub.kinds import Kind
 from tests.unit.merger.hub.datasets import HASTY, REPOSITORY, Dataset
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
-_ROOT = Path(services.__file__).parents[1]
+_ROOT = Path(spikemill.__file__).parents[1]
 _PROGRAM = "tests.unit.merger.hub.push_program"
 
 BEFORE, AFTER = False, True

@@ -10,14 +10,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-import services
-from services.common.hub_target import HubTarget, Transfer
-from services.merger.hub import StoredPile
+import spikemill
+from spikemill.services.common.hub_target import HubTarget, Transfer
+from spikemill.services.merger.hub import StoredPile
 from tests.unit.merger.hub.datasets import Dataset, smaller_pile
 
 pytestmark = pytest.mark.slow
 
-_ROOT = Path(services.__file__).parents[1]
+_ROOT = Path(spikemill.__file__).parents[1]
 _PUSH = "tests.unit.merger.hub.push_program"
 _LOAD = "tests.unit.merger.hub.load_program"
 

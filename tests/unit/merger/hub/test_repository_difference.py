@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.merger.hub.pile_files import Paper, blob_id
-from services.merger.hub.repository import HubFile, PileFile, difference
+from spikemill.services.merger.hub.pile_files import Paper, blob_id
+from spikemill.services.merger.hub.repository import HubFile, PileFile, difference
 
 CONTENTS = st.sampled_from([b"", b"a", b"b", b"c"])
 SHARDS = st.dictionaries(st.sampled_from(["data/1.parquet", "data/2.parquet", "data/3.parquet"]), CONTENTS)

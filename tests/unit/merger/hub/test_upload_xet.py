@@ -8,16 +8,16 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from services.common.errors import HubError, NetworkError
-from services.common.hub_target import HubTarget, Transfer
-from services.demo.hub.access import Role
-from services.demo.hub.kinds import Kind
-from services.demo.hub.server import serve_hub
-from services.demo.wire.messages import Answer, Request, json_answer
-from services.demo.wire.scripted_server import LOOPBACK, ScriptedServer
-from services.merger.hub import Patience, Pushed, StoredPile, push
-from services.merger.hub.client import connected
-from services.merger.hub.upload import send_by_xet
+from spikemill.services.common.errors import HubError, NetworkError
+from spikemill.services.common.hub_target import HubTarget, Transfer
+from spikemill.services.merger.hub import Patience, Pushed, StoredPile, push
+from spikemill.services.merger.hub.client import connected
+from spikemill.services.merger.hub.upload import send_by_xet
+from standins.hub.access import Role
+from standins.hub.kinds import Kind
+from standins.hub.server import serve_hub
+from standins.wire.messages import Answer, Request, json_answer
+from standins.wire.server import LOOPBACK, ScriptedServer
 from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset, Steps
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,1 @@
+"""What a deployment needs before its services start: passwords, certificates, secret files, folders."""

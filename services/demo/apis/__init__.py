@@ -1,1 +1,0 @@
-"""What DANDI and figshare answer, over the same made-up content."""

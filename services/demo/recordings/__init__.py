@@ -1,1 +1,0 @@
-"""Made-up recordings, and the NWB files that hold them."""

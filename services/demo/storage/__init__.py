@@ -1,1 +1,0 @@
-"""The storage to which both archives redirect."""

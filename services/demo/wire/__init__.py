@@ -1,1 +1,0 @@
-"""HTTP: messages, sockets, what is noted of each request, and what goes wrong on request."""

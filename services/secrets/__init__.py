@@ -1,1 +1,0 @@
-"""What a deployment needs before its services start: passwords, the files that hold them, folders."""

@@ -1,0 +1,1 @@
+"""Public neural recordings in, one shuffled dataset of spike counts out."""

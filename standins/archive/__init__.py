@@ -1,0 +1,1 @@
+"""A made-up archive that answers like DANDI and figshare: `python -m standins.archive`."""

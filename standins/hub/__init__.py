@@ -1,0 +1,1 @@
+"""A made-up Hugging Face hub: `python -m standins.hub`."""
