@@ -22,6 +22,20 @@ def test_the_wheel_is_what_runs(installation: Installation, open_folder: Path) -
         assert not place.is_relative_to(CHECKOUT)
 
 
+def test_another_package_called_services_changes_nothing(
+    installation: Installation, open_folder: Path
+) -> None:
+    [packages] = installation.folder.glob("lib/*/site-packages")
+    foreign = packages / "services"
+    foreign.mkdir()
+    (foreign / "__init__.py").write_text("raise SystemExit('somebody else')\n")
+    try:
+        said = installation.run("--version", folder=open_folder)
+    finally:
+        shutil.rmtree(foreign)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
 def test_the_demo_ends_with_a_pile_of_made_up_data(
     demo_run: subprocess.CompletedProcess[str], demo_home: Home
 ) -> None:

@@ -123,14 +123,16 @@ def test_editors_are_told_what_ruff_asks_for() -> None:
         assert settings[section]["indent_style"] == "tab"
 
 
-def test_wheel_holds_types_and_licence(tmp_path: Path) -> None:
+def test_wheel_holds_one_package_with_types_and_licence(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         said = archive.read(f"spikemill-{PROJECT['version']}.dist-info/METADATA").decode()
-    assert {"spikemill/py.typed", f"spikemill-{PROJECT['version']}.dist-info/licenses/LICENSE"} <= names
+    about = f"spikemill-{PROJECT['version']}.dist-info"
+    assert {name.partition("/")[0] for name in names} == {"spikemill", about}
+    assert {"spikemill/py.typed", "spikemill/services/cli/main.py", f"{about}/licenses/LICENSE"} <= names
     assert f"\nAuthor: {AUTHORS}\n" in said
     assert "\nLicense-Expression: MIT\n" in said
 
