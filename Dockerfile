@@ -114,18 +114,6 @@ COPY --from=code /code/bin/spikemill /usr/local/bin/
 USER 1000:1000
 CMD ["spikemill", "--help"]
 
-FROM python AS migrate
-LABEL org.opencontainers.image.title="spikemill migrate" \
-      org.opencontainers.image.description="Brings the ledger's schema up to date, once."
-RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
-    --mount=type=cache,target=/var/cache/uv \
-    --mount=source=requirements/migrate.txt,target=/requirements.txt \
-    uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
-COPY --from=code /code/shared ./
-COPY --from=code /code/spikemill/migrations spikemill/migrations
-USER 1000:1000
-CMD ["python", "-m", "spikemill.services.common.migrate"]
-
 FROM python AS flower
 LABEL org.opencontainers.image.title="spikemill flower" \
       org.opencontainers.image.description="Shows the workers, queues and tasks of a build in a browser."

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A place of its own for what writes the lock, so that a new lock never needs the old one installed.
 LOCKER := var/locker
-SERVICES := common migrate sweeper downloader binner merger flower tools archive
+SERVICES := common sweeper downloader binner merger flower tools archive
 PYTEST = $(BIN)/python -m pytest -n 4 --durations 15 --durations-min 1
 # `make lock UPGRADE=--upgrade` takes the newest versions; without it those in the lock are kept.
 UPGRADE :=

@@ -19,7 +19,8 @@ import typer
 from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.generated_piles import merge
 from spikemill.services.binner.chunks import RowNames, Segment
-from spikemill.services.merger.plan import MergeParameters, PlannedRow, in_order
+from spikemill.services.common.catalog.tables import MergeParameters
+from spikemill.services.merger.plan import PlannedRow, in_order
 
 N_UNITS = 1_000
 ROWS_PER_SESSION = 44

@@ -19,9 +19,10 @@ import typer
 from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.tables import print_table
 from spikemill.services.binner.chunks import RowNames, Segment
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.store import FolderStore
 from spikemill.services.merger.assembly import audit_shard
-from spikemill.services.merger.plan import MergeParameters, PlannedRow, PlannedShard, plan_pile, session_of
+from spikemill.services.merger.plan import PlannedRow, PlannedShard, plan_pile, session_of
 from spikemill.services.merger.shards import ChunkStore, WrittenShard, write_shard
 
 N_UNITS = 600

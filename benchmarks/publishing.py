@@ -25,10 +25,12 @@ from benchmarks.generated_piles import merge
 from benchmarks.memory import in_own_process
 from benchmarks.tables import print_table
 from spikemill.services.binner.chunks import RowNames, Segment
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.hub_target import HubTarget, Transfer
 from spikemill.services.common.types import TOKENS_PER_ROW
-from spikemill.services.merger.hub import Pushed, pile_in_folder, push
-from spikemill.services.merger.plan import MergeParameters, PlannedRow
+from spikemill.services.merger.hub.pile_files import pile_in_folder
+from spikemill.services.merger.hub.push import Pushed, push
+from spikemill.services.merger.plan import PlannedRow
 from standins.hub.server import HubServer, serve_hub
 
 BIN_SECONDS = 0.02

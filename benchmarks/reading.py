@@ -29,8 +29,9 @@ from benchmarks.merging import N_UNITS, ROWS_PER_SESSION, spikes
 from benchmarks.one_source import compare_filters
 from benchmarks.tables import print_table
 from spikemill.services.binner.chunks import RowNames
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.types import TOKENS_PER_ROW
-from spikemill.services.merger.plan import MergeParameters, PlannedRow
+from spikemill.services.merger.plan import PlannedRow
 
 N_SOURCES = 16
 

@@ -46,6 +46,7 @@ def main() -> None:
         hand_over_store(STORE, user, caller)
         for volume in (SPOOL, HUB, HUB_CACHE):
             hand_over(volume, user)
+        PASSWORDS.mkdir(mode=0o700, exist_ok=True)
         share_out(prepared(Passwords.kept_in(PASSWORDS, _ROOT), caller), user)
     except (CertificateError, ClusterError, OSError, OwnershipError, PasswordError) as error:
         sys.exit(str(error))
@@ -67,7 +68,7 @@ def prepared(passwords: Passwords, caller: Owner) -> Mapping[str, Files]:
 
 
 def share_out(files_of: Mapping[str, Files], user: Owner) -> None:
-    """Write the files of each share into its volume, for the user of the services that mount it."""
+    """Write the files of each share into its folder, for the user of the services that mount it."""
     for share, files in files_of.items():
         write_share(SHARES / share, files, _SERVER if share in _OF_SERVERS else user)
 

@@ -27,6 +27,7 @@ def write_private(path: Path, text: str, owner: Owner) -> None:
 
 def write_share(folder: Path, files: Mapping[str, str], owner: Owner) -> None:
     """Write files into a folder that only their owner enters; others that lie there stay."""
+    folder.mkdir(exist_ok=True)
     os.chown(folder, owner.uid, owner.gid)
     folder.chmod(_PRIVATE_FOLDER)
     for name, text in files.items():

@@ -81,7 +81,7 @@ class Servers:
 
 
 def shares(passwords: Passwords, servers: Servers, hub_token: str = "") -> Mapping[str, Files]:
-    """Return the files of each share: a volume that services of one kind mount.
+    """Return the files of each share: a folder that services of one kind mount.
 
     The merger alone has the token of the Hugging Face hub; without one it finds an empty file.
     """
@@ -94,7 +94,7 @@ def shares(passwords: Passwords, servers: Servers, hub_token: str = "") -> Mappi
             "roles.sql": _ROLES.format(ledger=passwords.ledger, superuser=passwords.postgres),
         },
         "redis": {"redis_password": passwords.redis, "redis.conf": f"requirepass {passwords.redis}\n"},
-        "migrate": {**ledger, "spikemill_reader_password": passwords.reader},
+        "queue": {**ledger, "spikemill_reader_password": passwords.reader},
         "ledger": ledger,
         "worker": {**ledger, **broker},
         "merger": {**ledger, **broker, "hub_token": hub_token},

@@ -63,7 +63,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "ledger_mark",
-        sa.Column("one", sa.Boolean(), server_default="true", nullable=False, comment="There is one row."),
+        sa.Column(
+            "singleton", sa.Boolean(), server_default="true", nullable=False, comment="There is one row."
+        ),
         sa.Column(
             "ledger_id",
             sa.UUID(),
@@ -83,8 +85,8 @@ def upgrade() -> None:
             nullable=True,
             comment="Until then no lease is expired.",
         ),
-        sa.CheckConstraint("one", name=op.f("ck_ledger_mark_one_row")),
-        sa.PrimaryKeyConstraint("one", name=op.f("pk_ledger_mark")),
+        sa.CheckConstraint("singleton", name=op.f("ck_ledger_mark_one_row")),
+        sa.PrimaryKeyConstraint("singleton", name=op.f("pk_ledger_mark")),
         comment="The ledger's own name, which its store carries too; and the sweeper's pulse.",
     )
     op.create_table(
@@ -114,7 +116,7 @@ def upgrade() -> None:
             comment="The archive's address, frozen when the source was queued.",
         ),
         sa.Column(
-            "entry",
+            "config",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=False,
             comment="The catalogue entry as it was queued.",
@@ -208,7 +210,7 @@ def upgrade() -> None:
             comment="What the split came to: groups, rows, tokens.",
         ),
         sa.Column(
-            "texts",
+            "card_metadata",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=True,
             comment="What its card and provenance say of the pile and its sources.",
@@ -335,13 +337,13 @@ def upgrade() -> None:
         sa.Column("n_bins", sa.BigInteger(), nullable=True, comment="Bins: the columns of its matrix."),
         sa.Column("spikes", sa.BigInteger(), nullable=True, comment="Spikes counted."),
         sa.Column(
-            "clipped",
+            "clipped_cells",
             sa.BigInteger(),
             nullable=True,
             comment="Cells that a uint8 cannot hold, kept at its limit.",
         ),
         sa.Column(
-            "left_out",
+            "dropped_spikes",
             sa.BigInteger(),
             nullable=True,
             comment="Spikes before the first edge or at no finite time; cells whose rate is no number.",
@@ -413,14 +415,14 @@ def upgrade() -> None:
             "streamed: the object's ETag (etag) or its size, for no digest of the whole fits a part.",
         ),
         sa.Column(
-            "bytes_fetched",
+            "bytes_downloaded",
             sa.BigInteger(),
             server_default="0",
             nullable=False,
             comment="Bytes that travelled, all attempts.",
         ),
         sa.Column(
-            "requests",
+            "range_requests",
             sa.BigInteger(),
             server_default="0",
             nullable=False,
@@ -507,14 +509,14 @@ def upgrade() -> None:
                 "running",
                 "done",
                 "dead",
-                "waived",
+                "skipped",
                 name="state",
                 native_enum=False,
                 create_constraint=True,
                 length=20,
             ),
             nullable=False,
-            comment="blocked, ready, running, done, dead or waived.",
+            comment="blocked, ready, running, done, dead or skipped.",
         ),
         sa.Column("source_version_id", sa.BigInteger(), nullable=True, comment="What a plan lists."),
         sa.Column("asset_id", sa.BigInteger(), nullable=True, comment="What a fetch copies."),
@@ -548,7 +550,7 @@ def upgrade() -> None:
             comment="Attempts that vanished with their worker.",
         ),
         sa.Column(
-            "reopened",
+            "rebuild_count",
             sa.BigInteger(),
             server_default="0",
             nullable=False,
@@ -568,7 +570,7 @@ def upgrade() -> None:
             comment="It may not run earlier; what is ready waits since then.",
         ),
         sa.Column(
-            "retry_until",
+            "celery_retry_until",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="Until then Celery's own retry message is under way.",
@@ -580,7 +582,7 @@ def upgrade() -> None:
             comment="When a message for it was last sent.",
         ),
         sa.Column(
-            "sent_epoch",
+            "broker_epoch",
             sa.Text(),
             nullable=True,
             comment="The broker's life in which that message was sent.",
@@ -593,7 +595,10 @@ def upgrade() -> None:
             comment="The worker's incarnation: ends with its process.",
         ),
         sa.Column(
-            "lease_boot", sa.Text(), nullable=True, comment="The supervisor's life in which it was claimed."
+            "supervisor_id",
+            sa.Text(),
+            nullable=True,
+            comment="The supervisor's life in which it was claimed.",
         ),
         sa.Column(
             "lease_expires",
@@ -614,7 +619,7 @@ def upgrade() -> None:
             nullable=True,
             comment="The last error's text: what was wrong and what can be done.",
         ),
-        sa.Column("waived_because", sa.Text(), nullable=True, comment="Why a person passed it by."),
+        sa.Column("skipped_because", sa.Text(), nullable=True, comment="Why a person passed it by."),
         sa.Column(
             "output",
             postgresql.JSONB(astext_type=sa.Text()),
@@ -629,7 +634,7 @@ def upgrade() -> None:
             "(state = 'running') = (lease_owner IS NOT NULL)", name=op.f("ck_jobs_running_has_owner")
         ),
         sa.CheckConstraint(
-            "(state = 'waived') = (waived_because IS NOT NULL)", name=op.f("ck_jobs_waived_has_reason")
+            "(state = 'skipped') = (skipped_because IS NOT NULL)", name=op.f("ck_jobs_skipped_has_reason")
         ),
         sa.CheckConstraint(
             _SUBJECT_OF_KIND,

@@ -15,7 +15,7 @@ WHERE build.session_limit IS NULL OR session.ordinal < build.session_limit
 """
 
 _WANTED_JOBS = """
-CREATE VIEW wanted_jobs AS
+CREATE VIEW needed_jobs AS
 WITH open_releases AS (
     SELECT release.id, release.build_id, release.state
     FROM releases AS release
@@ -63,7 +63,7 @@ CREATE VIEW session_states AS
 SELECT
     session.id AS session_id,
     CASE
-        WHEN counting.state = 'waived' THEN 'waived'
+        WHEN counting.state = 'skipped' THEN 'skipped'
         WHEN counting.state = 'done' THEN 'done'
         WHEN counting.state = 'dead' OR copies.dead THEN 'failed'
         WHEN counting.state = 'running' OR (counting.kind = 'bin' AND counting.state = 'ready') THEN 'binning'
@@ -96,7 +96,7 @@ AND NOT EXISTS (
     SELECT FROM build_sessions AS wanted
     JOIN session_states AS session ON session.session_id = wanted.session_id
     WHERE wanted.build_id = build.id
-    AND session.state NOT IN ('done', 'waived')
+    AND session.state NOT IN ('done', 'skipped')
     AND NOT (session.state = 'failed' AND release.allow_missing)
 )
 """
@@ -117,7 +117,7 @@ SELECT
     count(*) FILTER (WHERE session.state = 'binning') AS binning,
     count(*) FILTER (WHERE session.state = 'done') AS done,
     count(*) FILTER (WHERE session.state = 'failed') AS failed,
-    count(*) FILTER (WHERE session.state = 'waived') AS waived
+    count(*) FILTER (WHERE session.state = 'skipped') AS skipped
 FROM builds AS build
 JOIN build_sources AS part ON part.build_id = build.id
 JOIN source_versions AS source ON source.id = part.source_version_id
@@ -140,13 +140,13 @@ SELECT
     coalesce(sum(cut.rows), 0)::bigint AS rows,
     coalesce(sum(cut.tokens), 0)::bigint AS tokens,
     coalesce(sum(session.spikes), 0)::bigint AS spikes,
-    coalesce(sum(session.clipped), 0)::bigint AS clipped,
-    coalesce(sum(session.left_out), 0)::bigint AS left_out,
+    coalesce(sum(session.clipped_cells), 0)::bigint AS clipped,
+    coalesce(sum(session.dropped_spikes), 0)::bigint AS left_out,
     coalesce(sum(cut.bytes), 0)::bigint AS bytes,
     (source.expected ->> 'sessions')::bigint AS expected_sessions,
     (source.expected ->> 'subjects')::bigint AS expected_subjects,
     (source.expected ->> 'tokens')::bigint AS expected_tokens,
-    source.entry ->> 'reader' AS reader
+    source.config ->> 'reader' AS reader
 FROM builds AS build
 JOIN build_sources AS part ON part.build_id = build.id
 JOIN source_versions AS source ON source.id = part.source_version_id
@@ -154,7 +154,7 @@ LEFT JOIN build_sessions AS wanted
     ON wanted.build_id = build.id AND wanted.source_version_id = source.id
 LEFT JOIN jobs AS counting ON counting.session_id = wanted.session_id
 LEFT JOIN sessions AS session
-    ON session.id = wanted.session_id AND session.n_bins IS NOT NULL AND counting.waived_because IS NULL
+    ON session.id = wanted.session_id AND session.n_bins IS NOT NULL AND counting.skipped_because IS NULL
 LEFT JOIN LATERAL (
     SELECT count(*) AS rows, sum(row.tokens) AS tokens, sum(row.compressed_bytes) AS bytes
     FROM rows AS row
@@ -184,7 +184,7 @@ SELECT
     job.not_before,
     job.finished_at
 FROM jobs AS job
-JOIN wanted_jobs AS wanted ON wanted.job_id = job.id
+JOIN needed_jobs AS wanted ON wanted.job_id = job.id
 JOIN builds AS build ON build.id = wanted.build_id
 LEFT JOIN assets AS asset ON asset.id = job.asset_id
 LEFT JOIN sessions AS session ON session.id = coalesce(job.session_id, asset.session_id)
@@ -197,10 +197,10 @@ WHERE job.error IS NOT NULL AND job.state <> 'done'
 
 _VIEWS = {
     "build_sessions": (_BUILD_SESSIONS, "Which sessions a build is made of, within its limit."),
-    "wanted_jobs": (_WANTED_JOBS, "Which jobs an open build waits for; no other is sent or claimed."),
+    "needed_jobs": (_WANTED_JOBS, "Which jobs an open build waits for; no other is sent or claimed."),
     "session_states": (
         _SESSION_STATES,
-        "Each session in one word: queued, fetching, binning, done, failed, waived.",
+        "Each session in one word: queued, fetching, binning, done, failed, skipped.",
     ),
     "releases_ready_to_freeze": (_READY_TO_FREEZE, "Releases whose sources are all sealed and complete."),
     "progress": (_PROGRESS, "Per build and source: how many sessions stand where."),

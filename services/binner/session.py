@@ -180,7 +180,7 @@ def make_chunk(
 
 
 def _reader_settings(source: SourceVersion) -> ReaderSettings:
-    entry = source_from_record(source.entry)
+    entry = source_from_record(source.config)
     return ReaderSettings(
         reader=entry.reader,
         bin_size=entry.bin_size,

@@ -12,7 +12,7 @@ from spikemill.services.common.catalog import source_from_record
 from spikemill.services.common.database import transaction
 from spikemill.services.common.ledger import recordings
 from spikemill.services.common.ledger.jobs import Claim, Result
-from spikemill.services.common.ledger.recordings import Arrivals
+from spikemill.services.common.ledger.recordings import TransferMeter
 from spikemill.services.common.models import Asset, Session
 from spikemill.services.common.rate_limit import LedgerPacer
 from spikemill.services.common.settings import settings
@@ -37,7 +37,7 @@ def bin_streamed_session(claim: Claim, heartbeat: Heartbeat) -> Result:
 @contextmanager
 def _remote_files(session: Session, heartbeat: Heartbeat) -> Iterator[Mapping[int, RemoteFile]]:
     """Open the assets of a session in path order; every attempt asks the archive for their links anew."""
-    links = open_links(source_from_record(session.source_version.entry), LedgerPacer())
+    links = open_links(source_from_record(session.source_version.config), LedgerPacer())
     with ExitStack() as opened:
         yield {
             asset.id: opened.enter_context(_remote_file(links, asset, heartbeat)) for asset in session.assets
@@ -47,7 +47,7 @@ def _remote_files(session: Session, heartbeat: Heartbeat) -> Iterator[Mapping[in
 @contextmanager
 def _remote_file(links: Links, asset: Asset, heartbeat: Heartbeat) -> Iterator[RemoteFile]:
     """Open an asset; what travelled is counted whatever comes of it."""
-    arrivals = Arrivals(heartbeat)
+    meter = TransferMeter(heartbeat)
     requests = 0
     try:
         with open_remote(
@@ -55,11 +55,11 @@ def _remote_file(links: Links, asset: Asset, heartbeat: Heartbeat) -> Iterator[R
             recordings.as_listed(asset),
             pacer=LedgerPacer(),
             connections=settings().stream_connections,
-            progress=arrivals.note,
+            progress=meter.add,
         ) as file:
             try:
                 yield file
             finally:
                 requests = file.requests
     finally:
-        arrivals.record(asset.id, requests=requests)
+        meter.flush(asset.id, requests=requests)

@@ -6,7 +6,7 @@ from spikemill.services.binner.session import bin_copied_session
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models.jobs import JobKind
 from spikemill.services.common.worker.kinds import task_name
-from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job
 from spikemill.services.common.worker.signals import worker_app
 
 app = worker_app("spikemill.services.binner.tasks")
@@ -15,13 +15,13 @@ app = worker_app("spikemill.services.binner.tasks")
 @app.task(name=task_name(JobKind.BIN), **NETWORK_RETRIES)
 def count(task: Task, job_id: int) -> str:
     """Bin one session that was copied."""
-    return perform(task, job_id, _bin_session)
+    return run_job(task, job_id, _bin_session)
 
 
 @app.task(name=task_name(JobKind.STREAM), **NETWORK_RETRIES)
 def stream(task: Task, job_id: int) -> str:
     """Bin one session while it is streamed."""
-    return perform(task, job_id, _bin_session)
+    return run_job(task, job_id, _bin_session)
 
 
 def _bin_session(claim: Claim, heartbeat: Heartbeat) -> Result:

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from spikemill.services.common.types import SplitBy
-
 DEFAULT_HOME = Path("var")
 DEFAULT_WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 """How many processors this process may use."""
@@ -33,29 +31,8 @@ Workers = Annotated[
 Limit = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Only the first N sessions of each source.")
 ]
-Seed = Annotated[
-    int | None, typer.Option(metavar="N", help="Shuffles the rows and decides the split; 0 if not given.")
-]
-Split = Annotated[
-    SplitBy | None,
-    typer.Option("--split-by", help="What is never divided between train and test; session if not given."),
-]
-TestFraction = Annotated[
-    float | None,
-    typer.Option(min=0, max=1, metavar="F", help="The part of the groups to test on; 0.01 if not given."),
-]
-ShardBytes = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="A shard closes at so many bytes; 500000000 if not given."),
-]
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Make the pile without the sessions that fail.")
-]
-GiveUpAfter = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TIME", help="How long an archive or the hub may be away: 30m, 6h; 2d if not given."
-    ),
 ]
 Push = Annotated[
     str | None,

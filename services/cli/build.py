@@ -5,12 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import typer
-from pydantic import ValidationError
 
-from spikemill.services.cli.format import complain, count, output
+from spikemill.services.cli.format import count, output, print_error
 from spikemill.services.cli.home import decided_for_now, store_of, use_ledger
 from spikemill.services.cli.local.children import Child
 from spikemill.services.cli.local.engine import (
@@ -34,7 +32,7 @@ from spikemill.services.common.errors import CallError
 from spikemill.services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
 from spikemill.services.common.ledger import build_queries, builds, dispatch, pushes, release_queries, repair
 from spikemill.services.common.ledger.builds import BuildRequest, OpenedBuild, SourceRequest
-from spikemill.services.common.ledger.sessions import ways_of
+from spikemill.services.common.ledger.sessions import fetch_modes_of
 from spikemill.services.common.migrate import migrate
 from spikemill.services.common.models.builds import BuildState, ReleaseState
 from spikemill.services.common.models.jobs import JobKind
@@ -42,14 +40,13 @@ from spikemill.services.common.settings import settings
 from spikemill.services.common.store import FolderStore, Store
 from spikemill.services.common.types import FORMAT_ID, digest
 from spikemill.services.common.worker.kinds import DOWNLOADER, MERGER, QUEUE_OF_KIND, WORKER_KINDS, WorkerKind
-from spikemill.services.common.worker.process import end_of
-from spikemill.services.merger.plan import MergeParameters
+from spikemill.services.common.worker.process import process_exit_of
 from spikemill.services.merger.provenance import CARD, PROVENANCE, pile_file, pile_folder
 
 _PAPERS = (PROVENANCE, CARD)
 
 
-def carry_out(home: Home, request: BuildRequest, *, workers: int) -> None:
+def run_build(home: Home, request: BuildRequest, *, workers: int) -> None:
     """Build until the pile stands, and say what was done.
 
     Raises `typer.Exit` where no pile could be made, or the build was interrupted.
@@ -66,7 +63,7 @@ def interruption_told() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        complain("Stopped. Run the same command again: it goes on where this one ended.")
+        print_error("Stopped. Run the same command again: it goes on where this one ended.")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -133,7 +130,7 @@ class RunningBuild:
 
     def open(self) -> Collection[WorkerKind]:
         """Ask for the build, and return the workers that it will need; none where there is nothing to do."""
-        self.build = ask(FolderStore(self.home.path), self.request).build
+        self.build = request_build(FolderStore(self.home.path), self.request).build
         with transaction() as ledger:
             if build_queries.status_of(ledger, self.build).state != BuildState.OPEN:
                 return ()
@@ -141,7 +138,7 @@ class RunningBuild:
         if runnable == [MERGER]:
             # All that it takes is there; where some of it turns out to be lost, `check` starts more.
             return runnable
-        counting = {ways_of(source.entry)[0] for source in self.request.sources}
+        counting = {fetch_modes_of(source.entry)[0] for source in self.request.sources}
         return [DOWNLOADER, *_workers_for(counting), MERGER]
 
     def check(self) -> None:
@@ -173,10 +170,10 @@ def running_build(home: Home, request: BuildRequest, *, binners: int) -> Iterato
         yield running
 
 
-def ask(store: Store | None, request: BuildRequest) -> OpenedBuild:
+def request_build(store: Store | None, request: BuildRequest) -> OpenedBuild:
     """Ask the ledger for a build, and see that what is said to be done still stands in the store."""
     opened = _open(request)
-    if store is not None and heal(store, opened):
+    if store is not None and reopen_missing_outputs(store, opened):
         # What was lost may be made again as another release, which is to be pushed where this one was.
         opened = _open(request)
     return opened
@@ -198,8 +195,8 @@ def queue_build(home: Home, request: BuildRequest) -> str:
         use_ledger(running.database_url)
     if store is not None:
         with transaction() as ledger:
-            store.claim_for(repair.ledger_id(ledger))
-    opened = ask(store, request)
+            store.assert_owner(repair.ledger_id(ledger))
+    opened = request_build(store, request)
     return f"Build {opened.build} of {request.pile}: {_told(opened, len(request.sources))}."
 
 
@@ -222,7 +219,7 @@ def _prepare(home: Home, address: Address, *, owns_ledger: bool) -> None:
     use_ledger(address.database_url)
     migrate()
     with transaction() as ledger:
-        FolderStore(home.path).claim_for(repair.ledger_id(ledger))
+        FolderStore(home.path).assert_owner(repair.ledger_id(ledger))
         if owns_ledger:
             dispatch.reclaim_older_boots(ledger, address.boot)
             dispatch.forget_messages(ledger)
@@ -232,14 +229,13 @@ def _prepare(home: Home, address: Address, *, owns_ledger: bool) -> None:
 def _tell_of_death(_address: Address, death: Death) -> None:
     """Give back at once what a dead worker held: its leases would take minutes to end."""
     with transaction() as ledger:
-        dispatch.expire_worker(ledger, death.worker, end_of(death.status))
+        dispatch.expire_worker(ledger, death.worker, process_exit_of(death.status))
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
     """What a person may say about a build beside its catalogue."""
 
-    parameters: MergeParameters = field(default_factory=MergeParameters)
     session_limit: int | None = None
     allow_missing: bool = False
     adds_to_open_build: bool = False
@@ -259,21 +255,6 @@ def named_catalogue(name: str | None, sources: Collection[str] | None) -> Catalo
     return load_catalogue(usual).only(sources or settings().sources.split())
 
 
-def merge_parameters(**given: Any) -> MergeParameters:
-    """Return the parameters of a release; what is None was not given.
-
-    Raises `CallError` for a wrong value.
-    """
-    try:
-        return MergeParameters(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
-        raise CallError(
-            f"{option} {first['input']}: {first['msg'][:1].lower()}{first['msg'][1:]}."
-        ) from error
-
-
 def build_request(catalogue: Catalogue, options: BuildOptions) -> BuildRequest:
     """Return what is asked of the ledger.
 
@@ -291,7 +272,7 @@ def build_request(catalogue: Catalogue, options: BuildOptions) -> BuildRequest:
         notes=catalogue.pile.notes or None,
         sources=[_source_request(source) for source in sources],
         # The card is part of a release: other texts make another one.
-        parameters=options.parameters.model_dump() | {"texts": digest(texts)},
+        parameters=catalogue.pile.parameters.model_dump() | {"texts": digest(texts)},
         session_limit=options.session_limit,
         allow_missing=options.allow_missing,
         adds_to_open_build=options.adds_to_open_build,
@@ -311,7 +292,7 @@ def _source_request(source: Source) -> SourceRequest:
     )
 
 
-def heal(store: Store, opened: OpenedBuild) -> bool:
+def reopen_missing_outputs(store: Store, opened: OpenedBuild) -> bool:
     """Reopen what lost its output, and tell whether a published release did.
 
     What a published release needs no more is left alone.

@@ -1,23 +1,17 @@
 """What commands print: tables, numbers and durations as people read them."""
 
-import re
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
-
-from spikemill.services.common.errors import CallError
 
 _NARROWEST = 80
 _WIDEST = 1000
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _STEP = 1000
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-_TIME_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_TYPED = re.compile(r"(\d{1,6})\s*([smhd])")
 
 
 def output() -> Console:
@@ -36,7 +30,7 @@ def print_whole(table: Table) -> None:
     console.print(table)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Write what went wrong on stderr, with no decoration and no line breaks of ours."""
     sys.stderr.write(f"{text.rstrip()}\n")
     sys.stderr.flush()
@@ -88,11 +82,3 @@ def rate(per_second: float) -> str:
         if per_second >= scale:
             return f"{per_second / scale:.1f} {unit} tokens/s"
     return f"{per_second:.0f} tokens/s"
-
-
-def parse_duration(typed: str) -> timedelta:
-    """Read a whole number with its unit; raises `CallError` for anything else."""
-    match = _TYPED.fullmatch(typed.strip())
-    if match is None:
-        raise CallError(f"{typed!r} is no duration; write a number with s, m, h or d: 90s, 30m, 6h, 2d.")
-    return timedelta(**{_TIME_UNITS[match[2]]: int(match[1])})

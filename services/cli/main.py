@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from spikemill.services.cli.commands.asking import ledger, show, status, verify
+from spikemill.services.cli.commands.asking import plot, status, tokens, verify
 from spikemill.services.cli.commands.building import build, demo, plan, push, queue
-from spikemill.services.cli.commands.changing import cancel, prune, retry, waive
-from spikemill.services.cli.format import complain
+from spikemill.services.cli.commands.changing import cancel, prune, retry, skip
+from spikemill.services.cli.format import print_error
 from spikemill.services.common.errors import CallError, SpikemillError, readable
 
 _DEBUG = "--debug"
@@ -26,7 +26,7 @@ app = typer.Typer(
 FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
 
-for command in (build, demo, plan, queue, status, ledger, retry, waive, cancel, prune, verify, show, push):
+for command in (build, demo, plan, queue, status, tokens, retry, skip, cancel, prune, verify, plot, push):
     app.command()(command)
 
 
@@ -52,22 +52,22 @@ def _options(
 def main() -> None:
     """Run the command that was typed, and exit with its status."""
     arguments = [argument for argument in sys.argv[1:] if argument != _DEBUG]
-    with failures_told(debug=_DEBUG in sys.argv):
+    with exit_on_error(debug=_DEBUG in sys.argv):
         app(args=arguments, prog_name="spikemill")
 
 
 @contextmanager
-def failures_told(*, debug: bool) -> Iterator[None]:
+def exit_on_error(*, debug: bool) -> Iterator[None]:
     """Turn what the block raises into a line and an exit; the traceback is shown only for `debug`."""
     try:
         yield
     except KeyboardInterrupt:
-        complain("Interrupted.")
+        print_error("Interrupted.")
         sys.exit(INTERRUPTED)
     except Exception as error:
         if debug:
             traceback.print_exc()
-        complain(_text(error, debug=debug))
+        print_error(_text(error, debug=debug))
         sys.exit(WRONG_CALL if isinstance(error, CallError) else FAILED)
 
 

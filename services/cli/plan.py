@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rich.table import Table
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from spikemill.services.cli.format import complain, figures_table, markdown_table, size
+from spikemill.services.cli.format import figures_table, markdown_table, print_error, size
 from spikemill.services.cli.report import described
 from spikemill.services.common.archives import open_archive
 from spikemill.services.common.archives.base import Asset
@@ -70,7 +70,7 @@ def list_sources(catalogue: Catalogue) -> list[SourceListing]:
         try:
             listings.append(list_source(source.with_api(settings()), pacer))
         except SpikemillError as error:
-            complain(described(source.name, None, str(error)))
+            print_error(described(source.name, None, str(error)))
     return listings
 
 

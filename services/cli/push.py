@@ -19,8 +19,10 @@ from spikemill.services.common.hub_target import HubTarget, hub_target
 from spikemill.services.common.ledger import pushes
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import is_object_address, store_at
-from spikemill.services.merger.hub import Difference, Pushed, ShardStep, StoredPile
-from spikemill.services.merger.hub.pile_files import pile_in_folder
+from spikemill.services.merger.hub.pile_files import StoredPile, pile_in_folder
+from spikemill.services.merger.hub.push import Pushed
+from spikemill.services.merger.hub.repository import Difference
+from spikemill.services.merger.hub.upload import ShardStep
 
 _PILES = "piles"
 

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from spikemill.services.cli.build import (
     BuildOptions,
     build_request,
-    carry_out,
     interruption_told,
+    run_build,
     running_build,
 )
-from spikemill.services.cli.format import complain, output
+from spikemill.services.cli.format import output, print_error
 from spikemill.services.cli.local.home import Home
 from spikemill.services.cli.main import FAILED
 from spikemill.services.cli.watch import Ending, view_on, watch
@@ -27,7 +27,7 @@ from spikemill.services.common.errors import CallError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger import admin, release_queries
 from spikemill.services.common.ledger.builds import BuildRequest
-from spikemill.services.merger.freezing import waiver_for
+from spikemill.services.merger.freezing import skip_reason_for
 from spikemill.services.merger.provenance import (
     PROVENANCE,
     MissingRecord,
@@ -48,8 +48,8 @@ def rebuild(
     recipe = read_recipe(pile, folders, push)
     if recipe.provenance.missing:
         with interruption_told():
-            _waive_missing(home, recipe)
-    carry_out(home, recipe.request, workers=workers)
+            _skip_missing(home, recipe)
+    run_build(home, recipe.request, workers=workers)
     _compare(recipe.provenance, read_pile_provenance(home.pile))
 
 
@@ -61,30 +61,30 @@ class Recipe:
     request: BuildRequest
 
 
-def _waive_missing(home: Home, recipe: Recipe) -> None:
+def _skip_missing(home: Home, recipe: Recipe) -> None:
     """List the sources while nothing is binned, and pass by the sessions that the pile goes without."""
     with running_build(home, recipe.request, binners=0) as running:
         with view_on(output()) as view:
             ending, _ = watch(running.build, view, check=running.check, enough=lambda seen: seen.is_listed)
         if ending is Ending.ENOUGH:
-            _waive(running.build, recipe.provenance.missing)
+            _skip(running.build, recipe.provenance.missing)
 
 
-def _waive(build: int, missing: Sequence[MissingRecord]) -> None:
+def _skip(build: int, missing: Sequence[MissingRecord]) -> None:
     with transaction() as ledger:
         standing = {
-            (left.source, left.key): left.waived for left in release_queries.missing_from(ledger, build)
+            (left.source, left.key): left.skipped for left in release_queries.missing_from(ledger, build)
         }
         for record in missing:
-            reason = waiver_for(record.reason)
+            reason = skip_reason_for(record.reason)
             if standing.get((record.source, record.path)) != reason:
-                admin.waive_listed(ledger, build, record.source, record.path, reason)
+                admin.skip_listed(ledger, build, record.source, record.path, reason)
 
 
 def _compare(recorded: Provenance, found: Provenance) -> None:
     lines = list(differences(recorded, found))
     for line in lines:
-        complain(line)
+        print_error(line)
     if lines:
         raise typer.Exit(FAILED)
     output().print("It is the same pile, byte for byte.")
@@ -112,7 +112,7 @@ def read_recipe(pile: Path, folders: Sequence[str], push: HubTarget | None = Non
     """
     provenance = read_pile_provenance(pile)
     catalogue = _catalogue(provenance.pile, _parse_folders(folders), pile)
-    options = BuildOptions(provenance.pile.parameters, session_limit=provenance.pile.session_limit, push=push)
+    options = BuildOptions(session_limit=provenance.pile.session_limit, push=push)
     return Recipe(provenance, build_request(catalogue, options))
 
 
@@ -130,7 +130,8 @@ def _catalogue(record: PileRecord, folders: Mapping[str, Path], pile: Path) -> C
     if unknown := sorted(folders.keys() - local):
         raise CallError(f"--folder {unknown[0]}: no source of archive files in {pile} is called so.")
     entries = [_entry(dict(entry), folders) for entry in record.sources]
-    data = {"pile": {"name": record.name, "notes": record.notes}, "source": entries}
+    pile_table = {"name": record.name, "notes": record.notes} | record.parameters.model_dump()
+    data = {"pile": pile_table, "source": entries}
     try:
         return Catalogue.model_validate(data)
     except ValidationError as error:

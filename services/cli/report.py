@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from spikemill.services.cli.format import complain, count, duration, figures_table, markdown_table, size
+from spikemill.services.cli.format import count, duration, figures_table, markdown_table, print_error, size
 from spikemill.services.cli.local.home import Home
 from spikemill.services.cli.watch import Ending, Pace, Snapshot, progress_table, sentences
 from spikemill.services.common.hub_target import HubTarget
@@ -65,9 +65,9 @@ def tell(outcome: Outcome, home: Home, console: Console) -> bool:
     if outcome.ending is Ending.STUCK:
         _tell_stuck(outcome, home, console)
     elif outcome.ending is Ending.CANCELLED:
-        complain("The build was cancelled from elsewhere; the same command takes it up again.")
+        print_error("The build was cancelled from elsewhere; the same command takes it up again.")
     else:
-        complain(
+        print_error(
             f"Another build of {outcome.last.status.pile} took the place of this one; no pile was made here."
         )
     return False
@@ -88,7 +88,7 @@ def _tell_push(outcome: Outcome, console: Console) -> bool:
     if outcome.push is None:
         return True
     if outcome.commit is None:
-        complain(f"It is not pushed to {outcome.push}: another call took that back. Say --push again.")
+        print_error(f"It is not pushed to {outcome.push}: another call took that back. Say --push again.")
         return False
     console.print(f"Pushed to {outcome.push}: {outcome.push.address_of(outcome.commit)}")
     return True
@@ -108,7 +108,7 @@ def _what_was_done(outcome: Outcome) -> str:
 def _tell_stuck(outcome: Outcome, home: Home, console: Console) -> None:
     lines = dead_lines(outcome.last.dead, home.path)
     for line in lines or ["Nothing can run any more, and nothing failed: see the logs of the home."]:
-        complain(line)
+        print_error(line)
     if outcome.last.status.release_state == ReleaseState.PUBLISHED:
         console.print(
             f"The pile stands in {home.pile}, but it is not pushed to {outcome.last.status.hub}. "
@@ -118,7 +118,7 @@ def _tell_stuck(outcome: Outcome, home: Home, console: Console) -> None:
     done = outcome.last.sessions_done
     console.print(
         f"No new pile was made. {count(done, 'session')} {'is' if done == 1 else 'are'} done and stay so. "
-        "`spikemill retry` sends what failed back to the queue, `spikemill waive` passes one session by, "
+        "`spikemill retry` sends what failed back to the queue, `spikemill skip` passes one session by, "
         "`--allow-missing` all that failed; then build again."
     )
 
@@ -141,7 +141,7 @@ def state_text(snapshot: Snapshot, *, has_workers: bool) -> str:
     if (state := BuildState(status.state)) is not BuildState.OPEN:
         return _STATES[state]
     if not status.runnable:
-        return "it can go no further before what failed is retried or waived"
+        return "it can go no further before what failed is retried or skipped"
     if not has_workers:
         return "nothing runs; the same `spikemill build` goes on with it"
     return _UNDER_WAY[ReleaseState(status.release_state)]
@@ -204,8 +204,8 @@ def dead_line(failure: Failure, home: Path) -> str:
 
 def left_out_line(left_out: LeftOut) -> str:
     """Return why a build goes without a session."""
-    if left_out.waived_because is not None:
-        return f"{left_out.session}: waived: {left_out.waived_because}"
+    if left_out.skipped_because is not None:
+        return f"{left_out.session}: skipped: {left_out.skipped_because}"
     return described(left_out.source, left_out.file, left_out.error or "it failed")
 
 
@@ -221,7 +221,7 @@ def _remedy(failure: Failure, home: Path) -> str:
     """Return what to type; the error's own text says what to change."""
     in_home = f"--home {shlex.quote(str(home))}"
     if failure.kind in {JobKind.FETCH, *COUNTING}:
-        return f"to go on without it: spikemill waive {shlex.quote(failure.session)} --reason WHY {in_home}"
+        return f"to go on without it: spikemill skip {shlex.quote(failure.session)} --reason WHY {in_home}"
     return f"to try it again: spikemill retry {in_home}"
 
 

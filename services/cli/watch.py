@@ -39,7 +39,7 @@ _WINDOW = 30.0
 _SHORTEST = 1.0
 _PAUSE_OF_VIEW = 3.0
 _SILENCE = 30.0
-_STATES = ("queued", "fetching", "binning", "done", "failed", "waived")
+_STATES = ("queued", "fetching", "binning", "done", "failed", "skipped")
 _ALWAYS = 5
 
 
@@ -89,7 +89,7 @@ class Snapshot:
     @property
     def waiting(self) -> Sequence[Failure]:
         """What failed and will be tried again, the next try first."""
-        given_up = {JobState.DEAD, JobState.WAIVED}
+        given_up = {JobState.DEAD, JobState.SKIPPED}
         retried = [failure for failure in self.failures if failure.state not in given_up]
         return sorted(retried, key=lambda failure: failure.not_before)
 
@@ -290,7 +290,7 @@ def source_line(source: SourceProgress, tokens: int) -> str:
             (source.fetching, "fetching"),
             (source.binning, "binning"),
             (source.failed, "failed"),
-            (source.waived, "waived"),
+            (source.skipped, "skipped"),
         )
         if number
     ]
@@ -374,8 +374,8 @@ def _changes(snapshot: Snapshot) -> list[str]:
 
 
 def progress_table(snapshot: Snapshot) -> Table:
-    """Return the table; waived sessions have a column only where there are some."""
-    states = _STATES if any(source.waived for source in snapshot.progress) else _STATES[:_ALWAYS]
+    """Return the table; skipped sessions have a column only where there are some."""
+    states = _STATES if any(source.skipped for source in snapshot.progress) else _STATES[:_ALWAYS]
     table = figures_table((*states, "tokens"))
     for source in snapshot.progress:
         tokens = snapshot.tokens.get(source.source, 0)

@@ -10,13 +10,13 @@ from spikemill.services.common.catalog import Source, source_from_record
 from spikemill.services.common.database import transaction
 from spikemill.services.common.ledger import recordings
 from spikemill.services.common.ledger.jobs import Claim, Result
-from spikemill.services.common.ledger.recordings import Arrivals
+from spikemill.services.common.ledger.recordings import TransferMeter
 from spikemill.services.common.models import SourceVersion
 from spikemill.services.common.models.jobs import JobKind
 from spikemill.services.common.rate_limit import LedgerPacer
-from spikemill.services.common.store.spool import Spool, open_spool, sweep_arrivals
+from spikemill.services.common.store.spool import Spool, open_spool, sweep_staging
 from spikemill.services.common.worker.kinds import task_name
-from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job
 from spikemill.services.common.worker.signals import worker_app
 from spikemill.services.downloader.download import Verified, fetch_asset
 from spikemill.services.downloader.selection import PlannedSession, select_sessions
@@ -27,13 +27,13 @@ app = worker_app("spikemill.services.downloader.tasks")
 @app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)
 def plan(task: Task, job_id: int) -> str:
     """List a source and seal it."""
-    return perform(task, job_id, _plan_source)
+    return run_job(task, job_id, _plan_source)
 
 
 @app.task(name=task_name(JobKind.FETCH), **NETWORK_RETRIES)
 def fetch(task: Task, job_id: int) -> str:
     """Copy one asset and verify it."""
-    return perform(task, job_id, _fetch_asset)
+    return run_job(task, job_id, _fetch_asset)
 
 
 def _plan_source(claim: Claim, _heartbeat: Heartbeat) -> Result:
@@ -55,43 +55,43 @@ def _session_plan(planned: PlannedSession) -> recordings.SessionPlan:
 def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
         asset = recordings.read_asset(ledger, claim.subject)
-    sweep_arrivals()
+    sweep_staging()
     spool, identity = open_spool(), asset.session.identity
-    arrivals = Arrivals(heartbeat)
+    meter = TransferMeter(heartbeat)
     try:
         verified = fetch_asset(
             open_archive(_entry_of(asset.session.source_version), LedgerPacer()),
             recordings.as_listed(asset),
-            spool.arrivals(identity),
+            spool.staging_dir(identity),
             pacer=LedgerPacer(),
-            progress=arrivals.note,
+            progress=meter.add,
         )
     finally:
-        arrivals.record(asset.id)
+        meter.flush(asset.id)
     return Result(
         output={"bytes": verified.size, "verified by": verified.how},
         record=partial(
             recordings.record_copy,
             asset_id=asset.id,
-            local_path=_handed_over(spool, identity, verified),
+            local_path=_published(spool, identity, verified),
             sha256=verified.digests["sha256"],
             verified_by=verified.how,
         ),
-        afterwards=partial(_settle, spool, verified),
+        afterwards=partial(_discard_local, spool, verified),
     )
 
 
-def _handed_over(spool: Spool, identity: str, verified: Verified) -> str:
+def _published(spool: Spool, identity: str, verified: Verified) -> str:
     """Return where binners find the file; one that is no copy is read where it lies."""
     if not verified.is_copy:
         return str(verified.path)
-    return spool.hand_over(identity, verified.path, sha256=verified.digests["sha256"], size=verified.size)
+    return spool.publish(identity, verified.path, sha256=verified.digests["sha256"], size=verified.size)
 
 
-def _settle(spool: Spool, verified: Verified) -> None:
+def _discard_local(spool: Spool, verified: Verified) -> None:
     if verified.is_copy:
-        spool.settle(verified.path)
+        spool.discard_local(verified.path)
 
 
 def _entry_of(source: SourceVersion) -> Source:
-    return source_from_record(source.entry)
+    return source_from_record(source.config)

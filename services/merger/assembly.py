@@ -70,7 +70,7 @@ def _key(session: Session) -> SessionKey:
 def _check_counts(sessions: Mapping[SessionKey, Session], counts: Counter[SessionKey]) -> None:
     """Every spike that was counted is in the pile; a clipped cell lost at least one."""
     for key, session in sessions.items():
-        spikes, clipped = session.spikes or 0, session.clipped or 0
+        spikes, clipped = session.spikes or 0, session.clipped_cells or 0
         lost = spikes - counts[key]
         if lost < clipped or (lost and not clipped):
             raise DamagedOutputError(
@@ -78,7 +78,7 @@ def _check_counts(sessions: Mapping[SessionKey, Session], counts: Counter[Sessio
             )
 
 
-def write_papers(store: Store, drafts: Path, release_digest: str, provenance: Provenance) -> str:
+def write_small_files(store: Store, drafts: Path, release_digest: str, provenance: Provenance) -> str:
     """Write provenance and card beside the shards; return the sha256 of the provenance."""
     lines = provenance.to_bytes()
     sha256 = hashlib.sha256(lines).hexdigest()

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spikemill.services.common.catalog import source_from_record
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.ledger.release_queries import MissingSession, StoredRow
 from spikemill.services.common.ledger.releases import FrozenRelease, FrozenRow, FrozenShard
 from spikemill.services.common.models import Build, Shard, SourceVersion
 from spikemill.services.common.types import digest
 from spikemill.services.merger.plan import (
-    MergeParameters,
     PlannedRow,
     PlannedShard,
     SplitName,
@@ -19,8 +19,8 @@ from spikemill.services.merger.plan import (
 )
 
 NOT_BUILT = "it could not be built"
-"""Why a session is missing that failed; a waiver for this very reason says the same."""
-_WAIVED = "waived: "
+"""Why a session is missing that failed; a skipr for this very reason says the same."""
+_SKIPPED = "skipped: "
 
 
 def planned_row(row: StoredRow) -> PlannedRow:
@@ -53,25 +53,25 @@ def card_texts(build: Build, sources: Sequence[SourceVersion]) -> dict[str, Any]
     """Return what the card will say of a pile and its sources, as their entries stand now."""
     return {
         "notes": build.notes or "",
-        "sources": [source_from_record(source.entry).describe() for source in sources],
+        "sources": [source_from_record(source.config).describe() for source in sources],
     }
 
 
 def missing_records(missing: Sequence[MissingSession]) -> list[dict[str, str]]:
     """Say of each missing session why: in words that are the same wherever the build runs."""
     return [
-        {"source": session.source, "path": session.key, "reason": _reason(session.waived)}
+        {"source": session.source, "path": session.key, "reason": _reason(session.skipped)}
         for session in missing
     ]
 
 
-def _reason(waived: str | None) -> str:
-    return NOT_BUILT if waived in (None, NOT_BUILT) else f"{_WAIVED}{waived}"
+def _reason(skipped: str | None) -> str:
+    return NOT_BUILT if skipped in (None, NOT_BUILT) else f"{_SKIPPED}{skipped}"
 
 
-def waiver_for(reason: str) -> str:
-    """Return the reason to waive a session for, so that a release gives the reason of this record."""
-    return reason.removeprefix(_WAIVED)
+def skip_reason_for(reason: str) -> str:
+    """Return the reason to skip a session for, so that a release gives the reason of this record."""
+    return reason.removeprefix(_SKIPPED)
 
 
 def freeze_rows(

@@ -22,7 +22,7 @@ from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.parquet_schema import FEATURES
 from spikemill.services.merger.provenance import CARD
 from spikemill.services.merger.shards import DecodedRow, decoded_row, decoded_rows
-from spikemill.services.merger.verify import Finding
+from spikemill.services.merger.verify import Problem
 
 _PR_SET_PDEATHSIG = 1
 _READER = f"datasets {datasets.__version__}"
@@ -30,12 +30,12 @@ _EXPECTED = datasets.Features.from_dict(FEATURES)
 
 
 class _UnreadableError(Exception):
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: Problem) -> None:
         super().__init__(str(finding))
         self.finding = finding
 
 
-def findings(pile: Path, rows: Mapping[str, int], cache: Path) -> Iterator[Finding]:
+def findings(pile: Path, rows: Mapping[str, int], cache: Path) -> Iterator[Problem]:
     """Load a pile whose splits have so many rows, and yield what is not as our own reader finds it.
 
     What cannot be read ends the trial of its split.
@@ -44,7 +44,7 @@ def findings(pile: Path, rows: Mapping[str, int], cache: Path) -> Iterator[Findi
         with _reading(CARD, "the pile", pile):
             loaded = datasets.load_dataset(str(pile), streaming=True, cache_dir=str(cache))
         if set(loaded) != set(rows):
-            yield Finding(CARD, f"{_READER} finds the splits {sorted(loaded)}, not {sorted(rows)}")
+            yield Problem(CARD, f"{_READER} finds the splits {sorted(loaded)}, not {sorted(rows)}")
     except _UnreadableError as error:
         yield error.finding
         return
@@ -64,18 +64,18 @@ def _reading(file: str, what: str, pile: Path) -> Iterator[None]:
         raise
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".replace(f"{pile}/", "").split())
-        raise _UnreadableError(Finding(file, f"{_READER} cannot read {what}: {text:.500}")) from error
+        raise _UnreadableError(Problem(file, f"{_READER} cannot read {what}: {text:.500}")) from error
 
 
-def _split(pile: Path, split: Any, rows: int, cache: Path) -> Iterator[Finding]:
+def _split(pile: Path, split: Any, rows: int, cache: Path) -> Iterator[Problem]:
     name = str(split.split)
     shards = sorted(path.relative_to(pile).as_posix() for path in (pile / "data").glob(f"{name}-*"))
     told = split.info.splits
     if told is not None and told[name].num_examples != rows:
-        yield Finding(CARD, f"number of rows in {name}: {rows}; {_READER} expects {told[name].num_examples}")
+        yield Problem(CARD, f"number of rows in {name}: {rows}; {_READER} expects {told[name].num_examples}")
     yield from _features(split, CARD)
     if split.num_shards != len(shards):
-        yield Finding(CARD, f"number of files in {name}: {len(shards)}; {_READER} finds {split.num_shards}")
+        yield Problem(CARD, f"number of files in {name}: {len(shards)}; {_READER} finds {split.num_shards}")
         return
     for shard in dict.fromkeys((shards[0], shards[-1])):
         with _reading(shard, "it", pile):
@@ -91,9 +91,9 @@ def _split(pile: Path, split: Any, rows: int, cache: Path) -> Iterator[Finding]:
             yield from _differences(shard, seen, list(decoded_rows(pile / shard, row_group=row_group)))
 
 
-def _features(loaded: Any, file: str) -> Iterator[Finding]:
+def _features(loaded: Any, file: str) -> Iterator[Problem]:
     if loaded.features != _EXPECTED:
-        yield Finding(file, f"{_READER} sees the features {loaded.features}, not {_EXPECTED}")
+        yield Problem(file, f"{_READER} sees the features {loaded.features}, not {_EXPECTED}")
 
 
 def _streamed(file: Any, name: str, row_group: int) -> Iterator[DecodedRow]:
@@ -105,14 +105,14 @@ def _streamed(file: Any, name: str, row_group: int) -> Iterator[DecodedRow]:
         yield decoded_row(batch, index, name)
 
 
-def _differences(shard: str, seen: Sequence[DecodedRow], stored: Sequence[DecodedRow]) -> Iterator[Finding]:
+def _differences(shard: str, seen: Sequence[DecodedRow], stored: Sequence[DecodedRow]) -> Iterator[Problem]:
     """Report the first row that is not the same for both readers."""
     if len(seen) != len(stored):
-        yield Finding(shard, f"number of rows in a row group: {len(stored)}; {_READER} reads {len(seen)}")
+        yield Problem(shard, f"number of rows in a row group: {len(stored)}; {_READER} reads {len(seen)}")
         return
     for theirs, ours in zip(seen, stored, strict=True):
         if theirs != ours:
-            yield Finding(shard, f"{_READER} reads {_told(theirs)} where spikemill reads {_told(ours)}")
+            yield Problem(shard, f"{_READER} reads {_told(theirs)} where spikemill reads {_told(ours)}")
             return
 
 

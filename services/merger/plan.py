@@ -7,26 +7,15 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import CatalogueError
 from spikemill.services.common.types import ROWS_PER_GROUP, SplitBy, digest, sort_key
 
 SplitName = Literal["train", "test"]
 _DIGESTS = 2**256
 GroupKey = tuple[str, ...]
-
-
-class MergeParameters(BaseModel):
-    """How rows become a pile; together with the rows it decides every byte."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    seed: int = Field(0, description="Shuffles the rows and decides the split.")
-    split_by: SplitBy = Field("session", description="What is never divided between train and test.")
-    test_fraction: float = Field(0.01, ge=0, lt=1, description="The part of the groups to test on.")
-    shard_bytes: int = Field(500_000_000, gt=0, description="Column pages after which a shard closes.")
-    shard_tokens: int = Field(1_000_000_000, gt=0, description="Tokens after which a shard closes.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +108,7 @@ def plan_pile(rows: Iterable[PlannedRow], parameters: MergeParameters) -> MergeP
     """
     ordered = in_order(rows, parameters.seed)
     if not ordered:
-        raise CatalogueError("There is no row to merge: every session was waived, or none was selected.")
+        raise CatalogueError("There is no row to merge: every session was skipped, or none was selected.")
     split = divide(ordered, parameters)
     train = _shards("train", split.train, parameters)
     test = _shards("test", split.test, parameters)

@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, field_validator
 
 from spikemill.services.common.catalog.readers import ESTIMATING_READERS
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.files import sha256_of
 from spikemill.services.common.models import Asset, Build, Release, Session, Shard
 from spikemill.services.common.types import FORMAT_ID
 from spikemill.services.merger.freezing import stored_parameters
-from spikemill.services.merger.plan import MergeParameters, SessionKey, SplitFacts, divide, in_order
+from spikemill.services.merger.plan import SessionKey, SplitFacts, divide, in_order
 
 _NAME_DIGITS = 16
 PROVENANCE = "provenance.jsonl"
@@ -183,7 +184,7 @@ def provenance_of(
     shards: Sequence[Shard],
 ) -> Provenance:
     """Return the provenance of a release whose shards all stand, with the texts that it froze."""
-    texts = release.texts or {}
+    texts = release.card_metadata or {}
     entries = {entry["name"]: entry for entry in texts["sources"]}
     return Provenance(
         pile=PileRecord(
@@ -228,8 +229,8 @@ def _session(session: Session, entry: Mapping[str, Any]) -> SessionRecord:
         rows=len(session.rows),
         tokens=sum(row.tokens for row in session.rows),
         spikes=session.spikes or 0,
-        clipped=session.clipped or 0,
-        left_out=session.left_out or 0,
+        clipped=session.clipped_cells or 0,
+        left_out=session.dropped_spikes or 0,
         estimated=True if entry["reader"] in ESTIMATING_READERS else None,
         chunk_sha256=session.chunk_sha256 or "",
     )

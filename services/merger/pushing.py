@@ -20,7 +20,9 @@ from spikemill.services.common.settings import settings
 from spikemill.services.common.store import Store
 from spikemill.services.common.worker.runner import Heartbeat
 from spikemill.services.merger.assembly import DamagedFileError
-from spikemill.services.merger.hub import PileFiles, Pushed, ShardStep, StoredPile, push
+from spikemill.services.merger.hub.pile_files import PileFiles, StoredPile
+from spikemill.services.merger.hub.push import Pushed, push
+from spikemill.services.merger.hub.upload import ShardStep
 from spikemill.services.merger.provenance import CARD, PROVENANCE, PileRecord, Provenance, pile_folder
 from spikemill.services.merger.verify import loading_findings
 
@@ -113,4 +115,4 @@ class _LedgerProgress:
 
     def _require_wanted(self) -> None:
         with transaction() as ledger:
-            pushes.require_wanted_push(ledger, self.release, self.target)
+            pushes.require_requested_push(ledger, self.release, self.target)

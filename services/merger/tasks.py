@@ -13,13 +13,13 @@ from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models.jobs import JobKind
 from spikemill.services.common.store import Store, open_store
 from spikemill.services.common.worker.kinds import task_name
-from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job
 from spikemill.services.common.worker.signals import worker_app
 from spikemill.services.merger.assembly import (
     DamagedFileError,
     DamagedShardError,
     audit_release,
-    write_papers,
+    write_small_files,
 )
 from spikemill.services.merger.freezing import card_texts, freeze_rows, planned_shard
 from spikemill.services.merger.provenance import pile_file, provenance_of
@@ -31,25 +31,25 @@ app = worker_app("spikemill.services.merger.tasks")
 @app.task(name=task_name(JobKind.FREEZE), **NETWORK_RETRIES)
 def freeze(task: Task, job_id: int) -> str:
     """Order, split and plan the rows of a release."""
-    return perform(task, job_id, _freeze_release)
+    return run_job(task, job_id, _freeze_release)
 
 
 @app.task(name=task_name(JobKind.SHARD), **NETWORK_RETRIES)
 def shard(task: Task, job_id: int) -> str:
     """Write one shard."""
-    return perform(task, job_id, _write_shard)
+    return run_job(task, job_id, _write_shard)
 
 
 @app.task(name=task_name(JobKind.ASSEMBLE), **NETWORK_RETRIES)
 def assemble(task: Task, job_id: int) -> str:
     """Audit a release, write its papers, and switch the pile to it."""
-    return perform(task, job_id, _assemble_release)
+    return run_job(task, job_id, _assemble_release)
 
 
 @app.task(name=task_name(JobKind.PUBLISH), **NETWORK_RETRIES)
 def publish(task: Task, job_id: int) -> str:
     """Push a pile that stands to the hub."""
-    return perform(task, job_id, _push_release)
+    return run_job(task, job_id, _push_release)
 
 
 def _freeze_release(claim: Claim, _heartbeat: Heartbeat) -> Result:
@@ -101,7 +101,7 @@ def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
         raise _reopened_shard(error) from error
     with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
         provenance = provenance_of(release, build, sessions, shards)
-        provenance_sha256 = write_papers(store, drafts, release_digest, provenance)
+        provenance_sha256 = write_small_files(store, drafts, release_digest, provenance)
     _switch(store, release.id, release_digest)
     return Result(
         output={"release": release_digest},

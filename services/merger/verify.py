@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from spikemill.services.common.errors import CallError, DamagedOutputError, SpikemillError
 from spikemill.services.common.types import ROWS_PER_GROUP, sort_key
-from spikemill.services.common.worker.process import end_of
+from spikemill.services.common.worker.process import process_exit_of
 from spikemill.services.merger.card import card_head, provenance_sentence
 from spikemill.services.merger.plan import SessionKey, SplitFacts, divide, entries_digest, session_of
 from spikemill.services.merger.provenance import (
@@ -49,7 +49,7 @@ _LONGEST = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Problem:
     """Something that is not as it should be, and in which file of the pile."""
 
     file: str
@@ -60,7 +60,7 @@ class Finding:
         return f"{self.file}: {self.text}"
 
 
-def verify_pile(pile: Path) -> Iterator[Finding]:
+def verify_pile(pile: Path) -> Iterator[Problem]:
     """Read a whole pile and yield what is wrong with it, file by file; nothing if it is in order.
 
     Where we find nothing wrong, both ends of each split are also read with `datasets`, as the pile's readers
@@ -72,10 +72,10 @@ def verify_pile(pile: Path) -> Iterator[Finding]:
         data = (pile / PROVENANCE).read_bytes()
         provenance = parse_provenance(data)
     except OSError as error:
-        yield Finding(PROVENANCE, f"cannot be read ({error.strerror}); without it nothing can be checked")
+        yield Problem(PROVENANCE, f"cannot be read ({error.strerror}); without it nothing can be checked")
         return
     except DamagedOutputError as error:
-        yield Finding(PROVENANCE, str(error))
+        yield Problem(PROVENANCE, str(error))
         return
     in_order = True
     for finding in _compared(pile, provenance, sha256(data).hexdigest()):
@@ -86,7 +86,7 @@ def verify_pile(pile: Path) -> Iterator[Finding]:
         yield from loading_findings(_loaded_files(pile, provenance.pile), provenance.pile.split)
 
 
-def _compared(pile: Path, provenance: Provenance, provenance_sha256: str) -> Iterator[Finding]:
+def _compared(pile: Path, provenance: Provenance, provenance_sha256: str) -> Iterator[Problem]:
     """Hold every file against the provenance."""
     yield from _card(pile, provenance.pile, provenance_sha256)
     yield from _extra_files(pile, provenance.pile)
@@ -95,28 +95,28 @@ def _compared(pile: Path, provenance: Provenance, provenance_sha256: str) -> Ite
         yield from compare_pile(provenance, contents)
 
 
-def _card(pile: Path, record: PileRecord, provenance_sha256: str) -> Iterator[Finding]:
+def _card(pile: Path, record: PileRecord, provenance_sha256: str) -> Iterator[Problem]:
     try:
         text = (pile / CARD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        yield Finding(CARD, f"cannot be read: {error}")
+        yield Problem(CARD, f"cannot be read: {error}")
         return
     if provenance_sentence(provenance_sha256) not in text:
-        yield Finding(PROVENANCE, "was changed after the merge: README.md names another sha256")
+        yield Problem(PROVENANCE, "was changed after the merge: README.md names another sha256")
     if not text.startswith(card_head(record)):
-        yield Finding(CARD, f"its head was changed, or {PROVENANCE} was: splits or row numbers differ")
+        yield Problem(CARD, f"its head was changed, or {PROVENANCE} was: splits or row numbers differ")
 
 
-def _extra_files(pile: Path, record: PileRecord) -> Iterator[Finding]:
+def _extra_files(pile: Path, record: PileRecord) -> Iterator[Problem]:
     known = {shard.name for shard in record.shards}
     found = (path.relative_to(pile).as_posix() for path in (pile / "data").rglob("*") if path.is_file())
     for name in sorted(set(found) - known):
-        yield Finding(name, "does not belong to this pile, but its readers would load it")
+        yield Problem(name, "does not belong to this pile, but its readers would load it")
     for path in sorted(found for pattern in _STEERING for found in pile.glob(pattern)):
-        yield Finding(path.name, "does not belong to this pile, but its readers would follow it")
+        yield Problem(path.name, "does not belong to this pile, but its readers would follow it")
 
 
-def _shards(pile: Path, record: PileRecord) -> Generator[Finding, None, Contents]:
+def _shards(pile: Path, record: PileRecord) -> Generator[Problem, None, Contents]:
     """Check every shard by itself; return the rows of those that could be read."""
     last = {shard.split: shard for shard in record.shards}
     contents: dict[ShardRecord, list[DecodedRow]] = {}
@@ -125,10 +125,10 @@ def _shards(pile: Path, record: PileRecord) -> Generator[Finding, None, Contents
         try:
             found = file_sha256(path)
             if found != shard.sha256:
-                yield Finding(shard.name, f"was changed: its sha256 is {found}, recorded is {shard.sha256}")
+                yield Problem(shard.name, f"was changed: its sha256 is {found}, recorded is {shard.sha256}")
             contents[shard] = list(decoded_rows(path))
         except DamagedOutputError as error:
-            yield Finding(shard.name, str(error))
+            yield Problem(shard.name, str(error))
             continue
         is_last = shard == last[shard.split]
         yield from compare_shard(shard, contents[shard], record.parameters.seed, last=is_last)
@@ -144,11 +144,11 @@ def _loaded_files(pile: Path, record: PileRecord) -> dict[str, Path]:
 
 def compare_shard(
     shard: ShardRecord, rows: Sequence[DecodedRow], seed: int, *, last: bool
-) -> Iterator[Finding]:
+) -> Iterator[Problem]:
     """Check one shard by itself; `last` tells whether it is the last one of its split."""
     found = (len(rows), sum(row.tokens for row in rows))
     if found != (shard.rows, shard.tokens):
-        yield Finding(
+        yield Problem(
             shard.name,
             f"holds {found[0]} rows and {found[1]} tokens, recorded are {shard.rows} and {shard.tokens}",
         )
@@ -156,7 +156,7 @@ def compare_shard(
     yield from _order([(shard, row) for row in rows], seed)
 
 
-def compare_pile(provenance: Provenance, contents: Contents) -> Iterator[Finding]:
+def compare_pile(provenance: Provenance, contents: Contents) -> Iterator[Problem]:
     """Check the pile as a whole, once every shard of it could be read."""
     rows = [row for shard_rows in contents.values() for row in shard_rows]
     yield from _rows_of_sessions(provenance.sessions, rows)
@@ -166,31 +166,31 @@ def compare_pile(provenance: Provenance, contents: Contents) -> Iterator[Finding
     yield from _rows_digest(provenance)
 
 
-def _row_groups(shard: ShardRecord, rows: Iterable[DecodedRow], *, last: bool) -> Iterator[Finding]:
+def _row_groups(shard: ShardRecord, rows: Iterable[DecodedRow], *, last: bool) -> Iterator[Problem]:
     sizes = Counter(row.row_group for row in rows)
     final = max(sizes, default=0)
     for group, size in sorted(sizes.items()):
         if size != ROWS_PER_GROUP and not (last and group == final and size < ROWS_PER_GROUP):
-            yield Finding(shard.name, f"row group {group} holds {size} rows, not {ROWS_PER_GROUP}")
+            yield Problem(shard.name, f"row group {group} holds {size} rows, not {ROWS_PER_GROUP}")
 
 
-def _order(places: Sequence[tuple[ShardRecord, DecodedRow]], seed: int) -> Iterator[Finding]:
+def _order(places: Sequence[tuple[ShardRecord, DecodedRow]], seed: int) -> Iterator[Problem]:
     """Report the first row that stands before one that it should follow."""
     keys = [sort_key(seed, row.source, row.subject, row.session, row.segment) for _, row in places]
     for position, (key, next_key) in enumerate(pairwise(keys)):
         if key > next_key:
             shard, row = places[position + 1]
-            yield Finding(shard.name, f"{_name(row)} stands at the wrong place: rows were swapped or moved")
+            yield Problem(shard.name, f"{_name(row)} stands at the wrong place: rows were swapped or moved")
             return
 
 
-def _shard_borders(contents: Contents, seed: int) -> Iterator[Finding]:
+def _shard_borders(contents: Contents, seed: int) -> Iterator[Problem]:
     ends = [(shard, rows[place]) for shard, rows in contents.items() if rows for place in (0, -1)]
     for split in ("train", "test"):
         yield from _order([(shard, row) for shard, row in ends if shard.split == split], seed)
 
 
-def _rows_of_sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Finding]:
+def _rows_of_sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Problem]:
     expected = Counter(
         (record.key, f"segment_{index}") for record in sessions for index in range(record.rows)
     )
@@ -200,17 +200,17 @@ def _rows_of_sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedR
         ("should not be there, or not twice", found - expected),
     ):
         for (session, segment), _ in sorted(difference.items()):
-            yield Finding("data", f"{'/'.join(session)}/{segment} {text}")
+            yield Problem("data", f"{'/'.join(session)}/{segment} {text}")
 
 
-def _sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Finding]:
+def _sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Problem]:
     by_session: dict[SessionKey, list[DecodedRow]] = defaultdict(list)
     for row in rows:
         by_session[session_of(row)].append(row)
     for record in sessions:
         problem = _session_problem(record, by_session[record.key])
         if problem:
-            yield Finding(PROVENANCE, f"session {'/'.join(record.key)}: {problem}")
+            yield Problem(PROVENANCE, f"session {'/'.join(record.key)}: {problem}")
 
 
 def _session_problem(record: SessionRecord, rows: Sequence[DecodedRow]) -> str | None:
@@ -227,28 +227,28 @@ def _session_problem(record: SessionRecord, rows: Sequence[DecodedRow]) -> str |
     return None
 
 
-def _split(provenance: Provenance, contents: Contents, rows: Sequence[DecodedRow]) -> Iterator[Finding]:
+def _split(provenance: Provenance, contents: Contents, rows: Sequence[DecodedRow]) -> Iterator[Problem]:
     """Decide the split again, and report rows on the wrong side."""
     split = divide(rows, provenance.pile.parameters)
     testing = set(split.test)
     for shard, shard_rows in contents.items():
         wrong = [row for row in shard_rows if (row in testing) != (shard.split == "test")]
         if wrong:
-            yield Finding(
+            yield Problem(
                 shard.name, f"{_name(wrong[0])} belongs into the other split ({len(wrong)} such rows)"
             )
     if split.facts != provenance.pile.split:
-        yield Finding(PROVENANCE, "the recorded split is not what the rows come to")
+        yield Problem(PROVENANCE, "the recorded split is not what the rows come to")
 
 
-def _rows_digest(provenance: Provenance) -> Iterator[Finding]:
+def _rows_digest(provenance: Provenance) -> Iterator[Problem]:
     entries = (
         (record.key, f"segment_{index}", record.chunk_sha256)
         for record in provenance.sessions
         for index in range(record.rows)
     )
     if entries_digest(entries) != provenance.pile.rows_digest:
-        yield Finding(PROVENANCE, "sessions, their rows or their chunks are not those that were merged")
+        yield Problem(PROVENANCE, "sessions, their rows or their chunks are not those that were merged")
 
 
 def _name(row: DecodedRow) -> str:
@@ -259,7 +259,7 @@ class LoadingCheckError(SpikemillError):
     """Nobody knows whether `datasets` reads the pile: the trial came to no end."""
 
 
-def loading_findings(files: Mapping[str, Path], split: SplitFacts) -> Iterator[Finding]:
+def loading_findings(files: Mapping[str, Path], split: SplitFacts) -> Iterator[Problem]:
     """Yield what `load_dataset(streaming=True)` cannot read, or reads otherwise than our own reader.
 
     `files` are the card and the shards by their names in the pile; of each split the first and the last shard
@@ -274,7 +274,7 @@ def loading_findings(files: Mapping[str, Path], split: SplitFacts) -> Iterator[F
         (room / "rows.json").write_text(json.dumps(_rows(split)))
         told = _try_to_load(room)
     for line in told.splitlines():
-        yield Finding(**json.loads(line))
+        yield Problem(**json.loads(line))
 
 
 def _lay_out(pile: Path, files: Mapping[str, Path]) -> None:
@@ -307,7 +307,7 @@ def _try_to_load(room: Path) -> str:
         raise LoadingCheckError(f"datasets did not read the ends of the pile in {_LONGEST:.0f} s.") from error
     if ended.returncode == 0:
         return ended.stdout
-    how = end_of(ended.returncode).how
+    how = process_exit_of(ended.returncode).reason
     last_line = (ended.stderr.strip().splitlines() or [how])[-1]
     if ended.returncode == -signal.SIGKILL or "MemoryError" in last_line:
         raise MemoryError(f"Both ends of the pile were to be read with datasets: {last_line}")

@@ -55,7 +55,7 @@ def sweep_chunks(store: Store) -> None:
 def drop_spare_chunks(store: Store) -> tuple[int, int]:
     """Forget and remove the chunks that no open build needs; returns how many there were, and their bytes."""
     with transaction() as ledger:
-        store.claim_for(repair.ledger_id(ledger))
+        store.assert_owner(repair.ledger_id(ledger))
         names = admin.prune_chunks(ledger)
         standing = store.files("chunks")
         freed = sum(standing.get(name, 0) for name in names)

@@ -28,7 +28,7 @@ from spikemill.services.common.settings import settings
 from spikemill.services.common.store.ownership import require_store
 from spikemill.services.common.worker.app import create_app
 from spikemill.services.common.worker.kinds import Queue, kinds_of, task_name
-from spikemill.services.common.worker.process import PulseFile
+from spikemill.services.common.worker.process import HeartbeatFile
 from spikemill.services.sweeper.garbage_collection import clean_up
 from spikemill.services.sweeper.metrics import serve_metrics
 
@@ -37,11 +37,11 @@ _EPOCH_KEY = "spikemill:epoch"
 # Where housekeeping fails; else the store says when it comes again.
 _HOUSEKEEPING = 10.0
 STEPS: Sequence[Callable[[Transaction], object]] = (
-    dispatch.note_pulse,
+    dispatch.note_heartbeat,
     dispatch.expire_leases,
     dispatch.promote_unblocked,
     releases.fire_gates,
-    sessions.reclaim_rooms,
+    sessions.reclaim_reservations,
 )
 """What each round does to the ledger before it gives out room and sends messages."""
 
@@ -56,7 +56,7 @@ class Sweeper:
         self._options = {**app.conf.broker_transport_options, "max_retries": 1, "interval_start": 0.1}
         self._stop = Event()
         self._next_housekeeping = 0.0
-        self._pulse = PulseFile(path) if (path := settings().pulse) else None
+        self._pulse = HeartbeatFile(path) if (path := settings().pulse) else None
 
     def stop(self) -> None:
         """End after the round that is under way."""

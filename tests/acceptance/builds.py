@@ -22,9 +22,6 @@ ENTRY = "spikemill.services.cli.entry"
 # The archives stand on this machine, and nobody wants to wait a second for the sweeper.
 _HASTE = {"SPIKEMILL_REQUESTS_PER_MINUTE": "60000", "SPIKEMILL_SWEEP": "PT0.5S"}
 
-SMALL_SHARDS = ("--shard-bytes", "1", "--test-fraction", "0.1")
-"""Options that close a shard after each row group and leave something to test on."""
-
 
 @dataclass
 class Place:

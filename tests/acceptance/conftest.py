@@ -13,7 +13,7 @@ from spikemill.services.cli.local.home import Home
 from spikemill.services.common.settings import settings
 from standins.archive.content import MadeUpArchive
 from standins.archive.server import serve
-from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place
+from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.installations import Installation, install
 from tests.acceptance.small_archives import VARIED_SOURCES, varied_archive, write_catalogue
 from tests.shared_runs import folder_of, made_once
@@ -93,7 +93,7 @@ def undisturbed(request: pytest.FixtureRequest, new_place: NewPlace, varied: Mad
     """Give the digests of the pile that one worker makes of the varied archive when nothing goes wrong."""
 
     def build() -> dict[str, str]:
-        return new_place(varied, *VARIED_SOURCES).must_build(*SMALL_SHARDS, "--workers", "1")
+        return new_place(varied, *VARIED_SOURCES).must_build("--workers", "1")
 
     return made_once(request.config, "undisturbed", build)
 

@@ -23,6 +23,7 @@ from tests.forked_programs import Finished, run_program
 _CATALOGUE = """
 [pile]
 name = "lab"
+{keys}
 
 [[source]]
 name = "lab"
@@ -57,11 +58,13 @@ class Lab:
         path.parent.mkdir(parents=True, exist_ok=True)
         h5py.File(path, "w").close()
 
-    def catalogue(self, *include: str, recordings: Path | None = None) -> str:
+    def catalogue(self, *include: str, recordings: Path | None = None, **pile: float) -> str:
         """Write the catalogue that takes the files that match the patterns; return its path."""
         path = self.folder / "lab.toml"
         patterns = json.dumps(list(include or ("**/*.nwb",)))
-        path.write_text(_CATALOGUE.format(folder=recordings or self.recordings, include=patterns))
+        keys = "\n".join(f"{key} = {value}" for key, value in pile.items())
+        folder = recordings or self.recordings
+        path.write_text(_CATALOGUE.format(keys=keys, folder=folder, include=patterns))
         return str(path)
 
     def home(self, name: str = "home") -> Home:

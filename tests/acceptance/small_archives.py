@@ -9,6 +9,8 @@ from spikemill.services.cli.made_up import Recording, recording_file
 from standins.archive.content import DRAFT, ArchiveFile, Article, Dandiset, MadeUpArchive
 
 VERSION = "0.250101.0900"
+SMALL_SHARDS = {"shard_bytes": 1, "test_fraction": 0.1}
+"""Keys of `[pile]` that close a shard after each row group and leave something to test on."""
 
 
 def short(subject: str, session: str, **odd: Any) -> Recording:
@@ -57,9 +59,10 @@ def _source(name: str) -> dict[str, Any]:
     }
 
 
-def write_catalogue(path: Path, *sources: dict[str, Any]) -> Path:
+def write_catalogue(path: Path, *sources: dict[str, Any], **pile: Any) -> Path:
     """Write a catalogue; the texts, numbers and lists of JSON are those of TOML too."""
-    lines = ["[pile]", 'name = "small"']
+    table = {"name": "small"} | SMALL_SHARDS | pile
+    lines = ["[pile]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
     for source in sources:
         lines += ["[[source]]", *(f"{key} = {json.dumps(value)}" for key, value in source.items())]
     path.write_text("\n".join(lines))

@@ -22,7 +22,7 @@ def test_what_is_missing_from_a_pile_is_missing_again_when_it_is_rebuilt(open_fo
         lab.add(name)
     for name in ("noisy", "broken"):
         lab.add_empty(name)
-    build = ("build", "--catalog", lab.catalogue(), "--seed", "9", "--shard-bytes", "1")
+    build = ("build", "--catalog", lab.catalogue(seed=9, shard_bytes=1))
 
     stuck = lab.run(*build)
     assert stuck.returncode == 1
@@ -32,17 +32,17 @@ def test_what_is_missing_from_a_pile_is_missing_again_when_it_is_rebuilt(open_fo
     ]
     assert not lab.home().pile.exists()
 
-    waived = lab.run("waive", "lab/sub-1/noisy", "--reason", "only noise")
-    assert waived.returncode == 0
-    assert "The same `spikemill build` as before, with --home" in waived.stdout
+    skipped = lab.run("skip", "lab/sub-1/noisy", "--reason", "only noise")
+    assert skipped.returncode == 0
+    assert "The same `spikemill build` as before, with --home" in skipped.stdout
     assert "1 failure sent back." in lab.run("retry", "lab").stdout
 
     built = lab.run(*build, "--allow-missing")
     assert (built.returncode, built.stderr) == (0, "")
-    assert "lab/sub-1/noisy: waived: only noise" in built.stdout
+    assert "lab/sub-1/noisy: skipped: only noise" in built.stdout
     assert "lab: sub-1/broken.nwb: the HDF5 file holds nothing" in built.stdout
     card = (lab.home().pile / "README.md").read_text()
-    assert "| lab | sub-1/noisy.nwb | waived: only noise |" in card
+    assert "| lab | sub-1/noisy.nwb | skipped: only noise |" in card
     assert "| lab | sub-1/broken.nwb | it could not be built |" in card
 
     # Here all can be built: what the pile goes without must be left out all the same.
@@ -68,7 +68,7 @@ def test_each_bad_file_is_one_line_and_the_good_ones_give_the_reference_matrices
     assert len(stuck.stderr.splitlines()) == len(bad) == 6
     for name in bad:
         (line,) = [line for line in stuck.stderr.splitlines() if name in line]
-        assert "spikemill waive lab/" in line
+        assert "spikemill skip lab/" in line
     assert "Traceback" not in stuck.stdout + stuck.stderr
     assert not lab.home().pile.exists()
     assert not list(lab.home().piles.iterdir())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.acceptance.builds import SMALL_SHARDS, Place
+from tests.acceptance.builds import Place
 from tests.acceptance.small_archives import VARIED_SOURCES, dandi_source, write_catalogue
 
 _RELEASES = "SELECT count(*) FROM releases WHERE state = 'published'"
@@ -11,28 +11,29 @@ _BUILDS = "SELECT count(*) FROM builds"
 
 def test_a_changed_call_makes_a_new_pile_of_what_is_there(varied_place: Place) -> None:
     place = varied_place
-    limited = place.must_build(*SMALL_SHARDS, "--limit", "2")
+    limited = place.must_build("--limit", "2")
     assert _counts(place) == (1, 1)
     assert len(_fetched(place)) == 2 + 2 * 2 + 2
 
-    everything = place.must_build(*SMALL_SHARDS)
+    everything = place.must_build()
     assert _counts(place) == (2, 2)
     assert len(_fetched(place)) == 18 - 8
 
-    assert place.must_build(*SMALL_SHARDS, "--seed", "1") != everything
+    write_catalogue(place.catalogue, *VARIED_SOURCES, seed=1)
+    assert place.must_build() != everything
     assert _counts(place) == (2, 3)
     assert _fetched(place) == []
 
     without_m1 = dandi_source("maze", "990101", exclude=["sub-m1/*"])
     write_catalogue(place.catalogue, without_m1, *VARIED_SOURCES[1:])
-    place.must_build(*SMALL_SHARDS)
+    place.must_build()
     assert _counts(place) == (3, 4)
     fetched = _fetched(place)
     assert len(fetched) == 9
     assert all("sub-m" in target for target in fetched)
 
     write_catalogue(place.catalogue, *VARIED_SOURCES)
-    assert place.must_build(*SMALL_SHARDS, "--limit", "2") == limited
+    assert place.must_build("--limit", "2") == limited
     assert _counts(place) == (3, 4)
     assert _fetched(place) == []
     assert len(list(place.home.piles.iterdir())) == 4

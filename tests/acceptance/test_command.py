@@ -22,7 +22,7 @@ def lab(open_folder: Path) -> Lab:
     lab = Lab(open_folder / "lab")
     for name in ("a", "b", "c", "d"):
         lab.add(name)
-    built = lab.run("build", "--catalog", lab.catalogue(), "--seed", "3", "--test-fraction", "0.4")
+    built = lab.run("build", "--catalog", lab.catalogue(seed=3, test_fraction=0.4))
     assert (built.returncode, built.stderr) == (0, ""), built
     assert f"Pile: {lab.home().pile}\n" in built.stdout
     assert "Binned 4 sessions in " in built.stdout
@@ -32,7 +32,7 @@ def lab(open_folder: Path) -> Lab:
 
 def test_the_same_build_again_has_nothing_to_do(lab: Lab) -> None:
     before = lab.ask(ATTEMPTS)
-    again = lab.run("build", "--catalog", lab.catalogue(), "--seed", "3", "--test-fraction", "0.4")
+    again = lab.run("build", "--catalog", lab.catalogue(seed=3, test_fraction=0.4))
     assert (again.returncode, again.stderr) == (0, "")
     assert "Nothing to do: this pile stands already.\n" in again.stdout
     assert lab.ask(ATTEMPTS) == before
@@ -53,7 +53,7 @@ def test_status_tells_people_and_programs_that_the_pile_stands(lab: Lab) -> None
 
 @pytest.mark.parametrize("form", ["table", "csv"])
 def test_the_ledger_shows_what_was_counted_beside_what_was_expected(lab: Lab, form: str) -> None:
-    told = lab.run("ledger", "--format", form)
+    told = lab.run("tokens", "--format", form)
     assert told.returncode == 0
     if form == "table":
         assert "4/4" in told.stdout
@@ -85,14 +85,14 @@ def test_a_damaged_pile_is_found_out(lab: Lab) -> None:
 
 
 def test_rasters_are_drawn(lab: Lab) -> None:
-    told = lab.run("show", str(lab.home().pile), "--out", "rows.png", home=None)
+    told = lab.run("plot", str(lab.home().pile), "--out", "rows.png", home=None)
     assert (told.returncode, told.stdout, told.stderr) == (0, "Drawn: rows.png\n", "")
     assert (lab.folder / "rows.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_another_seed_makes_a_new_pile_of_the_same_chunks(lab: Lab) -> None:
     first, before = lab.home().pile.resolve(), lab.ask(ATTEMPTS)
-    built = lab.run("build", "--catalog", lab.catalogue(), "--seed", "4", "--test-fraction", "0.4")
+    built = lab.run("build", "--catalog", lab.catalogue(seed=4, test_fraction=0.4))
     assert built.returncode == 0, built
     assert "4 sessions were there already" in built.stdout
     assert lab.home().pile.resolve() != first

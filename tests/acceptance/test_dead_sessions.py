@@ -1,4 +1,4 @@
-"""A session that cannot be had keeps the pile from being written, until it heals or somebody waives it."""
+"""A session that cannot be had keeps the pile from being written, until it heals or somebody skips it."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def place(new_place: NewPlace, recordings: Path) -> Place:
     return place
 
 
-def test_a_dead_session_is_named_healed_or_waived(place: Place) -> None:
+def test_a_dead_session_is_named_healed_or_skipped(place: Place) -> None:
     _must_fail(place, place.build())
     status = place.status_text()
     assert BAD in status
@@ -35,11 +35,11 @@ def test_a_dead_session_is_named_healed_or_waived(place: Place) -> None:
     place.must_build("--allow-missing")
     assert _missing(place) == [MissingRecord(source="maze", path=BAD, reason="it could not be built")]
 
-    assert place.ask("waive", "maze/sub-x/sub-x_ses-bad", "--reason", "the disk of the lab").returncode == 0
+    assert place.ask("skip", "maze/sub-x/sub-x_ses-bad", "--reason", "the disk of the lab").returncode == 0
     place.must_build()
-    waived = MissingRecord(source="maze", path=BAD, reason="waived: the disk of the lab")
-    assert _missing(place) == [waived]
-    assert f"| maze | {BAD} | {waived.reason} |" in (place.home.pile / "README.md").read_text()
+    skipped = MissingRecord(source="maze", path=BAD, reason="skipped: the disk of the lab")
+    assert _missing(place) == [skipped]
+    assert f"| maze | {BAD} | {skipped.reason} |" in (place.home.pile / "README.md").read_text()
     assert len(_provenance(place).sessions) == 4
 
 

@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from spikemill.services.common.worker.kinds import Queue
-from tests.acceptance.builds import SMALL_SHARDS, Place, pile_of
+from tests.acceptance.builds import Place, pile_of
 from tests.acceptance.running_builds import RunningBuild
 
 pytestmark = pytest.mark.chaos
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.chaos
 def test_a_flushed_broker_loses_nothing(varied_place: Place, undisturbed: dict[str, str]) -> None:
     with (
         varied_place.archive.hold("^/storage/", times=None) as all_content,
-        varied_place.building(*SMALL_SHARDS) as build,
+        varied_place.building() as build,
     ):
         build.until(lambda: len(build.ledger.jobs("fetch")) == 18)
         with _broker_of(build) as broker:

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.acceptance.builds import SMALL_SHARDS, Place, pile_of
+from tests.acceptance.builds import Place, pile_of
 from tests.foreign_environment import EVERYTHING
 
 _NAMES = re.compile(rf"\b({'|'.join(EVERYTHING)})\b")
@@ -17,7 +17,7 @@ def test_no_foreign_variable_changes_a_build_and_one_line_names_those_that_would
 ) -> None:
     varied_place.environment = EVERYTHING
     # A Python of its own: a variable counts when the library that reads it is loaded.
-    with varied_place.building(*SMALL_SHARDS) as build:
+    with varied_place.building() as build:
         assert build.end() == 0
     assert pile_of(varied_place.home) == undisturbed
     [line] = foreign_lines(build.output.read_text())

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from standins.archive.server import ArchiveServer
-from tests.acceptance.builds import SMALL_SHARDS, Place
+from tests.acceptance.builds import Place
 from tests.acceptance.questions import Outcomes
 
 pytestmark = pytest.mark.chaos
@@ -15,7 +15,7 @@ def test_a_killed_build_goes_on_where_it_was(varied_place: Place, undisturbed: d
     archive = varied_place.archive
     with (
         archive.hold(r"^/storage/.*sub-m7_ses-b\.nwb", after=1000) as half_arrived,
-        varied_place.building(*SMALL_SHARDS, "--workers", "1") as build,
+        varied_place.building("--workers", "1") as build,
     ):
         half_arrived.wait_until_reached()
         build.until(lambda: build.ledger.jobs("bin", "done"))
@@ -30,7 +30,7 @@ def test_a_killed_build_goes_on_where_it_was(varied_place: Place, undisturbed: d
     assert not varied_place.home.pile.exists()
     arrived = _bytes_sent(archive)
 
-    assert varied_place.must_build(*SMALL_SHARDS, "--workers", "1") == undisturbed
+    assert varied_place.must_build("--workers", "1") == undisturbed
     with varied_place.ledger() as ledger:
         after = ledger.outcomes()
     assert {job: after[job] for job in before} == {job: _continued(before[job]) for job in before}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from tests.acceptance.builds import SMALL_SHARDS, Place, pile_of
+from tests.acceptance.builds import Place, pile_of
 from tests.acceptance.processes import kill
 from tests.acceptance.questions import FrozenJob
 from tests.acceptance.running_builds import RunningBuild
@@ -21,7 +21,7 @@ def test_each_process_may_die_once(varied_place: Place, undisturbed: dict[str, s
     with (
         archive.hold(r"^/storage/.*sub-m9_ses-c\.nwb") as for_the_second,
         archive.hold(r"^/storage/.*sub-f3_ses-e\.nwb") as last,
-        varied_place.building(*SMALL_SHARDS, "--workers", "2") as build,
+        varied_place.building("--workers", "2") as build,
     ):
         first = build.ledger.freeze_one("bin")
         first.kill()

@@ -83,7 +83,7 @@ def test_the_ledger_carries_a_wait_that_the_archive_asks_for(new_place: NewPlace
         assert timedelta(hours=2) <= wait < timedelta(hours=2, minutes=1)
         slot = build.ledger.one("SELECT max(next_at) FROM request_slots")
         assert slot >= attempt["started_at"] + timedelta(hours=2)
-        assert fetch["retry_until"] is None
+        assert fetch["celery_retry_until"] is None
 
         build.ledger.change("UPDATE request_slots SET next_at = clock_timestamp()")
         build.ledger.change("UPDATE jobs SET not_before = clock_timestamp() WHERE kind = 'fetch'")

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from standins.archive.content import MadeUpArchive
-from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place
+from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.running_builds import RunningBuild
 from tests.acceptance.small_archives import VARIED_SOURCES
 from tests.s3_server.server import Request, S3Server, cut, refuse
@@ -42,7 +42,7 @@ def deployed(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningB
     with place.running([sys.executable, str(_PROGRAM), str(place.folder), str(hosts(place))]) as deployment:
         address = deployment.until(lambda: deployment.ledger.one("SELECT true")) and deployment.database_url()
         monkeypatch.setenv("SPIKEMILL_DATABASE_URL", address)
-        queued = place.run("queue", "--catalog", str(place.catalogue), *SMALL_SHARDS)
+        queued = place.run("queue", "--catalog", str(place.catalogue))
         assert queued.returncode == 0, queued
         yield deployment
 

@@ -17,7 +17,7 @@ from spikemill.services.common.worker.kinds import task_name
 from standins.archive.content import MadeUpArchive
 from standins.hub.kinds import Kind
 from standins.hub.server import HubServer, serve_hub
-from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place, pile_of
+from tests.acceptance.builds import NewPlace, Place, pile_of
 from tests.acceptance.celery_events import heard
 from tests.acceptance.processes import kill
 from tests.acceptance.running_builds import RunningBuild
@@ -59,7 +59,7 @@ def empty(archived: Place, anonymous: Mapping[str, str]) -> Place:
 def built(archived: Place) -> Place:
     """Build the pile once, for all who only push it; the archive's address is part of what was built."""
     place = replace(archived, folder=another_folder(archived))
-    place.must_build(*SMALL_SHARDS)
+    place.must_build()
     return place
 
 
@@ -104,7 +104,7 @@ def published(place: Place) -> dict[str, str]:
 
 
 def must_push(place: Place, *options: str) -> Finished:
-    finished = place.build(*SMALL_SHARDS, "--push", REPOSITORY, *options)
+    finished = place.build("--push", REPOSITORY, *options)
     assert finished.returncode == 0, finished
     return finished
 
@@ -163,7 +163,7 @@ def test_a_pile_that_stands_is_pushed_by_hand_and_its_ledger_knows(place: Place,
     assert (known["hub_repository"], known["hub_revision"]) == (REPOSITORY, "next")
     assert not api(hub).dataset_info(REPOSITORY).private
     hub.forget_requests()
-    assert place.build(*SMALL_SHARDS, "--push", REPOSITORY, "--revision", "next").returncode == 0
+    assert place.build("--push", REPOSITORY, "--revision", "next").returncode == 0
     assert {entry.method for entry in hub.requests()} == {"GET"}
 
 
@@ -171,7 +171,7 @@ def test_a_push_that_the_hub_refuses_says_what_to_do_and_goes_on_when_it_is_retr
     place: Place, hub: HubServer
 ) -> None:
     hub.fail(Kind.COMMIT, status=403, body=b'{"error": "You may only read."}', times=None)
-    refused = place.build(*SMALL_SHARDS, "--push", REPOSITORY)
+    refused = place.build("--push", REPOSITORY)
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"small: Your token has no right to write to {REPOSITORY}"), refused
     assert f"(to try it again: spikemill retry --home {place.folder})" in refused.stderr
@@ -214,7 +214,7 @@ def test_what_was_damaged_is_made_again_before_it_is_pushed(
     assert pile_of(place.home) == pile
     assert dataset(hub) == shards(place)
     with place.ledger() as ledger:
-        assert [job["kind"] for job in ledger.jobs() if job["reopened"]] == [kind]
+        assert [job["kind"] for job in ledger.jobs() if job["rebuild_count"]] == [kind]
 
 
 @pytest.mark.chaos
@@ -290,4 +290,4 @@ def test_a_build_that_is_killed_while_it_is_pushed_goes_on_with_the_push(
 
 
 def pushing(place: Place) -> AbstractContextManager[RunningBuild]:
-    return place.building(*SMALL_SHARDS, "--push", REPOSITORY)
+    return place.building("--push", REPOSITORY)

@@ -10,7 +10,7 @@ from spikemill.services.common.hub_target import Transfer
 from standins.archive.content import MadeUpArchive
 from standins.hub.kinds import Kind
 from standins.hub.server import HubServer, serve_hub
-from tests.acceptance.builds import SMALL_SHARDS, NewPlace, Place, pile_of
+from tests.acceptance.builds import NewPlace, Place, pile_of
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short
 from tests.forked_programs import Finished
 
@@ -64,13 +64,13 @@ def test_a_token_lets_a_pile_be_pushed_and_stands_nowhere(
 ) -> None:
     # The worst that a server may do is to say it back.
     hub.fail(Kind.PREUPLOAD, status=400, body=f'{{"error": "what is {TOKEN}?"}}'.encode())
-    refused = place.build(*SMALL_SHARDS, "--push", REPOSITORY)
+    refused = place.build("--push", REPOSITORY)
     assert refused.returncode == 1, refused
     assert "what is ***?" in refused.stderr
     assert TOKEN not in told(place, refused)
     assert place.ask("retry").returncode == 0
 
-    pushed = place.build(*SMALL_SHARDS, "--push", REPOSITORY)
+    pushed = place.build("--push", REPOSITORY)
     assert pushed.returncode == 0, pushed
     assert TOKEN not in told(place, pushed)
     tree = HfApi(hub.url, token=TOKEN).list_repo_tree(REPOSITORY, "data", repo_type="dataset")

@@ -1,6 +1,6 @@
 """One worker or three, at one port or another: the same pile, byte for byte."""
 
-from tests.acceptance.builds import SMALL_SHARDS, Place, pile_of
+from tests.acceptance.builds import Place, pile_of
 
 _OVERLAPS = """
     SELECT count(*)
@@ -15,7 +15,7 @@ _OVERLAPS = """
 def test_three_workers_at_another_port_make_the_bytes_of_one(
     varied_place: Place, undisturbed: dict[str, str]
 ) -> None:
-    with varied_place.building(*SMALL_SHARDS, "--workers", "3") as build:
+    with varied_place.building("--workers", "3") as build:
         frozen = build.ledger.freeze_one("bin")
         # While one bin stands still, others begin and end.
         build.until(lambda: build.ledger.jobs("bin", "done"))

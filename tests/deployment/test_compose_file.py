@@ -85,7 +85,7 @@ def test_somebody_waits_for_what_ends_by_itself(services: Mapping[str, Mapping[s
         for needed, how in service.get("depends_on", {}).items()
         if how["condition"] == "service_completed_successfully"
     }
-    assert ending == awaited == {"secrets", "migrate", "queue"}
+    assert ending == awaited == {"secrets", "queue"}
 
 
 def test_settings_bear_the_names_that_the_code_knows(services: Mapping[str, Mapping[str, Any]]) -> None:

@@ -233,7 +233,7 @@ def test_redis_keeps_nothing_forgets_nothing_and_asks_for_a_password(project: Pr
     ("command", "said"),
     [
         (["status", "--watch"], "the pile stands"),
-        (["ledger"], "61,380,000"),
+        (["tokens"], "61,380,000"),
         (["retry"], "Nothing had failed"),
         (["verify", "var/pile"], "is whole"),
     ],

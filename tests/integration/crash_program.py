@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.worker.app import create_app
-from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job
 from tests.integration import ledgers
 
 app = create_app()
@@ -33,7 +33,7 @@ def crash(task: object, job_id: int, point: str) -> None:
 
         return Result({"by": "the first"}, record, afterwards=lambda: reach("recorded"))
 
-    perform(task, job_id, handler)
+    run_job(task, job_id, handler)
 
 
 crash(int(sys.argv[1]), sys.argv[2])

@@ -22,7 +22,7 @@ from spikemill.services.common.ledger import (
 from spikemill.services.common.ledger import jobs as job_queries
 from spikemill.services.common.ledger import sessions as session_queries
 from spikemill.services.common.ledger.jobs import Claim, Result
-from spikemill.services.common.ledger.locks import is_wanted
+from spikemill.services.common.ledger.locks import needed_by_open_build
 from spikemill.services.common.models import (
     Asset,
     Attempt,
@@ -101,7 +101,9 @@ def ready(kind: JobKind) -> list[Job]:
     with transaction() as ledger:
         return list(
             ledger.scalars(
-                select(Job).where(Job.kind == kind, Job.state == JobState.READY, is_wanted()).order_by(Job.id)
+                select(Job)
+                .where(Job.kind == kind, Job.state == JobState.READY, needed_by_open_build())
+                .order_by(Job.id)
             )
         )
 

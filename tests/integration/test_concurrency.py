@@ -88,11 +88,11 @@ def test_a_finish_whose_first_commit_is_still_under_way_counts_once() -> None:
     assert ledgers.job(claimed.job).attempt == 1
 
 
-def test_a_waived_session_is_not_let_into_the_spool_at_the_same_moment() -> None:
+def test_a_skipped_session_is_not_let_into_the_spool_at_the_same_moment() -> None:
     ledgers.ask("a")
     ledgers.plan(ledgers.listing("a", 1))
     with transaction() as ledger:
-        admin.waive(ledger, "a-0", "noise")
+        admin.skip(ledger, "a-0", "noise")
         with beside(
             lambda: _in_transaction(lambda other: session_queries.admit_sessions(other, capacity=1000))
         ) as other:

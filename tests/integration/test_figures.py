@@ -31,11 +31,11 @@ def test_what_a_build_goes_without_is_told_with_its_error_or_reason() -> None:
     with transaction() as ledger:
         (failed,) = build_queries.left_out_of(ledger, build)
     assert (failed.session, failed.file) == ("a/sub-1/a-1", "sub-1/a-1.nwb")
-    assert (failed.error, failed.waived_because) == ("a-1.nwb: no units table", None)
+    assert (failed.error, failed.skipped_because) == ("a-1.nwb: no units table", None)
     with transaction() as ledger:
-        admin.waive(ledger, "a/sub-1/a-1", "noise")
-        (waived,) = build_queries.left_out_of(ledger, build)
-    assert waived.waived_because == "noise"
+        admin.skip(ledger, "a/sub-1/a-1", "noise")
+        (skipped,) = build_queries.left_out_of(ledger, build)
+    assert skipped.skipped_because == "noise"
 
 
 def test_a_session_whose_copy_failed_is_told_with_that_error() -> None:
@@ -87,7 +87,7 @@ def test_texts_and_expected_figures_are_those_of_the_newest_call() -> None:
     ledgers.ask(sources=[new])
     with transaction() as ledger:
         (source,) = ledger.scalars(select(SourceVersion))
-    assert (source.entry, source.expected) == ({"citation": "new"}, {"tokens": 7})
+    assert (source.config, source.expected) == ({"citation": "new"}, {"tokens": 7})
 
 
 def test_spare_chunks_are_forgotten_and_made_again_when_they_are_wanted() -> None:
@@ -103,24 +103,24 @@ def test_spare_chunks_are_forgotten_and_made_again_when_they_are_wanted() -> Non
     assert len(ledgers.jobs(JobKind.BIN, JobState.DONE)) == 1
 
 
-def test_a_listed_session_is_waived_by_its_source_and_key() -> None:
+def test_a_listed_session_is_skipped_by_its_source_and_key() -> None:
     build = ledgers.ask("a", "b").build
     same_key = [recordings.SessionPlan("day.nwb", None, "day", [ListedAsset("day", "day.nwb", 1)])]
     for plan in ledgers.jobs(JobKind.PLAN):
         ledgers.plan(same_key, plan.id)
     with transaction() as ledger:
-        admin.waive_listed(ledger, build, "b", "day.nwb", "noise")
-        admin.waive_listed(ledger, build, "b", "night.nwb", "was never listed")
-        assert [(left.source, left.waived_because) for left in build_queries.left_out_of(ledger, build)] == [
+        admin.skip_listed(ledger, build, "b", "day.nwb", "noise")
+        admin.skip_listed(ledger, build, "b", "night.nwb", "was never listed")
+        assert [(left.source, left.skipped_because) for left in build_queries.left_out_of(ledger, build)] == [
             ("b", "noise")
         ]
-        assert [(left.source, left.waived) for left in release_queries.missing_from(ledger, build)][-1] == (
+        assert [(left.source, left.skipped) for left in release_queries.missing_from(ledger, build)][-1] == (
             "b",
             "noise",
         )
 
 
-def test_a_done_session_is_not_waived() -> None:
+def test_a_done_session_is_not_skipped() -> None:
     build = build_with_a_dead_session()
     with transaction() as ledger, pytest.raises(CallError, match="is done"):
-        admin.waive_listed(ledger, build, "a", "sub-0/a-0.nwb", "noise")
+        admin.skip_listed(ledger, build, "a", "sub-0/a-0.nwb", "noise")

@@ -76,10 +76,10 @@ def test_a_dead_fetch_is_passed_by_only_when_nothing_works_on_its_session() -> N
     ledgers.only(JobKind.FREEZE)
 
 
-def test_a_waived_session_is_passed_by() -> None:
+def test_a_skipped_session_is_passed_by() -> None:
     one_dead_of_two()
     with transaction() as ledger:
-        admin.waive(ledger, "a-0", "noise")
+        admin.skip(ledger, "a-0", "noise")
     ledgers.sweep_once()
     ledgers.freeze()
     (shard,) = ledgers.shards()
@@ -129,11 +129,11 @@ def test_what_is_published_is_found_again() -> None:
     assert ledgers.open_builds() == []
 
 
-def test_waiving_after_the_freeze_makes_another_release() -> None:
+def test_skipping_after_the_freeze_makes_another_release() -> None:
     opened = one_dead_of_two(allow_missing=True)
     ledgers.freeze()
     with transaction() as ledger:
-        admin.waive(ledger, "a-0", "noise")
+        admin.skip(ledger, "a-0", "noise")
     assert ledgers.release(opened.release).state is ReleaseState.OUTDATED
     again = ledgers.newest_release(opened.build)
     assert (again.state, again.parameters, again.allow_missing) == (

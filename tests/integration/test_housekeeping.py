@@ -11,8 +11,8 @@ from spikemill.services.common.models import Session
 from spikemill.services.common.models.jobs import JobKind
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import FolderStore, Store, open_store
-from spikemill.services.common.store.ownership import claim_store
-from spikemill.services.common.store.spool import drop_copies, open_spool, sweep_arrivals
+from spikemill.services.common.store.ownership import own_store
+from spikemill.services.common.store.spool import drop_copies, open_spool, sweep_staging
 from spikemill.services.sweeper.garbage_collection import clean_up
 from tests.integration import ledgers
 
@@ -45,9 +45,9 @@ def published(store: Store, name: str) -> str:
 def copied(identity: str) -> None:
     """Let a copy of a session's asset be in the spool."""
     spool = open_spool()
-    copy = written(spool.arrivals(identity) / "copy.nwb")
+    copy = written(spool.staging_dir(identity) / "copy.nwb")
     content = copy.read_bytes()
-    spool.hand_over(identity, copy, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+    spool.publish(identity, copy, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
 
 
 def written(path: Path) -> Path:
@@ -186,14 +186,14 @@ def test_copies_stay_while_their_session_holds_room(store: Store) -> None:
 
 
 @everywhere
-def test_copies_of_a_waived_session_go(store: Store) -> None:
+def test_copies_of_a_skipped_session_go(store: Store) -> None:
     ledgers.ask("a")
     ledgers.plan(ledgers.listing("a", 1))
     ledgers.sweep_once()
     (session,) = ledgers.sessions()
     copied(session.identity)
     with transaction() as other:
-        admin.waive(other, "a-0", "noise")
+        admin.skip(other, "a-0", "noise")
     clean_up()
     assert open_spool().sessions() == []
     assert store.files("spool") == {}
@@ -225,17 +225,17 @@ def test_a_copy_that_was_broken_off_goes_where_it_lies(store: Store) -> None:
     """Another machine's sweeper cannot see it."""
     claimed = binning()
     (session,) = ledgers.sessions()
-    partial = written(open_spool().arrivals(session.identity) / "copy.nwb.partial")
-    sweep_arrivals()
+    partial = written(open_spool().staging_dir(session.identity) / "copy.nwb.partial")
+    sweep_staging()
     assert partial.exists()
     ledgers.finish(claimed, ledgers.binned(claimed))
-    sweep_arrivals()
+    sweep_staging()
     # A folder that all share is left to the sweeper.
     assert partial.exists() is isinstance(store, FolderStore)
 
 
 @everywhere
 def test_a_store_carries_the_name_of_its_ledger(store: Store) -> None:
-    claim_store()
+    own_store()
     with transaction() as ledger:
-        store.claim_for(repair.ledger_id(ledger))
+        store.assert_owner(repair.ledger_id(ledger))

@@ -47,7 +47,7 @@ class Crowd:
                 self.fail,
                 self.vanish,
                 self.retry,
-                self.waive,
+                self.skip,
                 self.reopen,
                 self.change_fetch,
                 self.lose_shard,
@@ -98,12 +98,12 @@ class Crowd:
         with transaction() as ledger:
             admin.retry_dead(ledger)
 
-    def waive(self) -> None:
+    def skip(self) -> None:
         """Pass a session by."""
         names = [session.key for session in ledgers.sessions()]
         try:
             with transaction() as ledger:
-                admin.waive(ledger, self._chance.choice(names or ["none"]), "noise")
+                admin.skip(ledger, self._chance.choice(names or ["none"]), "noise")
         except CallError:
             pass
 
@@ -145,7 +145,7 @@ class Crowd:
 def step_back(claimed: Claim, superseded: SupersededError) -> None:
     try:
         with transaction() as ledger:
-            jobs.step_back(ledger, claimed, superseded)
+            jobs.handle_superseded(ledger, claimed, superseded)
     except SupersededError:
         pass
 
@@ -217,7 +217,7 @@ def check_list(newest: Release) -> None:
     if newest.state is ReleaseState.WAITING:
         return
     assert all(source.sealed_at for source in ledgers.sources())
-    ended = (JobState.DONE, JobState.WAIVED)
+    ended = (JobState.DONE, JobState.SKIPPED)
     lost = {job.session_id for job in ledgers.counting() if job.state not in ended}
     if newest.state is ReleaseState.FROZEN:
         assert lost == set()

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import CallError, NetworkError
-from spikemill.services.common.ledger.recordings import count_arrivals
+from spikemill.services.common.ledger.recordings import count_transfer
 from spikemill.services.common.models.jobs import JobKind, JobState
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.kinds import Queue
@@ -70,8 +70,8 @@ def half_a_build() -> None:
     ledgers.claim(running.id)
     ledgers.fail(ledgers.claim(failing.id), NetworkError("Away."))
     with transaction() as ledger:
-        count_arrivals(ledger, 1, arrived=700, requests=0)
-        count_arrivals(ledger, 4, arrived=50, requests=3)
+        count_transfer(ledger, 1, arrived=700, requests=0)
+        count_transfer(ledger, 4, arrived=50, requests=3)
 
 
 def test_jobs_queues_sources_attempts_and_bytes_are_those_of_the_ledger() -> None:

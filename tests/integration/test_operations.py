@@ -29,9 +29,9 @@ def retry(*sources: str) -> int:
         return admin.retry_dead(ledger, sources)
 
 
-def waive(name: str, reason: str = "noise") -> None:
+def skip(name: str, reason: str = "noise") -> None:
     with transaction() as ledger:
-        admin.waive(ledger, name, reason)
+        admin.skip(ledger, name, reason)
 
 
 def reopen(session_id: int) -> None:
@@ -169,10 +169,10 @@ def test_what_failed_of_an_outdated_release_stays_dead() -> None:
     assert retry() == 0
 
 
-def test_waiving_withdraws_what_is_running() -> None:
+def test_skipping_withdraws_what_is_running() -> None:
     planned(assets=2)
     first, second = (ledgers.claim(job.id) for job in ledgers.ready(JobKind.FETCH))
-    waive("a-0")
+    skip("a-0")
     for claimed in (first, second):
         with pytest.raises(SupersededError):
             ledgers.finish(claimed, ledgers.fetched(claimed))
@@ -180,48 +180,48 @@ def test_waiving_withdraws_what_is_running() -> None:
             assert not jobs.heartbeat(ledger, claimed)
         assert ledgers.outcomes(claimed.job) == [Outcome.WITHDRAWN]
     states = {job.state for kind in (JobKind.FETCH, JobKind.BIN) for job in ledgers.jobs(kind)}
-    assert states == {JobState.WAIVED}
+    assert states == {JobState.SKIPPED}
     assert ledgers.reserved() == 0
 
 
-def test_waiving_withdraws_a_bin_that_runs() -> None:
+def test_skipping_withdraws_a_bin_that_runs() -> None:
     to_bin()
     claimed = ledgers.claim(ledgers.only(JobKind.BIN).id)
-    waive("a-0")
+    skip("a-0")
     with pytest.raises(SupersededError):
         ledgers.finish(claimed, ledgers.binned(claimed))
     assert ledgers.outcomes(claimed.job) == [Outcome.WITHDRAWN]
-    assert ledgers.only(JobKind.BIN).waived_because == "noise"
+    assert ledgers.only(JobKind.BIN).skipped_because == "noise"
     assert ledgers.sessions()[0].chunk is None
 
 
-def test_a_dead_session_may_be_waived() -> None:
+def test_a_dead_session_may_be_skipped() -> None:
     to_bin()
     kill(JobKind.BIN)
-    waive("a-0")
-    assert ledgers.only(JobKind.BIN).state is JobState.WAIVED
+    skip("a-0")
+    assert ledgers.only(JobKind.BIN).state is JobState.SKIPPED
     assert retry() == 0
 
 
-def test_a_done_session_cannot_be_waived() -> None:
+def test_a_done_session_cannot_be_skipped() -> None:
     ledgers.done_build(sessions=1)
     with pytest.raises(CallError, match="is done"):
-        waive("a-0")
+        skip("a-0")
     assert ledgers.only(JobKind.BIN).state is JobState.DONE
 
 
 @pytest.mark.parametrize("name", ["a/sub-0/a-0", "sub-0/a-0", "a-0", "sub-0/a-0.nwb"])
 def test_a_session_is_named_as_the_ledger_prints_it_or_by_its_end(name: str) -> None:
     planned(2)
-    waive(name)
-    assert [job.state for job in ledgers.jobs(JobKind.BIN)] == [JobState.WAIVED, JobState.BLOCKED]
+    skip(name)
+    assert [job.state for job in ledgers.jobs(JobKind.BIN)] == [JobState.SKIPPED, JobState.BLOCKED]
 
 
 @pytest.mark.parametrize("name", ["0", "b/sub-0/a-0", "-0", "%", "a_0", ""])
 def test_a_name_that_fits_no_session_is_refused(name: str) -> None:
     planned()
     with pytest.raises(CallError, match="No session is called"):
-        waive(name)
+        skip(name)
 
 
 def test_a_name_that_fits_several_sessions_is_refused() -> None:
@@ -229,8 +229,8 @@ def test_a_name_that_fits_several_sessions_is_refused() -> None:
     for name in "ab":
         ledgers.plan([replace(each, session_id="same") for each in ledgers.listing(name, 1)])
     with pytest.raises(CallError, match="2 sessions are called same; give source/subject/session"):
-        waive("same")
-    waive("b/sub-0/same")
+        skip("same")
+    skip("b/sub-0/same")
 
 
 def test_a_name_that_an_older_build_has_too_means_the_open_one() -> None:
@@ -244,9 +244,9 @@ def test_a_name_that_an_older_build_has_too_means_the_open_one() -> None:
     ledgers.publish()
     ledgers.ask(sources=[ledgers.source("a", version="2")])
     ledgers.plan(ledgers.listing("a", 2))
-    waive("a/sub-0/a-0")
+    skip("a/sub-0/a-0")
     assert ledgers.job(older).state is JobState.DEAD
-    assert ledgers.only(JobKind.BIN, JobState.WAIVED).id > older
+    assert ledgers.only(JobKind.BIN, JobState.SKIPPED).id > older
 
 
 def test_cancel_stops_the_build_and_withdraws_what_runs() -> None:
@@ -348,7 +348,7 @@ def test_a_damaged_shard_is_written_again_and_the_assembly_waits_for_it() -> Non
     ledgers.write_shards()
     ledgers.sweep_once()
     ledgers.assemble()
-    assert ledgers.only(JobKind.SHARD).reopened == 1
+    assert ledgers.only(JobKind.SHARD).rebuild_count == 1
 
 
 def test_a_shard_that_is_damaged_again_and_again_is_given_up() -> None:
@@ -428,12 +428,12 @@ def test_a_failure_never_leaves_a_lease(error: Exception) -> None:
     claimed: Claim = ledgers.claim(ledgers.only(JobKind.BIN).id)
     ledgers.fail(claimed, error)
     job = ledgers.job(claimed.job)
-    assert (job.lease_owner, job.lease_worker, job.lease_boot, job.lease_expires) == (None,) * 4
+    assert (job.lease_owner, job.lease_worker, job.supervisor_id, job.lease_expires) == (None,) * 4
 
 
 def test_an_update_by_hand_cannot_break_a_rule_of_the_states() -> None:
     to_bin()
     job = ledgers.only(JobKind.BIN).id
-    for values in ({"state": "running"}, {"state": "done"}, {"state": "dead"}, {"state": "waived"}):
+    for values in ({"state": "running"}, {"state": "done"}, {"state": "dead"}, {"state": "skipped"}):
         with pytest.raises(IntegrityError, match="ck_jobs_"):
             ledgers.set_job(job, **values)

@@ -39,9 +39,9 @@ def test_progress_counts_each_session_once_in_its_state() -> None:
     ledgers.fail(ledgers.claim(second.id), RecordingError("No units."))
     ledgers.claim(third.id)
     with transaction() as ledger:
-        admin.waive(ledger, "a-5", "noise")
+        admin.skip(ledger, "a-5", "noise")
     found = progress(build)
-    assert (found.sessions, found.done, found.failed, found.waived, found.binning) == (6, 1, 1, 1, 3)
+    assert (found.sessions, found.done, found.failed, found.skipped, found.binning) == (6, 1, 1, 1, 3)
     assert found.sealed
 
 

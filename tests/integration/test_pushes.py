@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from spikemill.services.cli.build import ask
+from spikemill.services.cli.build import request_build
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import CallError, RecordingError
 from spikemill.services.common.hub_target import HubTarget
@@ -49,7 +49,7 @@ def kill() -> None:
 
 def wish_of(release: int) -> HubTarget | None:
     found = ledgers.release(release)
-    return pushes.target_of(found) if pushes.is_push_wanted(found) else None
+    return pushes.target_of(found) if pushes.is_push_requested(found) else None
 
 
 def commit_of(release: int) -> str | None:
@@ -219,7 +219,7 @@ def test_a_build_that_was_stopped_is_not_pushed(stop: Callable[[], None]) -> Non
     claimed = pushing(opened)
     stop()
     with transaction() as ledger, pytest.raises(SupersededError, match="Nobody waits"):
-        pushes.require_wanted_push(ledger, opened.release, TARGET)
+        pushes.require_requested_push(ledger, opened.release, TARGET)
     assert_superseded(claimed)
     assert ledgers.ready(JobKind.PUBLISH) == []
     ledgers.ask("a", push=TARGET)
@@ -230,9 +230,9 @@ def test_a_build_that_was_stopped_is_not_pushed(stop: Callable[[], None]) -> Non
 def test_before_the_commit_a_worker_learns_whether_somebody_waits_for_it() -> None:
     opened = published()
     with transaction() as ledger:
-        pushes.require_wanted_push(ledger, opened.release, TARGET)
+        pushes.require_requested_push(ledger, opened.release, TARGET)
         with pytest.raises(SupersededError, match="lab/other"):
-            pushes.require_wanted_push(ledger, opened.release, ELSEWHERE)
+            pushes.require_requested_push(ledger, opened.release, ELSEWHERE)
 
 
 def test_a_push_that_failed_for_good_ends_the_build_until_it_is_retried() -> None:
@@ -391,7 +391,7 @@ def test_a_pile_that_was_lost_is_pushed_again_where_the_call_says_so(
     with transaction() as ledger:
         admin.prune_chunks(ledger)
     request = BuildRequest("pile", None, [ledgers.source("a")], ledgers.PARAMETERS, push=push)
-    again = ask(FolderStore(tmp_path), request)
+    again = request_build(FolderStore(tmp_path), request)
     assert (again.release != opened.release, wish_of(again.release)) == (True, push)
 
 

@@ -108,11 +108,11 @@ def test_a_dead_session_frees_its_room(kind: JobKind) -> None:
     assert admitted() == [1]
 
 
-def test_a_waived_session_frees_its_room() -> None:
+def test_a_skipped_session_frees_its_room() -> None:
     planned([100], [100])
     admit(100)
     with transaction() as ledger:
-        admin.waive(ledger, "000", "noise")
+        admin.skip(ledger, "000", "noise")
     assert admit(100) == 1
     assert admitted() == [1]
 

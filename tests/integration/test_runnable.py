@@ -147,11 +147,11 @@ def test_nothing_goes_on_in_a_build_that_nobody_wants(stage: str, how: str) -> N
     assert ledgers.status(build).state == how
 
 
-def test_a_build_of_which_everything_was_waived_goes_on_to_its_freeze() -> None:
+def test_a_build_of_which_everything_was_skipped_goes_on_to_its_freeze() -> None:
     build = opened(2)
     for name in ("a-0", "a-1"):
         with transaction() as ledger:
-            admin.waive(ledger, name, "noise")
+            admin.skip(ledger, name, "noise")
     assert runnable(build) == 1
     kill(JobKind.FREEZE)
     assert runnable(build) == 0

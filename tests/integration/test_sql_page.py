@@ -16,14 +16,14 @@ from sqlalchemy import text
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import NetworkError, RecordingError
 from spikemill.services.common.ledger import dispatch
-from spikemill.services.common.ledger.recordings import count_arrivals
+from spikemill.services.common.ledger.recordings import count_transfer
 from spikemill.services.common.models.jobs import JobKind
-from spikemill.services.common.worker.process import end_of
+from spikemill.services.common.worker.process import process_exit_of
 from tests.integration import ledgers
 
-_PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
+_PAGE = Path(__file__).parents[2] / "docs" / "ledger.md"
 _BLOCK = re.compile(
-    r"^## (?P<title>.+?)\n\n(?P<sentence>.+?)\n\n```sql\n(?P<query>.+?)```", re.MULTILINE | re.DOTALL
+    r"^### (?P<title>.+?)\n\n(?P<sentence>.+?)\n\n```sql\n(?P<query>.+?)```", re.MULTILINE | re.DOTALL
 )
 QUERIES: Mapping[str, str] = {block["title"]: block["query"] for block in _BLOCK.finditer(_PAGE.read_text())}
 Answer = Sequence[Mapping[str, Any]]
@@ -40,7 +40,7 @@ def copied_and_published() -> None:
     with transaction() as ledger:
         ledger.execute(text("UPDATE shards SET split = 'test' WHERE name LIKE '%00001%'"))
         for asset in ledgers.assets():
-            count_arrivals(ledger, asset.id, arrived=100, requests=0)
+            count_transfer(ledger, asset.id, arrived=100, requests=0)
 
 
 def half_streamed() -> None:
@@ -59,10 +59,10 @@ def half_streamed() -> None:
         elif number == 4:
             ledgers.set_job(job.id, lease_worker="dead")
             with transaction() as ledger:
-                dispatch.expire_worker(ledger, "dead", end_of(-signal.SIGKILL))
+                dispatch.expire_worker(ledger, "dead", process_exit_of(-signal.SIGKILL))
     with transaction() as ledger:
         for asset in ledgers.assets()[2:4]:
-            count_arrivals(ledger, asset.id, arrived=7, requests=3)
+            count_transfer(ledger, asset.id, arrived=7, requests=3)
 
 
 def rows(answer: Answer, *columns: str) -> list[tuple[Any, ...]]:
@@ -119,7 +119,7 @@ def retries(answer: Answer) -> None:
 
 
 def slowest(answer: Answer) -> None:
-    assert sorted(rows(answer, "source", "kind", "tokens", "bytes_fetched")) == [
+    assert sorted(rows(answer, "source", "kind", "tokens", "bytes_downloaded")) == [
         ("copied", "bin", 20, 100),
         ("copied", "bin", 20, 100),
         ("streamed", "stream", 20, 7),
@@ -131,7 +131,7 @@ def slowest(answer: Answer) -> None:
 
 
 def fetched(answer: Answer) -> None:
-    assert rows(answer, "source", "way", "files", "bytes", "bytes_fetched", "percent", "requests") == [
+    assert rows(answer, "source", "way", "files", "bytes", "bytes_downloaded", "percent", "requests") == [
         ("copied", "bin", 2, 200, 200, 100, 0),
         ("streamed", "stream", 2, 200, 14, 7, 6),
     ]
@@ -139,7 +139,13 @@ def fetched(answer: Answer) -> None:
 
 def clipped(answer: Answer) -> None:
     assert rows(
-        answer, "source", "session", "clipped", "clipped_per_million", "left_out", "percent_left_out"
+        answer,
+        "source",
+        "session",
+        "clipped_cells",
+        "clipped_per_million",
+        "dropped_spikes",
+        "percent_left_out",
     ) == [("streamed", "sub-1/streamed-1.nwb", 3, 150_000, 5, 50)]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import open_store
-from spikemill.services.common.store.ownership import claim_store, require_store
+from spikemill.services.common.store.ownership import own_store, require_store
 from tests.integration.celery_workers import until, worker
 from tests.s3_server.server import S3Server
 
@@ -38,7 +38,7 @@ def test_a_worker_with_wrong_credentials_does_not_start(tmp_path: Path) -> None:
 
 def test_a_worker_of_another_ledger_does_not_start(tmp_path: Path) -> None:
     other = uuid4()
-    open_store().claim_for(other)
+    open_store().assert_owner(other)
     log = tmp_path / "worker.log"
     with worker(log) as process:
         until(lambda: process.poll() is not None)
@@ -51,7 +51,7 @@ def test_a_worker_with_its_store_starts_and_marks_it(tmp_path: Path, s3: S3Serve
     with worker(log):
         until(lambda: " ready." in log.read_text())
     assert s3.names(s3_prefix) == ["/ledger-id"]
-    claim_store()
+    own_store()
 
 
 def test_a_sweeper_without_its_bucket_does_not_start(s3: S3Server) -> None:

@@ -109,7 +109,7 @@ def test_a_streamed_session_has_the_chunk_that_its_copy_would_have(
     assert open_store().files("chunks") == {session.chunk: copied.bytes}
     (found,) = ledgers.assets()
     assert (found.verified_by, found.sha256, found.local_path) == ("etag", None, None)
-    assert (found.bytes_fetched, found.requests) == (travelled, requests)
+    assert (found.bytes_downloaded, found.range_requests) == (travelled, requests)
     assert 0 < travelled < 0.8 * large.size
     assert not (tmp_path / "spool").exists()
 
@@ -118,8 +118,8 @@ def test_the_files_of_a_session_are_streamed_in_their_order(probes: list[Archive
     with served(*probes) as server:
         claimed = claim()
         ledgers.finish(claimed, stream(claimed))
-        assert sum(found.bytes_fetched for found in ledgers.assets()) == sent(server)[0]
-    assert [found.bytes_fetched for found in ledgers.assets()] == [file.size for file in probes]
+        assert sum(found.bytes_downloaded for found in ledgers.assets()) == sent(server)[0]
+    assert [found.bytes_downloaded for found in ledgers.assets()] == [file.size for file in probes]
     assert ledgers.sessions()[0].n_units == 16
 
 
@@ -128,8 +128,8 @@ def test_what_travelled_is_counted_also_where_nothing_came_of_it(tmp_path: Path)
     with served(without_units) as server:
         with pytest.raises(RecordingError, match=f"^{without_units.path}: .*units"):
             stream(claim())
-        assert (ledgers.assets()[0].bytes_fetched, ledgers.assets()[0].requests) == sent(server)
-    assert ledgers.assets()[0].bytes_fetched > 0
+        assert (ledgers.assets()[0].bytes_downloaded, ledgers.assets()[0].range_requests) == sent(server)
+    assert ledgers.assets()[0].bytes_downloaded > 0
     assert ledgers.assets()[0].verified_by is None
     assert chunks() == []
 
@@ -140,7 +140,7 @@ def test_a_file_that_is_gone_fails_the_session_that_others_were_opened_for(probe
         with pytest.raises(AssetError, match=probes[1].path):
             stream(claim())
     first, second = ledgers.assets()
-    assert (first.bytes_fetched, second.bytes_fetched) == (probes[0].size, 0)
+    assert (first.bytes_downloaded, second.bytes_downloaded) == (probes[0].size, 0)
 
 
 def test_each_attempt_asks_the_archive_for_the_link_anew(probes: list[ArchiveFile]) -> None:
@@ -179,21 +179,21 @@ def test_a_stream_that_nobody_waits_for_any_more_ends_when_more_of_it_arrives(
         claimed = claim()
         with Heartbeat(claimed) as heartbeat:
 
-            def waive() -> None:
+            def skip() -> None:
                 held.wait_until_reached()
                 with transaction() as ledger:
-                    admin.waive(ledger, "a", "noise")
+                    admin.skip(ledger, "a", "noise")
                 while not is_lost(heartbeat):
                     time.sleep(0.01)
                 held.release()
 
-            person = Thread(target=waive)
+            person = Thread(target=skip)
             person.start()
             with pytest.raises(SupersededError):
                 bin_streamed_session(claimed, heartbeat)
             person.join()
     assert chunks() == []
-    assert ledgers.only(JobKind.STREAM).state is JobState.WAIVED
+    assert ledgers.only(JobKind.STREAM).state is JobState.SKIPPED
 
 
 def is_lost(heartbeat: Heartbeat) -> bool:

@@ -116,11 +116,11 @@ def test_after_the_sweeper_was_away_nothing_expires_for_a_while(plan_job: int) -
     ledgers.claim(plan_job)
     ledgers.expire(plan_job)
     swept(hours=1)
-    run(dispatch.note_pulse)
+    run(dispatch.note_heartbeat)
     assert run(dispatch.expire_leases) == 0
     with transaction() as ledger:
         ledger.execute(update(LedgerMark).values(grace_until=ago(seconds=1)))
-    run(dispatch.note_pulse)
+    run(dispatch.note_heartbeat)
     assert run(dispatch.expire_leases) == 1
 
 
@@ -129,7 +129,7 @@ def test_a_start_grants_no_grace(plan_job: int) -> None:
     ledgers.expire(plan_job)
     swept(hours=1)
     run(dispatch.note_start)
-    run(dispatch.note_pulse)
+    run(dispatch.note_heartbeat)
     assert run(dispatch.expire_leases) == 1
 
 
@@ -137,7 +137,7 @@ def test_a_short_pause_of_the_sweeper_changes_nothing(plan_job: int) -> None:
     ledgers.claim(plan_job)
     ledgers.expire(plan_job)
     swept(seconds=settings().lease.total_seconds() / 2 - 5)
-    run(dispatch.note_pulse)
+    run(dispatch.note_heartbeat)
     assert run(dispatch.expire_leases) == 1
 
 
@@ -224,7 +224,7 @@ def test_a_job_is_left_to_celerys_own_retry_until_that_is_over(plan_job: int) ->
     assert claimed is not None
     run(job_queries.retry_soon, claimed, NetworkError("Away."), within=7)
     assert send([JobKind.PLAN], idle=True) == []
-    ledgers.set_job(plan_job, retry_until=ago(seconds=1))
+    ledgers.set_job(plan_job, celery_retry_until=ago(seconds=1))
     assert send([JobKind.PLAN], idle=True) == [plan_job]
 
 
@@ -247,7 +247,7 @@ def test_what_nobody_wants_is_not_sent(plan_job: int) -> None:
 
 def test_at_a_start_every_message_counts_as_lost(plan_job: int) -> None:
     send([JobKind.PLAN])
-    ledgers.set_job(plan_job, retry_until=func.clock_timestamp() + timedelta(hours=1))
+    ledgers.set_job(plan_job, celery_retry_until=func.clock_timestamp() + timedelta(hours=1))
     run(dispatch.forget_messages)
     assert send([JobKind.PLAN]) == [plan_job]
 

@@ -199,17 +199,17 @@ def test_a_dead_stream_is_retried() -> None:
     assert ledgers.job(job).failures == 0
 
 
-def test_waiving_withdraws_a_stream_that_runs() -> None:
+def test_skipping_withdraws_a_stream_that_runs() -> None:
     planned()
     claimed = ledgers.claim(ledgers.only(JobKind.STREAM).id)
     with transaction() as ledger:
-        admin.waive(ledger, "a-0", "noise")
+        admin.skip(ledger, "a-0", "noise")
     with pytest.raises(SupersededError):
         ledgers.finish(claimed, ledgers.streamed(claimed))
     with transaction() as ledger:
         assert not jobs.heartbeat(ledger, claimed)
     assert ledgers.outcomes(claimed.job) == [Outcome.WITHDRAWN]
-    assert ledgers.only(JobKind.STREAM).state is JobState.WAIVED
+    assert ledgers.only(JobKind.STREAM).state is JobState.SKIPPED
 
 
 def test_cancel_withdraws_a_stream_and_the_next_build_goes_on() -> None:
@@ -443,13 +443,13 @@ def test_a_stream_that_ran_while_fetch_was_changed_is_handed_over() -> None:
     assert ledgers.only(JobKind.BIN).state is JobState.DONE
 
 
-def test_what_is_done_or_waived_stays_so() -> None:
+def test_what_is_done_or_skipped_stays_so() -> None:
     planned(2)
     ledgers.stream_one(ledgers.ready(JobKind.STREAM)[0].id)
     with transaction() as ledger:
-        admin.waive(ledger, "a-1", "noise")
+        admin.skip(ledger, "a-1", "noise")
     change("copy")
-    assert [job.state for job in ledgers.jobs(JobKind.STREAM)] == [JobState.DONE, JobState.WAIVED]
+    assert [job.state for job in ledgers.jobs(JobKind.STREAM)] == [JobState.DONE, JobState.SKIPPED]
     assert ledgers.jobs(JobKind.FETCH) == []
 
 

@@ -25,7 +25,7 @@ from spikemill.services.common.models.builds import BuildState, ReleaseState
 from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.app import create_app
-from spikemill.services.common.worker.runner import NETWORK_RETRIES, Handler, Heartbeat, perform
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Handler, Heartbeat, run_job
 from tests.integration import ledgers
 
 CRASHES = Path(__file__).with_name("crash_program.py")
@@ -53,7 +53,7 @@ def task_of(app: Celery, handler: Handler) -> Task:
 
     @app.task(name=f"spikemill.{uuid4().hex}", **NETWORK_RETRIES)
     def probe(task: Task, job_id: int) -> None:
-        perform(task, job_id, handler)
+        run_job(task, job_id, handler)
 
     made: Task = probe
     return made
@@ -112,7 +112,7 @@ def test_a_network_failure_is_given_back_and_leaves_the_task(app: Celery, job: i
         task_of(app, failing(NetworkError("Away.")))(job)
     given_back = ledgers.job(job)
     assert (given_back.state, given_back.failures, given_back.error) == (JobState.READY, 1, "Away.")
-    assert given_back.retry_until is not None
+    assert given_back.celery_retry_until is not None
     assert ledgers.outcomes(job) == [Outcome.FAILED]
 
 
@@ -130,7 +130,7 @@ def test_an_archive_that_answers_the_third_time_takes_three_attempts(app: Celery
 def test_after_the_short_tries_the_ledger_carries_the_wait(app: Celery, job: int) -> None:
     run(app, job, failing(NetworkError("Away.")))
     waiting = ledgers.job(job)
-    assert (waiting.state, waiting.failures, waiting.retry_until) == (JobState.READY, 4, None)
+    assert (waiting.state, waiting.failures, waiting.celery_retry_until) == (JobState.READY, 4, None)
     assert 30 < waits(job) <= 60
     assert run(app, job, failing(AssertionError("it was run before its time"))) == "SUCCESS"
 

@@ -13,7 +13,7 @@ from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models import SourceVersion
 from spikemill.services.common.models.jobs import JobKind
 from spikemill.services.common.worker.kinds import task_name
-from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, perform
+from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job
 from spikemill.services.common.worker.signals import worker_app
 from tests.integration import ledgers
 
@@ -25,13 +25,13 @@ https://storage/blob?X-Amz-Signature=0a1b2c asked for with {{'Authorization': 'B
 @app.task(name=task_name(JobKind.PLAN), **NETWORK_RETRIES)
 def plan(task: Task, job_id: int) -> str:
     """Seal a source, or fail as its name says, as often as its version says."""
-    return perform(task, job_id, _plan)
+    return run_job(task, job_id, _plan)
 
 
 def _plan(claim: Claim, _heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
         source = ledger.get_one(SourceVersion, claim.subject)
-    if claim.attempt <= source.entry["failures"]:
+    if claim.attempt <= source.config["failures"]:
         _fail(source.name)
     sessions = ledgers.listing(source.name, 1)
     return Result({}, partial(recordings.seal_source, source_version_id=source.id, sessions=sessions))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").glob("*.md")])
+PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
 # What the examples of CONTRIBUTING add.
 MADE_BY_EXAMPLES = {
     "catalog/our-lab.toml",
@@ -81,3 +81,16 @@ def test_each_promise_of_security_names_what_shows_it() -> None:
         files = named_files(shown_by)
         assert any(name.startswith(("tests/", "requirements/")) for name in files), promise
         assert [name for name in files if not (CHECKOUT / name).exists()] == [], promise
+
+
+def test_each_step_of_a_spike_is_where_the_house_says() -> None:
+    row = re.compile(r"^\|[^|]*\| `(services/[\w./]+\.py)` \| (.+) \|$", re.MULTILINE)
+    steps = row.findall(page("docs/house.md"))
+    assert len(steps) > 20
+    for file, named in steps:
+        defined = set(re.findall(r"^(?:def|class) (\w+)", page(file), re.MULTILINE))
+        assert set(re.findall(r"`(\w+)`", named)) <= defined, file
+
+
+def test_what_the_house_names_is_there() -> None:
+    assert {path for path in named_files(page("docs/house.md")) if not (CHECKOUT / path).exists()} == set()

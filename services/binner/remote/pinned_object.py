@@ -73,7 +73,7 @@ class PinnedObject:
         """Name the object; nothing is asked yet."""
         self.asset = asset
         self.etag: str | None = None
-        self.bytes_fetched = 0
+        self.bytes_downloaded = 0
         self.requests = 0
         self._links = links
         self._client = client
@@ -105,7 +105,7 @@ class PinnedObject:
         `NoRangesError`) or `DamagedDownloadError`.
         """
         part = Part(offset, view)
-        patience = Patience(part)
+        patience = RetryBudget(part)
         retrying = Retrying(
             retry=retry_if_exception_type(NetworkError),
             after=patience.count_failure,
@@ -201,7 +201,7 @@ class PinnedObject:
                 )
             part.append(block)
             with self._lock:
-                self.bytes_fetched += len(block)
+                self.bytes_downloaded += len(block)
                 self._progress(len(block))
         if not part.is_full:
             raise NetworkError(f"{self.asset.path}: the answer ended before the part that was asked for did.")
@@ -266,7 +266,7 @@ class ExpiredLinkError(NetworkError):
     """The storage no longer accepts the link; a new one may be had at once."""
 
 
-class Patience:
+class RetryBudget:
     """Says when a part is given up, and how long to wait before its next try, as `tenacity` asks."""
 
     def __init__(self, part: Part) -> None:

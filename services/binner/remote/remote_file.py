@@ -62,9 +62,9 @@ class RemoteFile(io.RawIOBase):
         return self._pinned.identified_by
 
     @property
-    def bytes_fetched(self) -> int:
+    def bytes_downloaded(self) -> int:
         """How many bytes of the object travelled."""
-        return self._pinned.bytes_fetched
+        return self._pinned.bytes_downloaded
 
     @property
     def requests(self) -> int:

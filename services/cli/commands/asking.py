@@ -1,4 +1,4 @@
-"""The commands that only read: `status`, `ledger`, `verify` and `show`."""
+"""The commands that only read: `status`, `tokens`, `verify` and `plot`."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def status(
         output().print(f"Pile: {folder.pile}")
 
 
-def ledger(
+def tokens(
     home: arguments.HomeFolder = arguments.DEFAULT_HOME,
     form: Format = "table",
 ) -> None:
@@ -91,7 +91,7 @@ def verify(pile: arguments.Pile) -> None:
     console.print(f"{pile} is whole: {count(rows, 'row')}, {count(tokens, 'token')}, sha256 {sha256}")
 
 
-def show(
+def plot(
     pile: arguments.Pile,
     out: Annotated[Path, typer.Option(metavar="FILE.png", help="Where the picture goes.")],
     rows: Annotated[int, typer.Option(min=1, metavar="N", help="Rows of each source.")] = 2,

@@ -41,12 +41,7 @@ def build(
     home: arguments.HomeFolder = arguments.DEFAULT_HOME,
     workers: arguments.Workers = arguments.DEFAULT_WORKERS,
     limit: arguments.Limit = None,
-    seed: arguments.Seed = None,
-    split_by: arguments.Split = None,
-    test_fraction: arguments.TestFraction = None,
-    shard_bytes: arguments.ShardBytes = None,
     allow_missing: arguments.AllowMissing = False,
-    give_up_after: arguments.GiveUpAfter = None,
     push: arguments.Push = None,
     public: arguments.Public = None,
     revision: arguments.Revision = None,
@@ -62,36 +57,23 @@ def build(
     from spikemill.services.cli.build import (
         BuildOptions,
         build_request,
-        carry_out,
-        merge_parameters,
         named_catalogue,
+        run_build,
     )
-    from spikemill.services.cli.format import parse_duration
-    from spikemill.services.cli.home import decide
     from spikemill.services.cli.push import wanted_target
 
-    if give_up_after is not None:
-        decide(give_up_after=f"PT{parse_duration(give_up_after).total_seconds():.0f}S")
     target = wanted_target(push, public=public, revision=revision)
-    given = {
-        "seed": seed,
-        "split_by": split_by,
-        "test_fraction": test_fraction,
-        "shard_bytes": shard_bytes,
-    }
     if from_pile is not None:
         others = {"catalog": catalog, "limit": limit, "allow_missing": allow_missing or None}
         from spikemill.services.cli.rebuild import rebuild
 
-        _refuse_beside_from(given | others | {"SOURCE": sources or None})
+        _refuse_beside_from(others | {"SOURCE": sources or None})
         rebuild(Home(home), from_pile, folder or [], workers=workers, push=target)
         return
     if folder:
         raise CallError("--folder is for --from; a catalogue names the folders itself.")
-    options = BuildOptions(
-        merge_parameters(**given), session_limit=limit, allow_missing=allow_missing, push=target
-    )
-    carry_out(Home(home), build_request(named_catalogue(catalog, sources), options), workers=workers)
+    options = BuildOptions(limit, allow_missing, push=target)
+    run_build(Home(home), build_request(named_catalogue(catalog, sources), options), workers=workers)
 
 
 def _refuse_beside_from(given: dict[str, object]) -> None:
@@ -113,7 +95,7 @@ def demo(
 
     They are made in a folder of the home; nothing leaves this machine.
     """
-    from spikemill.services.cli.build import BuildOptions, build_request, carry_out, interruption_told
+    from spikemill.services.cli.build import BuildOptions, build_request, interruption_told, run_build
     from spikemill.services.cli.demo import demo_catalogue
     from spikemill.services.cli.format import output
     from spikemill.services.merger.provenance import pile_digest
@@ -122,7 +104,7 @@ def demo(
     console.print(_NOTICE)
     with interruption_told():
         request = build_request(demo_catalogue(folder, archive), BuildOptions())
-        carry_out(folder, request, workers=workers)
+        run_build(folder, request, workers=workers)
     console.print(f"The pile's sha256, the same on every machine: {pile_digest(folder.pile)}")
     console.print(_NOTICE)
 
@@ -142,7 +124,7 @@ def plan(
     if as_json and as_markdown:
         raise CallError("--json and --markdown are two forms of the same; choose one.")
     from spikemill.services.cli.build import named_catalogue
-    from spikemill.services.cli.format import complain, print_whole
+    from spikemill.services.cli.format import print_error, print_whole
     from spikemill.services.cli.main import FAILED
     from spikemill.services.cli.plan import list_sources, listing_markdown, listing_table
 
@@ -156,7 +138,7 @@ def plan(
         print_whole(listing_table(listings))
     for listing in listings:
         for difference in listing.differences:
-            complain(f"{listing.source}: {difference}{f' ({listing.differs})' if listing.differs else ''}")
+            print_error(f"{listing.source}: {difference}{f' ({listing.differs})' if listing.differs else ''}")
     if len(listings) < len(catalogue.sources):
         raise typer.Exit(FAILED)
 
@@ -167,10 +149,6 @@ def queue(
     catalog: arguments.Catalog = None,
     home: arguments.HomeFolder = arguments.DEFAULT_HOME,
     limit: arguments.Limit = None,
-    seed: arguments.Seed = None,
-    split_by: arguments.Split = None,
-    test_fraction: arguments.TestFraction = None,
-    shard_bytes: arguments.ShardBytes = None,
     allow_missing: arguments.AllowMissing = False,
     push: arguments.Push = None,
     public: arguments.Public = None,
@@ -185,17 +163,13 @@ def queue(
     from spikemill.services.cli.build import (
         BuildOptions,
         build_request,
-        merge_parameters,
         named_catalogue,
         queue_build,
     )
     from spikemill.services.cli.push import wanted_target
 
-    parameters = merge_parameters(
-        seed=seed, split_by=split_by, test_fraction=test_fraction, shard_bytes=shard_bytes
-    )
     target = wanted_target(push, public=public, revision=revision)
-    options = BuildOptions(parameters, limit, allow_missing, adds_to_open_build=True, push=target)
+    options = BuildOptions(limit, allow_missing, adds_to_open_build=True, push=target)
     request = build_request(named_catalogue(catalog, sources), options)
     typer.echo(queue_build(Home(home), request))
 
@@ -214,7 +188,7 @@ def push(
     Shards that the hub has are not sent again, and one commit makes the dataset this pile. It may be
     interrupted and run again. The token is that of `hf auth login`, HF_TOKEN or HF_TOKEN_PATH.
     """
-    from spikemill.services.cli.format import complain, output
+    from spikemill.services.cli.format import output, print_error
     from spikemill.services.cli.push import (
         going_on_told,
         named_pile,
@@ -227,7 +201,8 @@ def push(
     from spikemill.services.common.errors import readable
     from spikemill.services.common.hub_target import require_redistributable
     from spikemill.services.common.settings import settings
-    from spikemill.services.merger import hub
+    from spikemill.services.merger.hub import push as hub
+    from spikemill.services.merger.hub.client import has_token
 
     target, console = named_target(repository, public=public, revision=revision), output()
     found = named_pile(pile)
@@ -235,7 +210,7 @@ def push(
     require_redistributable(record.sources)
     if dry_run:
         difference = hub.preview(found.files, target)
-        for line in preview_lines(difference, target, has_token=hub.has_token(target)):
+        for line in preview_lines(difference, target, has_token=has_token(target)):
             console.print(line)
         return
     with going_on_told(), push_progress(console, len(record.shards)) as progress:
@@ -245,4 +220,4 @@ def push(
     try:
         note_in_ledger(found, target, pushed.commit)
     except Exception as error:
-        complain(f"It is pushed, but its ledger could not be told: {readable(error)}")
+        print_error(f"It is pushed, but its ledger could not be told: {readable(error)}")

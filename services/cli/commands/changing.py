@@ -1,4 +1,4 @@
-"""The commands that change a ledger: `retry`, `waive`, `cancel` and `prune`."""
+"""The commands that change a ledger: `retry`, `skip`, `cancel` and `prune`."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ def retry(sources: arguments.Sources = None, home: arguments.HomeFolder = argume
     typer.echo(f"{count(sent, 'failure')} sent back. {how_it_goes_on(folder, has_workers=has_workers)}")
 
 
-def waive(
+def skip(
     session: Annotated[
         str, typer.Argument(metavar="SESSION", help="As status prints it: source/subject/session.")
     ],
@@ -50,8 +50,8 @@ def waive(
 
     folder = Home(home)
     with ledger_of(folder) as has_workers, transaction() as ledger:
-        admin.waive(ledger, session, reason)
-    typer.echo(f"{session} is waived. {how_it_goes_on(folder, has_workers=has_workers)}")
+        admin.skip(ledger, session, reason)
+    typer.echo(f"{session} is skipped. {how_it_goes_on(folder, has_workers=has_workers)}")
 
 
 def cancel(home: arguments.HomeFolder = arguments.DEFAULT_HOME) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import redis
 
-from spikemill.services.cli.local.children import Child, PlainUser, StopStep, bare_environment
+from spikemill.services.cli.local.children import Child, PostgresUser, StopStep, bare_environment
 from spikemill.services.cli.local.home import Home
 from spikemill.services.cli.local.supervisor import Supervisor
 from spikemill.services.common.errors import CallError
@@ -122,7 +122,7 @@ def _answers(socket: Path) -> bool:
 
 
 @contextmanager
-def socket_folder(home: Home, user: PlainUser | None) -> Iterator[Path]:
+def socket_folder(home: Home, user: PostgresUser | None) -> Iterator[Path]:
     """Make a folder of mode 0700 for this start, owned by the user of Postgres; remove it afterwards."""
     link = home.state / "sockets"
     _remove_leftover(link)

@@ -30,7 +30,7 @@ class StopStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RestartPolicy:
     """When a child that keeps ending soon after its start is given up (seconds)."""
 
     settled: float = 30.0
@@ -63,7 +63,7 @@ class Process(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PlainUser:
+class PostgresUser:
     """An existing user who is not root."""
 
     name: str
@@ -111,10 +111,10 @@ class Child:
     environment: Mapping[str, str]
     folder: Path
     log: Path
-    user: PlainUser | None = None
+    user: PostgresUser | None = None
     death_signal: signal.Signals = signal.SIGKILL
     stop_steps: Sequence[StopStep] = (StopStep(signal.SIGTERM, 10.0),)
-    patience: Patience = field(default_factory=Patience)
+    patience: RestartPolicy = field(default_factory=RestartPolicy)
     forks: bool = False
 
 
@@ -126,7 +126,7 @@ def bare_environment() -> dict[str, str]:
 
 
 def launch_command(
-    command: Sequence[str], *, user: PlainUser | None, death_signal: signal.Signals = signal.SIGKILL
+    command: Sequence[str], *, user: PostgresUser | None, death_signal: signal.Signals = signal.SIGKILL
 ) -> list[str]:
     """Return the command that runs the given one as the user, until this thread's process is gone."""
     who = "-" if user is None else user.name
@@ -178,16 +178,16 @@ def kill_descendants(process: Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def user_of(uid: int) -> PlainUser | None:
+def user_of(uid: int) -> PostgresUser | None:
     """Return the user with this id, or None for root and for an id without a name."""
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
         return None
-    return PlainUser(entry.pw_name, entry.pw_uid, entry.pw_gid) if uid else None
+    return PostgresUser(entry.pw_name, entry.pw_uid, entry.pw_gid) if uid else None
 
 
-def candidates(home: Home) -> Iterator[PlainUser]:
+def candidates(home: Home) -> Iterator[PostgresUser]:
     """Yield who might run Postgres: the owner of the home, who called sudo, then users of the system."""
     uids = [home.path.stat().st_uid, int(os.environ.get("SUDO_UID", "0"))]
     names = [entry.pw_name for entry in pwd.getpwall()]
@@ -196,7 +196,7 @@ def candidates(home: Home) -> Iterator[PlainUser]:
     return (user for user in users if user is not None)
 
 
-def user_for(home: Home) -> PlainUser | None:
+def user_for(home: Home) -> PostgresUser | None:
     """Return the user that Postgres runs as in this home: None means as ourselves.
 
     Raises:
@@ -227,7 +227,7 @@ def _refuse_foreign(home: Home, owner: int | None) -> None:
         )
 
 
-def _reaching(home: Home, users: Iterator[PlainUser]) -> PlainUser:
+def _reaching(home: Home, users: Iterator[PostgresUser]) -> PostgresUser:
     """Return the first of the users who can enter the home, or name the folder that is closed."""
     refusals = []
     for user in users:

@@ -19,7 +19,7 @@ from spikemill.services.cli.local.children import Child, StopStep, user_for
 from spikemill.services.cli.local.fork_server import forking
 from spikemill.services.cli.local.home import Home
 from spikemill.services.cli.local.postgres import running_postgres
-from spikemill.services.cli.local.supervisor import Death, Supervisor, death_reports, interrupts
+from spikemill.services.cli.local.supervisor import Death, Supervisor, crash_reports, interrupts
 from spikemill.services.common.errors import CallError
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.kinds import BINNER, STREAMER, WORKER_KINDS, WorkerKind
@@ -105,7 +105,7 @@ def running_engine(
         address = _start_servers(home, boot, stack, supervisor)
         prepare(address)
         stack.enter_context(published(home, address))
-        reports = stack.enter_context(death_reports(partial(on_death, address)))
+        reports = stack.enter_context(crash_reports(partial(on_death, address)))
         first = children(home, address)
         add = stack.enter_context(supervisor.running(*first, report=reports.report))
         yield Engine(home, address, supervisor, add)

@@ -17,8 +17,8 @@ import psycopg
 from spikemill.services.cli.local.children import (
     Child,
     EngineError,
-    Patience,
-    PlainUser,
+    PostgresUser,
+    RestartPolicy,
     StopStep,
     bare_environment,
     launch_command,
@@ -65,7 +65,7 @@ def database_url(sockets: Path, database: str = _DATABASE) -> str:
 
 @contextmanager
 def running_postgres(
-    home: Home, sockets: Path, user: PlainUser | None, supervisor: Supervisor
+    home: Home, sockets: Path, user: PostgresUser | None, supervisor: Supervisor
 ) -> Iterator[str]:
     """Keep the home's Postgres running, and give the address of its database."""
     programs = choose_programs(home.clusters())
@@ -96,7 +96,7 @@ class PostgresPrograms:
         return self.folder / "initdb"
 
 
-def _cluster(home: Home, programs: PostgresPrograms, user: PlainUser | None) -> Path:
+def _cluster(home: Home, programs: PostgresPrograms, user: PostgresUser | None) -> Path:
     """Return the cluster of this version; made aside and renamed, so that half of one is never used."""
     cluster = home.state / f"postgres-{programs.major}"
     if cluster.is_dir():
@@ -112,7 +112,7 @@ def _cluster(home: Home, programs: PostgresPrograms, user: PlainUser | None) -> 
     return cluster
 
 
-def _initialise(home: Home, programs: PostgresPrograms, folder: Path, user: PlainUser | None) -> None:
+def _initialise(home: Home, programs: PostgresPrograms, folder: Path, user: PostgresUser | None) -> None:
     """Run initdb; its socket stands in a folder of mode 0700, so who comes in needs no password."""
     options = ["--auth=trust", f"--username={_ROLE}", "--encoding=UTF8", "--locale=C", "--data-checksums"]
     command = [str(programs.initdb), *options, f"--pgdata={folder}"]
@@ -135,7 +135,7 @@ def _initialise(home: Home, programs: PostgresPrograms, folder: Path, user: Plai
 
 
 def _child(
-    home: Home, programs: PostgresPrograms, cluster: Path, sockets: Path, user: PlainUser | None
+    home: Home, programs: PostgresPrograms, cluster: Path, sockets: Path, user: PostgresUser | None
 ) -> Child:
     """Return the server as a child: INT is its fast stop, QUIT the one that recovers at the next start."""
     settings = {**_SETTINGS, "unix_socket_directories": str(sockets)}
@@ -150,7 +150,7 @@ def _child(
         death_signal=signal.SIGINT,
         stop_steps=(StopStep(signal.SIGINT, 60.0), StopStep(signal.SIGQUIT, 10.0)),
         # The server of a killed supervisor may still be writing its checkpoint.
-        patience=Patience(span=120.0),
+        patience=RestartPolicy(span=120.0),
     )
 
 
@@ -243,7 +243,7 @@ def _wheel_package() -> Path:
     return Path(spec.origin).parent if spec and spec.origin else Path(_WHEEL_PACKAGE)
 
 
-def reachable_programs(programs: PostgresPrograms, user: PlainUser, state: Path) -> PostgresPrograms:
+def reachable_programs(programs: PostgresPrograms, user: PostgresUser, state: Path) -> PostgresPrograms:
     """Return programs that the user can run: these, or a copy of the wheel's in the home's state.
 
     Raises:

@@ -17,8 +17,8 @@ from typing import Any
 from spikemill.services.cli.local.children import (
     Child,
     EngineError,
-    Patience,
     Process,
+    RestartPolicy,
     kill_descendants,
     start,
     stop,
@@ -87,7 +87,7 @@ class Supervisor:
         self._boot = boot
         self._forks = forks
         self._interrupts = interrupts
-        self._keepers: list[Keeper] = []
+        self._keepers: list[ProcessRunner] = []
 
     @contextmanager
     def running(
@@ -98,12 +98,12 @@ class Supervisor:
         Yields a function that adds a child to them. `report` is told of each death that nobody asked for, and
         must return at once.
         """
-        group: list[Keeper] = []
+        group: list[ProcessRunner] = []
 
         def add(child: Child) -> None:
             forks = self._forks if child.forks else None
             start_child = start if forks is None else forks.start
-            keeper = Keeper(child, self._boot, report, self._interrupts.presses, start_child)
+            keeper = ProcessRunner(child, self._boot, report, self._interrupts.presses, start_child)
             group.append(keeper)
             self._keepers.append(keeper)
             keeper.start()
@@ -134,7 +134,7 @@ class Supervisor:
             time.sleep(_POLL)
 
 
-class Keeper(threading.Thread):
+class ProcessRunner(threading.Thread):
     """Keeps one child running until it is asked to stop; lives longer than any incarnation of the child."""
 
     def __init__(
@@ -210,7 +210,7 @@ class Keeper(threading.Thread):
             self._failure = text
 
 
-def _stop(group: list[Keeper]) -> None:
+def _stop(group: list[ProcessRunner]) -> None:
     """Ask all of a group to stop, then wait for each that was started."""
     for keeper in group:
         keeper.ask_to_stop()
@@ -223,7 +223,7 @@ def _stop(group: list[Keeper]) -> None:
 class EarlyEnds:
     """The ends in a row that came soon after a start."""
 
-    patience: Patience
+    patience: RestartPolicy
     count: int = 0
     faults: int = 0
     since: float = field(default_factory=time.monotonic)
@@ -269,7 +269,7 @@ def last_line(log: Path) -> str:
 DeathHook = Callable[[Death], None]
 
 
-class DeathReports(threading.Thread):
+class CrashReports(threading.Thread):
     """Hands each death to the hook until the hook succeeds: Postgres may have died as well."""
 
     def __init__(self, hook: DeathHook) -> None:
@@ -306,9 +306,9 @@ class DeathReports(threading.Thread):
 
 
 @contextmanager
-def death_reports(hook: DeathHook) -> Iterator[DeathReports]:
+def crash_reports(hook: DeathHook) -> Iterator[CrashReports]:
     """Tell the hook of deaths while the block runs."""
-    reports = DeathReports(hook)
+    reports = CrashReports(hook)
     reports.start()
     try:
         yield reports

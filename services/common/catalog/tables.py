@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from spikemill.services.common.types import SplitBy
+
 Text = Annotated[str, StringConstraints(min_length=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Patterns = Annotated[tuple[Text, ...], Field(strict=False)]
@@ -35,13 +37,30 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class Pile(Table):
+class MergeParameters(Table):
+    """How rows become a pile; together with the rows it decides every byte."""
+
+    seed: int = Field(0, description="the number that shuffles the rows and decides the split")
+    split_by: SplitBy = Field(
+        "session", description='what is never divided between train and test: "session", "subject" or "row"'
+    )
+    test_fraction: float = Field(0.01, ge=0, lt=1, description="the part of the groups to test on")
+    shard_bytes: int = Field(500_000_000, gt=0, description="the bytes of column pages that close a shard")
+    shard_tokens: int = Field(1_000_000_000, gt=0, description="the tokens that close a shard")
+
+
+class Pile(MergeParameters):
     """The merged dataset that the sources become."""
 
     name: Name = Field(
         description="what the pile is called, as a file name: lower-case letters, digits, - and _"
     )
     notes: str = Field("", description="free text for the dataset's card")
+
+    @property
+    def parameters(self) -> MergeParameters:
+        """How the rows of the sources become this pile."""
+        return MergeParameters(**self.model_dump(include=set(MergeParameters.model_fields)))
 
 
 class Expectation(Table):

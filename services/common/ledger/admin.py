@@ -6,18 +6,18 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.common.errors import CallError
-from spikemill.services.common.ledger.attempts import UNHELD, hand_back, start_again, withdraw_attempts
+from spikemill.services.common.ledger.attempts import CLEARED_LEASE, abort_attempts, requeue, reset_jobs
 from spikemill.services.common.ledger.locks import (
     BUILD_SESSIONS,
-    is_wanted,
     jobs_of,
     lock_jobs,
     lock_releases,
     lock_sessions,
+    needed_by_open_build,
     sessions_of,
 )
 from spikemill.services.common.ledger.releases import outdate_releases_of
-from spikemill.services.common.ledger.sessions import free_rooms, restart_session
+from spikemill.services.common.ledger.sessions import release_reservations, restart_session
 from spikemill.services.common.models import Build, Job, Release, Session, Shard, SourceVersion
 from spikemill.services.common.models.builds import BuildState, ReleaseState
 from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
@@ -34,7 +34,7 @@ def retry_dead(transaction: Transaction, sources: Sequence[str] = ()) -> int:
     for session_id in sessions:
         restart_session(transaction, session_id)
     jobs = transaction.scalars(_other_dead_jobs(sources)).all()
-    start_again(transaction, Job.id.in_(jobs), JobState.READY)
+    reset_jobs(transaction, Job.id.in_(jobs), JobState.READY)
     return len(sessions) + len(jobs)
 
 
@@ -76,10 +76,13 @@ def cancel_builds(transaction: Transaction) -> int:
 def _withdraw_unwanted(transaction: Transaction) -> None:
     """Take running jobs from their workers where nobody waits for them any more."""
     unwanted = transaction.scalars(
-        select(Job).where(Job.state == JobState.RUNNING, ~is_wanted()).order_by(Job.id).with_for_update()
+        select(Job)
+        .where(Job.state == JobState.RUNNING, ~needed_by_open_build())
+        .order_by(Job.id)
+        .with_for_update()
     ).all()
     for job in unwanted:
-        hand_back(transaction, job, Outcome.WITHDRAWN)
+        requeue(transaction, job, Outcome.WITHDRAWN)
 
 
 def prune_chunks(transaction: Transaction) -> list[str]:
@@ -101,17 +104,17 @@ def prune_chunks(transaction: Transaction) -> list[str]:
     return names
 
 
-def waive(transaction: Transaction, name: str, reason: str) -> None:
+def skip(transaction: Transaction, name: str, reason: str) -> None:
     """Let builds go on without a session, named as in the ledger (`source/subject/session`, or its end).
 
     An open build is meant before one that is released. Raises CallError when the name fits none, or more than
     one, or the session is done.
     """
-    _waive(transaction, _session_named(transaction, name), reason)
+    _skip(transaction, _session_named(transaction, name), reason)
 
 
-def waive_listed(transaction: Transaction, build_id: int, source: str, key: str, reason: str) -> None:
-    """Waive the session of a build that its listing knows by this key; one that is not listed is no error."""
+def skip_listed(transaction: Transaction, build_id: int, source: str, key: str, reason: str) -> None:
+    """Skip the session of a build that its listing knows by this key; one that is not listed is no error."""
     listed = transaction.scalars(
         select(Session)
         .join(SourceVersion, SourceVersion.id == Session.source_version_id)
@@ -119,21 +122,23 @@ def waive_listed(transaction: Transaction, build_id: int, source: str, key: str,
         .where(BUILD_SESSIONS.c.build_id == build_id, SourceVersion.name == source, Session.key == key)
     ).one_or_none()
     if listed is not None:
-        _waive(transaction, listed, reason)
+        _skip(transaction, listed, reason)
 
 
-def _waive(transaction: Transaction, session: Session, reason: str) -> None:
+def _skip(transaction: Transaction, session: Session, reason: str) -> None:
     lock_releases(transaction)
     lock_sessions(transaction, [session.id])
     jobs = jobs_of([session.id])
     lock_jobs(transaction, jobs)
     done = select(Job.id).where(Job.session_id == session.id, Job.state == JobState.DONE)
     if transaction.scalar(done) is not None:
-        raise CallError(f"Session {session.key} is done; only one that is not can be waived.")
-    withdraw_attempts(transaction, jobs)
-    free_rooms(transaction, [session.id])
+        raise CallError(f"Session {session.key} is done; only one that is not can be skipped.")
+    abort_attempts(transaction, jobs)
+    release_reservations(transaction, [session.id])
     transaction.execute(
-        update(Job).where(jobs).values(state=JobState.WAIVED, waived_because=reason, output=None, **UNHELD)
+        update(Job)
+        .where(jobs)
+        .values(state=JobState.SKIPPED, skipped_because=reason, output=None, **CLEARED_LEASE)
     )
     outdate_releases_of(transaction, [session.id])
 

@@ -9,31 +9,31 @@ from spikemill.services.common.errors import SpikemillError
 from spikemill.services.common.models import Attempt, Job
 from spikemill.services.common.models.jobs import JobState, Outcome
 
-UNHELD: dict[str, Any] = dict.fromkeys(
-    ("lease_owner", "lease_worker", "lease_boot", "lease_expires", "sent_at", "sent_epoch")
+CLEARED_LEASE: dict[str, Any] = dict.fromkeys(
+    ("lease_owner", "lease_worker", "supervisor_id", "lease_expires", "sent_at", "broker_epoch")
 )
 """The columns of a job that nobody runs, and that no message is under way for."""
-_NEW = UNHELD | dict.fromkeys(
+_NEW = CLEARED_LEASE | dict.fromkeys(
     (
         "first_failed_at",
-        "retry_until",
+        "celery_retry_until",
         "finished_at",
         "error",
         "error_class",
         "output",
-        "waived_because",
+        "skipped_because",
     )
 )
 
 
-def let_go(job: Job, state: JobState) -> None:
+def release_lease(job: Job, state: JobState) -> None:
     """Take the lease off a job."""
     job.state = state
-    for column in UNHELD:
+    for column in CLEARED_LEASE:
         setattr(job, column, None)
 
 
-def start_again(transaction: Transaction, jobs: ColumnElement[bool], state: JobState) -> None:
+def reset_jobs(transaction: Transaction, jobs: ColumnElement[bool], state: JobState) -> None:
     """Put locked jobs into a state as if they had never run; only their attempts go on counting."""
     transaction.execute(
         update(Job)
@@ -53,13 +53,13 @@ def end_attempt(
     )
 
 
-def hand_back(transaction: Transaction, job: Job, outcome: Outcome) -> None:
+def requeue(transaction: Transaction, job: Job, outcome: Outcome) -> None:
     """Make a running job ready again, uncounted."""
     end_attempt(transaction, job.id, job.attempt, outcome)
-    let_go(job, JobState.READY)
+    release_lease(job, JobState.READY)
 
 
-def withdraw_attempts(transaction: Transaction, jobs: ColumnElement[bool]) -> None:
+def abort_attempts(transaction: Transaction, jobs: ColumnElement[bool]) -> None:
     """End what is under way at locked jobs: nobody waits for what it makes any more."""
     transaction.execute(
         update(Attempt)

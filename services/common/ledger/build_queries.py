@@ -37,7 +37,7 @@ _STATUS = text("""
         build.id AS build, build.pile, build.state, release.id AS release,
         release.state AS release_state, release.digest,
         CASE WHEN build.state = 'open' THEN (
-            SELECT count(*) FROM wanted_jobs AS wanted
+            SELECT count(*) FROM needed_jobs AS wanted
             JOIN jobs AS job ON job.id = wanted.job_id
             WHERE wanted.build_id = build.id AND job.state IN ('ready', 'running')
         ) + (
@@ -80,7 +80,7 @@ _STATUS = text("""
     WHERE build.id = :build
 """)
 _PROGRESS = text("""
-    SELECT source, plan_state, sealed, sessions, queued, fetching, binning, done, failed, waived
+    SELECT source, plan_state, sealed, sessions, queued, fetching, binning, done, failed, skipped
     FROM progress WHERE build_id = :build ORDER BY source
 """)
 _TOKENS = text("""
@@ -97,7 +97,7 @@ _LEFT_OUT = text("""
     SELECT
         source.name AS source,
         concat_ws('/', source.name, session.subject_id, session.session_id) AS session,
-        session.key AS file, counting.waived_because, coalesce(counting.error, copies.error) AS error
+        session.key AS file, counting.skipped_because, coalesce(counting.error, copies.error) AS error
     FROM build_sessions AS wanted
     JOIN session_states AS state ON state.session_id = wanted.session_id
     JOIN sessions AS session ON session.id = wanted.session_id
@@ -107,14 +107,14 @@ _LEFT_OUT = text("""
         SELECT job.error FROM assets AS asset JOIN jobs AS job ON job.asset_id = asset.id
         WHERE asset.session_id = session.id AND job.state = 'dead' ORDER BY asset.position LIMIT 1
     ) AS copies ON true
-    WHERE wanted.build_id = :build AND state.state IN ('failed', 'waived')
+    WHERE wanted.build_id = :build AND state.state IN ('failed', 'skipped')
     ORDER BY source.name, session.ordinal
 """)
 _ASSET_BYTES = text("""
     SELECT
         coalesce(sum(asset.size), 0)::bigint AS total,
         coalesce(
-            sum(asset.size) FILTER (WHERE state.state IN ('done', 'failed', 'waived')), 0
+            sum(asset.size) FILTER (WHERE state.state IN ('done', 'failed', 'skipped')), 0
         )::bigint AS settled
     FROM build_sessions AS wanted
     JOIN session_states AS state ON state.session_id = wanted.session_id
@@ -214,7 +214,7 @@ class SourceProgress:
     binning: int
     done: int
     failed: int
-    waived: int
+    skipped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,12 +258,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A session that a build goes without: waived with a person's reason, or failed with an error."""
+    """A session that a build goes without: skipped with a person's reason, or failed with an error."""
 
     source: str
     session: str
     file: str
-    waived_because: str | None
+    skipped_because: str | None
     error: str | None
 
 
@@ -303,7 +303,7 @@ def asset_bytes_of(transaction: Transaction, build: int) -> AssetBytes:
 
 @dataclass(frozen=True, slots=True)
 class JobNames:
-    """What a job is about, as far as it has it; the session is written as `spikemill waive` takes it."""
+    """What a job is about, as far as it has it; the session is written as `spikemill skip` takes it."""
 
     build: int | None
     pile: str | None

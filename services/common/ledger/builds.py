@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
 from spikemill.services.common.ledger.locks import lock_releases
-from spikemill.services.common.ledger.pushes import drop_push, is_push_wanted, want_push
-from spikemill.services.common.ledger.sessions import follow_entry, ways_of
+from spikemill.services.common.ledger.pushes import cancel_push, is_push_requested, request_push
+from spikemill.services.common.ledger.sessions import apply_fetch_mode, fetch_modes_of
 from spikemill.services.common.models import Build, BuildSource, Job, Release, SourceVersion
 from spikemill.services.common.models.builds import BuildState, ReleaseState
 from spikemill.services.common.models.jobs import JobKind, JobState
@@ -24,7 +24,7 @@ _STILL_MISSING = text("""
     JOIN session_states AS state ON state.session_id = wanted.session_id
     JOIN sessions AS session ON session.id = wanted.session_id
     JOIN source_versions AS source ON source.id = session.source_version_id
-    WHERE wanted.build_id = :build AND state.state IN ('failed', 'waived')
+    WHERE wanted.build_id = :build AND state.state IN ('failed', 'skipped')
 """)
 
 
@@ -84,17 +84,17 @@ def open_build(transaction: Transaction, request: BuildRequest) -> OpenedBuild:
     build_id = _build(transaction, request, versions)
     _supersede_others(transaction, request.pile, build_id)
     release = wanted_release(transaction, build_id, request.parameters, allow_missing=request.allow_missing)
-    want_push(transaction, release, request.push)
+    request_push(transaction, release, request.push)
     is_published = release.state is ReleaseState.PUBLISHED
-    state = BuildState.RELEASED if is_published and not is_push_wanted(release) else BuildState.OPEN
+    state = BuildState.RELEASED if is_published and not is_push_requested(release) else BuildState.OPEN
     transaction.execute(update(Build).where(Build.id == build_id).values(state=state, notes=request.notes))
     return OpenedBuild(build_id, release.id, is_published)
 
 
 def _source_version(transaction: Transaction, source: SourceRequest) -> int:
     """Find or add a source version, with its plan job; what decides no bytes of its rows may have changed."""
-    texts = {"entry": source.entry, "expected": source.expected}
-    known = select(SourceVersion.entry).where(SourceVersion.digest == source.digest)
+    changeable = {"config": source.entry, "expected": source.expected}
+    known = select(SourceVersion.config).where(SourceVersion.digest == source.digest)
     before = transaction.scalar(known.with_for_update(key_share=True))
     transaction.execute(
         upsert(SourceVersion)
@@ -104,9 +104,9 @@ def _source_version(transaction: Transaction, source: SourceRequest) -> int:
             archive=source.archive,
             api=source.api,
             format_id=source.format_id,
-            **texts,
+            **changeable,
         )
-        .on_conflict_do_update(index_elements=["digest"], set_=texts)
+        .on_conflict_do_update(index_elements=["digest"], set_=changeable)
     )
     version_id = transaction.scalars(
         select(SourceVersion.id).where(SourceVersion.digest == source.digest)
@@ -116,8 +116,8 @@ def _source_version(transaction: Transaction, source: SourceRequest) -> int:
         .values(kind=JobKind.PLAN, state=JobState.READY, source_version_id=version_id)
         .on_conflict_do_nothing(index_elements=["source_version_id"])
     )
-    if before is not None and ways_of(before) != ways_of(source.entry):
-        follow_entry(transaction, version_id, source.entry)
+    if before is not None and fetch_modes_of(before) != fetch_modes_of(source.entry):
+        apply_fetch_mode(transaction, version_id, source.entry)
     return version_id
 
 
@@ -136,7 +136,7 @@ def _sources_of_open_build(transaction: Transaction, request: BuildRequest) -> s
 def _require_redistributable(transaction: Transaction, versions: set[int]) -> None:
     """Refuse sources that may not be published, also those that an earlier call brought."""
     require_redistributable(
-        transaction.scalars(select(SourceVersion.entry).where(SourceVersion.id.in_(versions))),
+        transaction.scalars(select(SourceVersion.config).where(SourceVersion.id.in_(versions))),
         otherwise=WITHOUT_PUSH,
     )
 
@@ -200,7 +200,7 @@ def wanted_release(
 
 def _stop_waiting_for(transaction: Transaction, release: Release) -> None:
     """Let nobody wait for a release any more; what was published of it stands."""
-    drop_push(transaction, release)
+    cancel_push(transaction, release)
     if release.state is not ReleaseState.PUBLISHED:
         release.state = ReleaseState.OUTDATED
 

@@ -8,16 +8,16 @@ from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from spikemill.services.common.ledger.attempts import end_attempt, hand_back, let_go
-from spikemill.services.common.ledger.jobs import bury, is_gone
-from spikemill.services.common.ledger.locks import is_wanted, lock_sessions_of_jobs
+from spikemill.services.common.ledger.attempts import end_attempt, release_lease, requeue
+from spikemill.services.common.ledger.jobs import is_gone, mark_dead
+from spikemill.services.common.ledger.locks import lock_sessions_of_jobs, needed_by_open_build
 from spikemill.services.common.models import Job, JobDependency, LedgerMark
 from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
 from spikemill.services.common.settings import settings
-from spikemill.services.common.worker.process import UNKNOWN, End
+from spikemill.services.common.worker.process import UNKNOWN, ProcessExit
 
 _BATCH = 500
-_VANISHED = "Attempt {attempt} of {owner} vanished: {how}."
+_VANISHED = "Attempt {attempt} of {owner} vanished: {reason}."
 _TOO_OFTEN = " It happened {crashes} times; {remedy}, then retry."
 _WORN_OUT = " It was the last of {attempt} attempts; see the attempts of job {job} in the ledger, then retry."
 
@@ -27,7 +27,7 @@ def note_start(transaction: Transaction) -> None:
     transaction.execute(update(LedgerMark).values(swept_at=func.clock_timestamp()))
 
 
-def note_pulse(transaction: Transaction) -> None:
+def note_heartbeat(transaction: Transaction) -> None:
     """Note that the sweeper is alive; after a pause of half a lease or more, grant everyone a grace period.
 
     While it or Postgres was away no heartbeat could land, so an expired lease means nothing yet.
@@ -41,16 +41,16 @@ def note_pulse(transaction: Transaction) -> None:
 
 def expire_leases(transaction: Transaction) -> int:
     """Take jobs from owners that were silent for a whole lease; return how many."""
-    in_grace = select(LedgerMark.one).where(LedgerMark.grace_until > func.clock_timestamp()).exists()
+    in_grace = select(LedgerMark.singleton).where(LedgerMark.grace_until > func.clock_timestamp()).exists()
     return _count_crashes(transaction, (Job.lease_expires < func.clock_timestamp()) & ~in_grace)
 
 
-def expire_worker(transaction: Transaction, worker: str, end: End = UNKNOWN) -> int:
+def expire_worker(transaction: Transaction, worker: str, end: ProcessExit = UNKNOWN) -> int:
     """Take the jobs of a worker process that is known to be dead; return how many."""
     return _count_crashes(transaction, Job.lease_worker == worker, end)
 
 
-def expire_owner(transaction: Transaction, job_id: int, end: End = UNKNOWN) -> int:
+def expire_owner(transaction: Transaction, job_id: int, end: ProcessExit = UNKNOWN) -> int:
     """Take a job from a process of this machine that died with it; return 1 if it held the job.
 
     Another process may hold the job by now, here or elsewhere: that one keeps it.
@@ -61,7 +61,9 @@ def expire_owner(transaction: Transaction, job_id: int, end: End = UNKNOWN) -> i
     return _count_crashes(transaction, (Job.id == job_id) & (Job.lease_owner == owner), end)
 
 
-def _count_crashes(transaction: Transaction, condition: ColumnElement[bool], end: End = UNKNOWN) -> int:
+def _count_crashes(
+    transaction: Transaction, condition: ColumnElement[bool], end: ProcessExit = UNKNOWN
+) -> int:
     running = select(Job).where(Job.state == JobState.RUNNING, condition).order_by(Job.id)
     suspects = transaction.scalars(running.with_only_columns(Job.id).limit(_BATCH)).all()
     if not suspects:
@@ -73,20 +75,20 @@ def _count_crashes(transaction: Transaction, condition: ColumnElement[bool], end
     return len(vanished)
 
 
-def _count_crash(transaction: Transaction, job: Job, end: End) -> None:
+def _count_crash(transaction: Transaction, job: Job, end: ProcessExit) -> None:
     """A job that vanished with its worker: it runs again, unless it has done so too often."""
     job.crashes += 1
     job.error_class = "Vanished"
-    job.error = _VANISHED.format(attempt=job.attempt, owner=job.lease_owner, how=end.how)
+    job.error = _VANISHED.format(attempt=job.attempt, owner=job.lease_owner, reason=end.reason)
     end_attempt(transaction, job.id, job.attempt, Outcome.VANISHED, job.error)
     if job.crashes >= settings().max_crashes:
         job.error += _TOO_OFTEN.format(crashes=job.crashes, remedy=end.remedy)
-        bury(transaction, job)
+        mark_dead(transaction, job)
     elif job.attempt >= settings().attempt_cap:
         job.error += _WORN_OUT.format(attempt=job.attempt, job=job.id)
-        bury(transaction, job)
+        mark_dead(transaction, job)
     else:
-        let_go(job, JobState.READY)
+        release_lease(job, JobState.READY)
         job.not_before = func.clock_timestamp() + timedelta(seconds=2**job.crashes)
 
 
@@ -94,11 +96,11 @@ def reclaim_older_boots(transaction: Transaction, boot: str) -> int:
     """Make ready what an earlier supervisor of the same home left running; nothing is counted."""
     left = transaction.scalars(
         select(Job)
-        .where(Job.state == JobState.RUNNING, Job.lease_boot.is_distinct_from(boot))
+        .where(Job.state == JobState.RUNNING, Job.supervisor_id.is_distinct_from(boot))
         .with_for_update()
     ).all()
     for job in left:
-        hand_back(transaction, job, Outcome.RELEASED)
+        requeue(transaction, job, Outcome.RELEASED)
     return len(left)
 
 
@@ -139,7 +141,9 @@ class Message:
 def forget_messages(transaction: Transaction) -> None:
     """Treat every message as lost: at a start no broker remembers any."""
     transaction.execute(
-        update(Job).where(Job.state == JobState.READY).values(sent_at=None, sent_epoch=None, retry_until=None)
+        update(Job)
+        .where(Job.state == JobState.READY)
+        .values(sent_at=None, broker_epoch=None, celery_retry_until=None)
     )
 
 
@@ -159,7 +163,9 @@ def mark_sent(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str,
         return []
     chosen = (
         select(Job.id)
-        .where(Job.kind.in_(kinds), _may_run(), ~_is_under_way(epoch=epoch, idle=idle), is_wanted())
+        .where(
+            Job.kind.in_(kinds), _may_run(), ~_is_under_way(epoch=epoch, idle=idle), needed_by_open_build()
+        )
         .order_by(Job.not_before, Job.id)
         .limit(room)
         .with_for_update(skip_locked=True)
@@ -168,7 +174,7 @@ def mark_sent(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str,
     sent = transaction.execute(
         update(Job)
         .where(Job.id == chosen.c.id)
-        .values(sent_at=func.clock_timestamp(), sent_epoch=epoch)
+        .values(sent_at=func.clock_timestamp(), broker_epoch=epoch)
         .returning(Job.id, Job.kind)
         .execution_options(synchronize_session=False)
     )
@@ -180,7 +186,7 @@ def _may_run() -> ColumnElement[bool]:
     return (
         (Job.state == JobState.READY)
         & (Job.not_before <= now)
-        & (Job.retry_until.is_(None) | (Job.retry_until <= now))
+        & (Job.celery_retry_until.is_(None) | (Job.celery_retry_until <= now))
     )
 
 
@@ -188,7 +194,7 @@ def _is_under_way(*, epoch: str, idle: bool) -> ColumnElement[bool]:
     """Return the condition that a message for the job may still arrive."""
     patience = timedelta(seconds=3) if idle else settings().resend
     return func.coalesce(
-        (Job.sent_epoch == epoch) & (Job.sent_at > func.clock_timestamp() - patience), text("false")
+        (Job.broker_epoch == epoch) & (Job.sent_at > func.clock_timestamp() - patience), text("false")
     )
 
 

@@ -26,7 +26,7 @@ _WORKER = """
         (
             SELECT extract(epoch FROM clock_timestamp() - min(job.sent_at))::float
             FROM jobs AS job, LATERAL (
-                SELECT FROM wanted_jobs AS wanted WHERE wanted.job_id = job.id LIMIT 1
+                SELECT FROM needed_jobs AS wanted WHERE wanted.job_id = job.id LIMIT 1
             ) AS is_wanted
             WHERE job.state = 'ready' AND job.kind = ANY (%(kinds)s) AND job.not_before <= clock_timestamp()
             AND job.sent_at < clock_timestamp() - %(grace)s
@@ -35,7 +35,7 @@ _WORKER = """
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerSigns:
+class WorkerHealth:
     """How many jobs a worker's processes hold; and how long a message to it has waited, if for too long."""
 
     sweeper_silent_for: float | None
@@ -43,23 +43,23 @@ class WorkerSigns:
     oldest_message: float | None
 
 
-def signs_of_sweeper(database: str) -> float | None:
+def health_of_sweeper(database: str) -> float | None:
     """Return for how many seconds no round of any sweeper has begun; None where none ever did."""
     with _connection(database) as connection:
         [silence] = connection.execute(_SWEEPER).fetchone() or [None]
     return silence
 
 
-def signs_of_worker(
+def health_of_worker(
     database: str, processes: Sequence[str], kinds: Sequence[str], grace: timedelta
-) -> WorkerSigns:
+) -> WorkerHealth:
     """Return how it stands with a worker: its processes as host:process, and the kinds of jobs it is for.
 
     A message may wait for as long as the grace.
     """
     asked = {"processes": list(processes), "kinds": list(kinds), "grace": grace}
     with _connection(database) as connection:
-        cursor = connection.cursor(row_factory=class_row(WorkerSigns))
+        cursor = connection.cursor(row_factory=class_row(WorkerHealth))
         [found] = cursor.execute(_WORKER, asked).fetchall()
     return found
 

@@ -12,14 +12,14 @@ from sqlalchemy import ColumnElement, and_, func, insert, select, update
 from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.common.errors import NetworkError, NoRangesError, RetryPolicy, readable, retry_policy
-from spikemill.services.common.ledger.attempts import SupersededError, end_attempt, hand_back, let_go
-from spikemill.services.common.ledger.locks import is_wanted, lock_before_job
-from spikemill.services.common.ledger.sessions import close_session_of, hand_over
+from spikemill.services.common.ledger.attempts import SupersededError, end_attempt, release_lease, requeue
+from spikemill.services.common.ledger.locks import lock_before_job, needed_by_open_build
+from spikemill.services.common.ledger.sessions import close_session_of, fall_back_to_copy
 from spikemill.services.common.models import Attempt, Job
 from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
 from spikemill.services.common.settings import settings
 from spikemill.services.common.types import FORMAT_ID
-from spikemill.services.common.worker.process import process_name
+from spikemill.services.common.worker.process import worker_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Claim:
 
 def claim(transaction: Transaction, job_id: int) -> Claim | None:
     """Take the job, if it may run, is wanted, and is meant for a worker of this format."""
-    owner = f"{process_name(os.getpid())}:{uuid4().hex[:8]}"
+    owner = f"{worker_id(os.getpid())}:{uuid4().hex[:8]}"
     job = transaction.scalar(
         update(Job)
         .where(
@@ -47,17 +47,17 @@ def claim(transaction: Transaction, job_id: int) -> Claim | None:
             Job.state == JobState.READY,
             Job.not_before <= func.clock_timestamp(),
             Job.format_id.is_(None) | (Job.format_id == FORMAT_ID),
-            is_wanted(),
+            needed_by_open_build(),
         )
         .values(
             state=JobState.RUNNING,
             attempt=Job.attempt + 1,
             lease_owner=owner,
             lease_worker=settings().worker,
-            lease_boot=settings().boot,
+            supervisor_id=settings().boot,
             lease_expires=func.clock_timestamp() + settings().lease,
             started_at=func.clock_timestamp(),
-            retry_until=None,
+            celery_retry_until=None,
             sent_at=None,
         )
         .returning(Job)
@@ -102,20 +102,20 @@ def heartbeat(transaction: Transaction, claim: Claim) -> bool:
     """Renew the lease; False when the job is no longer ours, or nobody wants it and it was given back."""
     renewed = transaction.scalar(
         update(Job)
-        .where(held_by(claim), is_wanted())
+        .where(held_by(claim), needed_by_open_build())
         .values(lease_expires=func.clock_timestamp() + settings().lease)
         .returning(Job.id)
     )
     if renewed is None:
-        withdraw(transaction, claim)
+        abort_claim(transaction, claim)
     return renewed is not None
 
 
-def withdraw(transaction: Transaction, claim: Claim) -> None:
+def abort_claim(transaction: Transaction, claim: Claim) -> None:
     """Give back a job that nobody wants: a lease that runs out would count as a crash."""
     job = transaction.scalar(select(Job).where(held_by(claim)).with_for_update())
     if job is not None:
-        hand_back(transaction, job, Outcome.WITHDRAWN)
+        requeue(transaction, job, Outcome.WITHDRAWN)
 
 
 def _nothing() -> None:
@@ -139,7 +139,7 @@ def finish(transaction: Transaction, claim: Claim, result: Result) -> JobState:
         if _was_finished(transaction, claim):
             return JobState.DONE
         raise
-    let_go(job, JobState.DONE)
+    release_lease(job, JobState.DONE)
     job.output = dict(result.output)
     job.error = job.error_class = job.first_failed_at = None
     job.finished_at = func.clock_timestamp()
@@ -155,7 +155,7 @@ def fail(transaction: Transaction, claim: Claim, error: BaseException) -> JobSta
     What cannot be streamed is no failure where its source allows to copy it.
     """
     job = _held(transaction, claim)
-    if isinstance(error, NoRangesError) and hand_over(transaction, job):
+    if isinstance(error, NoRangesError) and fall_back_to_copy(transaction, job):
         end_attempt(transaction, claim.job, claim.attempt, Outcome.HANDED_OVER, readable(error))
         return job.state
     _count_failure(transaction, job, error)
@@ -172,26 +172,26 @@ def retry_soon(transaction: Transaction, claim: Claim, error: NetworkError, *, w
     job = _held(transaction, claim)
     _count_failure(transaction, job, error)
     if job.state is JobState.READY:
-        job.retry_until = func.clock_timestamp() + timedelta(seconds=within)
+        job.celery_retry_until = func.clock_timestamp() + timedelta(seconds=within)
     return job.state
 
 
 def release(transaction: Transaction, claim: Claim) -> None:
     """Give the job back uncounted: this worker was told to stop."""
-    hand_back(transaction, _held(transaction, claim), Outcome.RELEASED)
+    requeue(transaction, _held(transaction, claim), Outcome.RELEASED)
 
 
-def step_back(transaction: Transaction, claim: Claim, error: SupersededError) -> JobState:
+def handle_superseded(transaction: Transaction, claim: Claim, error: SupersededError) -> JobState:
     """End an attempt that found itself superseded; while its job is wanted as before, that is a failure."""
-    if transaction.scalar(select(Job.id).where(held_by(claim), is_wanted())) is not None:
+    if transaction.scalar(select(Job.id).where(held_by(claim), needed_by_open_build())) is not None:
         return fail(transaction, claim, error)
-    withdraw(transaction, claim)
+    abort_claim(transaction, claim)
     return JobState.READY
 
 
-def bury(transaction: Transaction, job: Job) -> None:
+def mark_dead(transaction: Transaction, job: Job) -> None:
     """Call a job dead, and give back what its session held."""
-    let_go(job, JobState.DEAD)
+    release_lease(job, JobState.DEAD)
     job.finished_at = func.clock_timestamp()
     transaction.flush()
     close_session_of(transaction, job)
@@ -218,9 +218,9 @@ def _count_failure(transaction: Transaction, job: Job, error: BaseException) -> 
     """Count the failure and let the job go: dead if it was tried often or long enough, else ready."""
     _note_failure(transaction, job, error)
     if _is_hopeless(transaction, job, retry_policy(error)):
-        bury(transaction, job)
+        mark_dead(transaction, job)
     else:
-        let_go(job, JobState.READY)
+        release_lease(job, JobState.READY)
 
 
 def _note_failure(transaction: Transaction, job: Job, error: BaseException) -> None:

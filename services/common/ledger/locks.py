@@ -14,7 +14,7 @@ _RELEASES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.releases'))")
 _NAMES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.names:' || :source))")
 _SWEEPER = text("SELECT pg_try_advisory_lock(hashtext('spikemill.sweeper'))")
 BUILD_SESSIONS = table("build_sessions", column("build_id"), column("session_id"))
-WANTED_JOBS = table("wanted_jobs", column("job_id"), column("build_id"))
+NEEDED_JOBS = table("needed_jobs", column("job_id"), column("build_id"))
 
 
 def take_sweeper_lock(connection: Connection) -> bool:
@@ -79,12 +79,12 @@ def lock_before_job(transaction: Transaction, kind: JobKind, subject: int) -> No
         lock_releases(transaction)
 
 
-def is_wanted() -> ColumnElement[bool]:
+def needed_by_open_build() -> ColumnElement[bool]:
     """Return the condition that some open build needs the job."""
-    return select(WANTED_JOBS.c.job_id).where(WANTED_JOBS.c.job_id == Job.id).exists()
+    return select(NEEDED_JOBS.c.job_id).where(NEEDED_JOBS.c.job_id == Job.id).exists()
 
 
-def is_session_wanted() -> ColumnElement[bool]:
+def session_needed_by_open_build() -> ColumnElement[bool]:
     """Return the condition that some open build still needs the session: quick also for many sessions."""
     return (
         select(BUILD_SESSIONS.c.session_id)

@@ -20,15 +20,15 @@ _READY = text("""
         )::float AS oldest
     FROM jobs AS job
     WHERE job.state = 'ready' AND job.not_before <= clock_timestamp()
-    AND (job.retry_until IS NULL OR job.retry_until <= clock_timestamp())
-    AND job.id IN (SELECT job_id FROM wanted_jobs)
+    AND (job.celery_retry_until IS NULL OR job.celery_retry_until <= clock_timestamp())
+    AND job.id IN (SELECT job_id FROM needed_jobs)
     GROUP BY job.kind
 """)
 _SOURCES = text("""
     SELECT pile, source, word.state, word.sessions
     FROM progress, LATERAL (VALUES
         ('queued', queued), ('fetching', fetching), ('binning', binning),
-        ('done', done), ('failed', failed), ('waived', waived)
+        ('done', done), ('failed', failed), ('skipped', skipped)
     ) AS word (state, sessions)
     WHERE build_state = 'open'
 """)
@@ -41,7 +41,7 @@ _ATTEMPTS = text("""
 _TRAFFIC = text("""
     SELECT
         source.name AS source,
-        sum(asset.bytes_fetched)::bigint AS bytes, sum(asset.requests)::bigint AS requests
+        sum(asset.bytes_downloaded)::bigint AS bytes, sum(asset.range_requests)::bigint AS requests
     FROM assets AS asset
     JOIN sessions AS session ON session.id = asset.session_id
     JOIN source_versions AS source ON source.id = session.source_version_id

@@ -7,7 +7,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.common.ledger.attempts import UNHELD, SupersededError, start_again, withdraw_attempts
+from spikemill.services.common.ledger.attempts import (
+    CLEARED_LEASE,
+    SupersededError,
+    abort_attempts,
+    reset_jobs,
+)
 from spikemill.services.common.ledger.locks import lock_jobs, lock_releases
 from spikemill.services.common.models import Build, Job, Release
 from spikemill.services.common.models.builds import BuildState, ReleaseState
@@ -46,40 +51,40 @@ def target_of(release: NamesTarget) -> HubTarget | None:
     )
 
 
-def is_push_wanted(release: Release) -> bool:
+def is_push_requested(release: Release) -> bool:
     """Tell whether the release is still to be pushed."""
     return release.hub_repository is not None and release.hub_commit is None
 
 
-def want_push(transaction: Transaction, release: Release, target: HubTarget | None) -> None:
+def request_push(transaction: Transaction, release: Release, target: HubTarget | None) -> None:
     """Let a release be pushed to a target; without one let nobody wait for a push.
 
     Also where it was pushed to before: only the hub knows what it holds now, and an equal push changes
     nothing there. The caller locked the releases.
     """
     if target is None:
-        drop_push(transaction, release)
+        cancel_push(transaction, release)
     elif not is_asked_for(release, target):
         set_target(release, target)
         restart_push(transaction, release.id)
-    if release.state is ReleaseState.PUBLISHED and is_push_wanted(release):
+    if release.state is ReleaseState.PUBLISHED and is_push_requested(release):
         queue_push(transaction, release.id)
 
 
-def drop_push(transaction: Transaction, release: Release) -> None:
+def cancel_push(transaction: Transaction, release: Release) -> None:
     """Forget where a release was to be pushed to; what was pushed stays known."""
-    if is_push_wanted(release):
+    if is_push_requested(release):
         set_target(release, None)
         restart_push(transaction, release.id)
 
 
-def inherit_wish(release: Release, predecessor: Release) -> None:
+def copy_push_request(release: Release, predecessor: Release) -> None:
     """Want a release where the one was wanted that it replaces."""
-    if is_push_wanted(predecessor):
+    if is_push_requested(predecessor):
         set_target(release, target_of(predecessor))
 
 
-def inherit_commit(release: Release, twin: Release) -> None:
+def copy_commit(release: Release, twin: Release) -> None:
     """Know a release to be where an equal one was pushed to, unless it is wanted anywhere itself."""
     if release.hub_repository is None and twin.hub_commit is not None:
         set_target(release, target_of(twin))
@@ -100,8 +105,8 @@ def restart_push(transaction: Transaction, release_id: int) -> None:
     transaction.flush()
     push = push_of(release_id)
     lock_jobs(transaction, push)
-    withdraw_attempts(transaction, push)
-    start_again(transaction, push, JobState.READY)
+    abort_attempts(transaction, push)
+    reset_jobs(transaction, push, JobState.READY)
 
 
 def set_target(release: Release, target: HubTarget | None) -> None:
@@ -118,7 +123,7 @@ def set_target(release: Release, target: HubTarget | None) -> None:
 
 def is_asked_for(release: Release, target: HubTarget) -> bool:
     """Tell whether just this push is wanted already."""
-    return is_push_wanted(release) and target_of(release) == target
+    return is_push_requested(release) and target_of(release) == target
 
 
 def is_at(release: Release, target: HubTarget) -> bool:
@@ -152,7 +157,7 @@ def publish_release(transaction: Transaction, release_id: int, *, provenance_sha
     )
     if release is None:
         raise SupersededError(f"Release {release_id} is no longer the wanted one.")
-    if is_push_wanted(release):
+    if is_push_requested(release):
         queue_push(transaction, release_id)
     else:
         end_build(transaction, release.build_id)
@@ -182,7 +187,7 @@ def note_pushed_shards(transaction: Transaction, release_id: int, shards: int) -
     )
 
 
-def require_wanted_push(transaction: Transaction, release_id: int, target: HubTarget) -> None:
+def require_requested_push(transaction: Transaction, release_id: int, target: HubTarget) -> None:
     """Raise SupersededError unless an open build waits for the release at this target.
 
     Asked just before the commit is made.
@@ -198,7 +203,7 @@ def record_push(transaction: Transaction, release_id: int, *, target: HubTarget,
     """Write down the commit that holds a release, and call its build released if it waited for that."""
     lock_releases(transaction)
     release = transaction.get_one(Release, release_id, with_for_update=True)
-    was_wanted = is_push_wanted(release)
+    was_wanted = is_push_requested(release)
     set_target(release, target)
     release.hub_commit, release.hub_pushed_at = commit, func.clock_timestamp()
     transaction.flush()
@@ -222,7 +227,7 @@ def note_push(
             Release.state == ReleaseState.PUBLISHED,
         )
     )
-    if release is None or (is_push_wanted(release) and not is_at(release, target)):
+    if release is None or (is_push_requested(release) and not is_at(release, target)):
         return False
     record_push(transaction, release.id, target=target, commit=commit)
     return True
@@ -242,7 +247,7 @@ def _end_push(transaction: Transaction, release_id: int, commit: str) -> None:
     """Call the job of a push done where something else did what it was for."""
     undone = push_of(release_id) & (Job.state != JobState.DONE)
     lock_jobs(transaction, undone)
-    withdraw_attempts(transaction, undone)
+    abort_attempts(transaction, undone)
     transaction.execute(
         update(Job)
         .where(undone)
@@ -252,6 +257,6 @@ def _end_push(transaction: Transaction, release_id: int, commit: str) -> None:
             error=None,
             error_class=None,
             finished_at=func.clock_timestamp(),
-            **UNHELD,
+            **CLEARED_LEASE,
         )
     )

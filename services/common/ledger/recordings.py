@@ -13,7 +13,7 @@ from spikemill.services.common.database import PATIENCE_FOR_RESULTS, patiently, 
 from spikemill.services.common.errors import DamagedOutputError, RecordingError
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.locks import lock_names
-from spikemill.services.common.ledger.sessions import begin, ways_of
+from spikemill.services.common.ledger.sessions import fetch_modes_of, reset_sessions
 from spikemill.services.common.models import Asset, Job, Row, Session, SourceVersion
 from spikemill.services.common.models.jobs import JobState
 from spikemill.services.common.types import session_identity
@@ -69,13 +69,13 @@ def _session(source: SourceVersion, ordinal: int, plan: SessionPlan) -> Session:
 
 def _add_jobs(transaction: Transaction, source: SourceVersion, sessions: Sequence[Session]) -> None:
     """Queue the sessions, each on the way that the source's entry names first."""
-    way = ways_of(source.entry)[0]
+    way = fetch_modes_of(source.config)[0]
     transaction.add_all(
         Job(kind=way, state=JobState.BLOCKED, session_id=session.id, format_id=source.format_id)
         for session in sessions
     )
     transaction.flush()
-    begin(transaction, select(Session.id).where(Session.source_version_id == source.id), way)
+    reset_sessions(transaction, select(Session.id).where(Session.source_version_id == source.id), way)
 
 
 def as_listed(asset: Asset) -> ListedAsset:
@@ -160,12 +160,15 @@ def record_streamed(transaction: Transaction, verified_by: Mapping[int, str]) ->
         )
 
 
-def count_arrivals(transaction: Transaction, asset_id: int, *, arrived: int, requests: int) -> None:
+def count_transfer(transaction: Transaction, asset_id: int, *, arrived: int, requests: int) -> None:
     """Add to the bytes that travelled for an asset, and to the requests for its parts."""
     transaction.execute(
         update(Asset)
         .where(Asset.id == asset_id)
-        .values(bytes_fetched=Asset.bytes_fetched + arrived, requests=Asset.requests + requests)
+        .values(
+            bytes_downloaded=Asset.bytes_downloaded + arrived,
+            range_requests=Asset.range_requests + requests,
+        )
     )
 
 
@@ -183,8 +186,8 @@ def record_counts(transaction: Transaction, session_id: int, facts: SessionFacts
             n_units=facts.n_units,
             n_bins=facts.n_bins,
             spikes=facts.spikes,
-            clipped=facts.clipped,
-            left_out=facts.left_out,
+            clipped_cells=facts.clipped,
+            dropped_spikes=facts.left_out,
             chunk=facts.chunk,
             chunk_sha256=facts.chunk_sha256,
             chunk_bytes=facts.chunk_bytes,
@@ -213,7 +216,7 @@ def _require_own_names(transaction: Transaction, session_id: int, subject_id: st
     if twin is not None:
         raise RecordingError(
             f"{session.key} and {twin} both say that they are session {session.session_id} of subject "
-            f"{subject_id or '(none)'}: exclude one of them in the catalogue, or waive this one."
+            f"{subject_id or '(none)'}: exclude one of them in the catalogue, or skip this one."
         )
 
 
@@ -249,7 +252,7 @@ def _facts_of(row: Row) -> RowFacts:
     return RowFacts(row.index, row.first_bin, row.bins, row.tokens, row.row_group, row.compressed_bytes)
 
 
-class Arrivals:
+class TransferMeter:
     """Counts the bytes of one asset in one attempt, and ends the attempt when its job was withdrawn."""
 
     def __init__(self, heartbeat: Heartbeat) -> None:
@@ -257,12 +260,12 @@ class Arrivals:
         self._heartbeat = heartbeat
         self._bytes = 0
 
-    def note(self, arrived: int) -> None:
+    def add(self, arrived: int) -> None:
         """Add what arrived; raise SupersededError when nobody waits for it any more."""
         self._bytes += arrived
         self._heartbeat.check()
 
-    def record(self, asset_id: int, *, requests: int = 0) -> None:
+    def flush(self, asset_id: int, *, requests: int = 0) -> None:
         """Write the sum into the ledger, and how many requests for parts it took.
 
         Waits for Postgres where it is away. Where only its answer was lost, the sum is counted twice.
@@ -273,4 +276,4 @@ class Arrivals:
 
     def _record(self, asset_id: int, requests: int) -> None:
         with transaction() as ledger:
-            count_arrivals(ledger, asset_id, arrived=self._bytes, requests=requests)
+            count_transfer(ledger, asset_id, arrived=self._bytes, requests=requests)

@@ -50,11 +50,11 @@ class StoredChunk:
 
 @dataclass(frozen=True, slots=True)
 class MissingSession:
-    """A session that a release goes without: `waived` is the person's reason, or None where it failed."""
+    """A session that a release goes without: `skipped` is the person's reason, or None where it failed."""
 
     source: str
     key: str
-    waived: str | None
+    skipped: str | None
 
 
 def release_of(transaction: Transaction, release_id: int) -> tuple[Release, Build]:
@@ -163,9 +163,9 @@ def chunks_of(transaction: Transaction, build_id: int) -> list[StoredChunk]:
 
 
 def missing_from(transaction: Transaction, build_id: int) -> list[MissingSession]:
-    """Return the sessions of a build that are waived or dead."""
+    """Return the sessions of a build that are skipped or dead."""
     query = (
-        select(SourceVersion.name, Session.key, Job.waived_because)
+        select(SourceVersion.name, Session.key, Job.skipped_because)
         .join(SourceVersion, SourceVersion.id == Session.source_version_id)
         .join(BUILD_SESSIONS, BUILD_SESSIONS.c.session_id == Session.id)
         .join(Job, Job.session_id == Session.id)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.locks import BUILD_SESSIONS, lock_releases
-from spikemill.services.common.ledger.pushes import inherit_commit, inherit_wish
+from spikemill.services.common.ledger.pushes import copy_commit, copy_push_request
 from spikemill.services.common.models import Build, Job, JobDependency, Release, Shard, ShardRow
 from spikemill.services.common.models.builds import BuildState, ReleaseState
 from spikemill.services.common.models.jobs import JobKind, JobState
@@ -83,7 +83,7 @@ def replace_release(transaction: Transaction, release: Release) -> None:
         allow_missing=release.allow_missing,
         state=ReleaseState.WAITING,
     )
-    inherit_wish(again, release)
+    copy_push_request(again, release)
     transaction.add(again)
     transaction.flush()
 
@@ -136,7 +136,7 @@ def freeze(transaction: Transaction, release_id: int, frozen: FrozenRelease) -> 
     release.digest = frozen.digest
     release.list_digest = frozen.list_digest
     release.split = dict(frozen.split)
-    release.texts = dict(frozen.texts)
+    release.card_metadata = dict(frozen.texts)
     release.missing = list(frozen.missing)
     release.frozen_at = func.clock_timestamp()
     transaction.flush()
@@ -153,7 +153,7 @@ def _outdate_twin(transaction: Transaction, release: Release, digest: str) -> No
         .returning(Release)
     )
     if twin is not None:
-        inherit_commit(release, twin)
+        copy_commit(release, twin)
 
 
 def _add_shard(transaction: Transaction, release_id: int, planned: FrozenShard) -> int:

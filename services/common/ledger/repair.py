@@ -6,10 +6,10 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session as Transaction
 
-from spikemill.services.common.ledger.attempts import start_again, withdraw_attempts
-from spikemill.services.common.ledger.jobs import bury
+from spikemill.services.common.ledger.attempts import abort_attempts, reset_jobs
+from spikemill.services.common.ledger.jobs import mark_dead
 from spikemill.services.common.ledger.locks import lock_jobs, lock_releases
-from spikemill.services.common.ledger.pushes import is_push_wanted, restart_push
+from spikemill.services.common.ledger.pushes import is_push_requested, restart_push
 from spikemill.services.common.ledger.releases import replace_release
 from spikemill.services.common.ledger.sessions import restart_session
 from spikemill.services.common.models import Build, Job, LedgerMark, Release, Row, Session, Shard, ShardRow
@@ -45,8 +45,8 @@ def reopen_release(transaction: Transaction, release_id: int, lost_shards: Seque
         _write_again(transaction, job)
     assembly = (Job.release_id == release_id) & (Job.kind == JobKind.ASSEMBLE)
     lock_jobs(transaction, assembly)
-    start_again(transaction, assembly, JobState.BLOCKED)
-    if is_push_wanted(release):
+    reset_jobs(transaction, assembly, JobState.BLOCKED)
+    if is_push_requested(release):
         restart_push(transaction, release_id)
 
 
@@ -61,7 +61,7 @@ def reopen_while_pushed(
     release = transaction.get_one(Release, release_id)
     build = transaction.get_one(Build, release.build_id)
     is_standing = release.state is ReleaseState.PUBLISHED and build.state is BuildState.OPEN
-    if not (is_standing and is_push_wanted(release)):
+    if not (is_standing and is_push_requested(release)):
         return
     reopen_release(transaction, release_id, lost_shards)
     written_again = Job.shard_id.in_(lost_shards)
@@ -96,26 +96,26 @@ def reopen_shard(transaction: Transaction, shard_id: int, reason: str) -> None:
         return
     assembly = (Job.release_id == release.id) & (Job.kind == JobKind.ASSEMBLE)
     lock_jobs(transaction, assembly)
-    withdraw_attempts(transaction, assembly)
-    start_again(transaction, assembly, JobState.BLOCKED)
+    abort_attempts(transaction, assembly)
+    reset_jobs(transaction, assembly, JobState.BLOCKED)
     _write_again(transaction, job)
     _count_reopened(transaction, job, reason)
 
 
 def _write_again(transaction: Transaction, job: Job) -> None:
     """Put the job of a shard back to its beginning, and forget the file that it wrote."""
-    start_again(transaction, Job.id == job.id, JobState.READY)
+    reset_jobs(transaction, Job.id == job.id, JobState.READY)
     transaction.execute(update(Shard).where(Shard.id == job.shard_id).values(bytes=None, sha256=None))
 
 
 def _count_reopened(transaction: Transaction, job: Job, reason: str) -> None:
     """Bound how often the same output may be lost."""
-    job.reopened += 1
-    if job.reopened > _MAX_REOPENED:
+    job.rebuild_count += 1
+    if job.rebuild_count > _MAX_REOPENED:
         job.error_class = "DamagedOutputError"
-        job.error = f"{reason} It was made {job.reopened} times; check the store's disk, then retry."
-        job.reopened = 0
-        bury(transaction, job)
+        job.error = f"{reason} It was made {job.rebuild_count} times; check the store's disk, then retry."
+        job.rebuild_count = 0
+        mark_dead(transaction, job)
 
 
 def ledger_id(transaction: Transaction) -> UUID:

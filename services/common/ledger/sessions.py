@@ -8,21 +8,21 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from spikemill.services.common.ledger.attempts import UNHELD, start_again, withdraw_attempts
+from spikemill.services.common.ledger.attempts import CLEARED_LEASE, abort_attempts, reset_jobs
 from spikemill.services.common.ledger.locks import (
-    is_session_wanted,
-    is_wanted,
     jobs_of,
     lock_jobs,
     lock_releases,
     lock_sessions,
+    needed_by_open_build,
+    session_needed_by_open_build,
     sessions_of,
 )
 from spikemill.services.common.ledger.releases import outdate_releases_of
 from spikemill.services.common.models import Asset, Job, JobDependency, Session, SourceVersion
 from spikemill.services.common.models.jobs import JobKind, JobState
 
-_WAYS: Mapping[str, Sequence[JobKind]] = {
+_FETCH_MODES: Mapping[str, Sequence[JobKind]] = {
     "copy": [JobKind.BIN],
     "stream": [JobKind.STREAM],
     "stream-or-copy": [JobKind.STREAM, JobKind.BIN],
@@ -32,30 +32,30 @@ _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.admissio
 _BATCH = 200
 
 
-def ways_of(entry: Mapping[str, Any]) -> Sequence[JobKind]:
+def fetch_modes_of(entry: Mapping[str, Any]) -> Sequence[JobKind]:
     """Return the ways that a catalogue's entry leaves to its sessions, the first choice first."""
-    return _WAYS[entry.get("fetch", "copy")]
+    return _FETCH_MODES[entry.get("fetch", "copy")]
 
 
-def way_of(transaction: Transaction, session_id: int) -> JobKind:
+def fetch_mode_of(transaction: Transaction, session_id: int) -> JobKind:
     """Return the way that a session goes next: the one it is on, unless its source leaves only the other."""
     entry, current = transaction.execute(
-        select(SourceVersion.entry, Job.kind)
+        select(SourceVersion.config, Job.kind)
         .join(Session, Session.source_version_id == SourceVersion.id)
         .join(Job, Job.session_id == Session.id)
         .where(Session.id == session_id)
     ).one()
-    ways = ways_of(entry)
+    ways = fetch_modes_of(entry)
     return current if current in ways else ways[0]
 
 
-def begin(transaction: Transaction, sessions: Select[int] | Sequence[int], way: JobKind) -> None:
+def reset_sessions(transaction: Transaction, sessions: Select[int] | Sequence[int], way: JobKind) -> None:
     """Put locked sessions to the beginning of a way; what is under way for them is withdrawn."""
     jobs = jobs_of(sessions)
     lock_jobs(transaction, jobs)
-    withdraw_attempts(transaction, jobs)
-    free_rooms(transaction, sessions)
-    start_again(transaction, jobs, JobState.BLOCKED)
+    abort_attempts(transaction, jobs)
+    release_reservations(transaction, sessions)
+    reset_jobs(transaction, jobs, JobState.BLOCKED)
     transaction.execute(update(Job).where(Job.session_id.in_(sessions)).values(kind=way))
     if way is JobKind.BIN:
         _copy_first(transaction, sessions)
@@ -91,33 +91,33 @@ def _copy_nothing(transaction: Transaction, sessions: Select[int] | Sequence[int
     transaction.execute(delete(JobDependency).where(JobDependency.job_id.in_(counting)))
 
 
-def hand_over(transaction: Transaction, job: Job) -> bool:
+def fall_back_to_copy(transaction: Transaction, job: Job) -> bool:
     """Have the session of a locked stream copied instead, if its source allows it; tell whether it does."""
     if job.kind is not JobKind.STREAM or job.session_id is None:
         return False
     entry = transaction.scalars(
-        select(SourceVersion.entry)
+        select(SourceVersion.config)
         .join(Session, Session.source_version_id == SourceVersion.id)
         .where(Session.id == job.session_id)
     ).one()
-    if JobKind.BIN not in ways_of(entry):
+    if JobKind.BIN not in fetch_modes_of(entry):
         return False
-    begin(transaction, [job.session_id], JobKind.BIN)
+    reset_sessions(transaction, [job.session_id], JobKind.BIN)
     return True
 
 
-def follow_entry(transaction: Transaction, source_version_id: int, entry: Mapping[str, Any]) -> None:
+def apply_fetch_mode(transaction: Transaction, source_version_id: int, entry: Mapping[str, Any]) -> None:
     """Let the sessions of a source whose `fetch` was changed go the way that it names now.
 
     What waits on another way begins again on this one, and so does what failed: that may be why `fetch` was
-    changed. What runs ends as it is; what is done or waived stays so. The caller locked releases and source.
+    changed. What runs ends as it is; what is done or skipped stays so. The caller locked releases and source.
     """
-    way = ways_of(entry)[0]
+    way = fetch_modes_of(entry)[0]
     unfinished = (
         select(Session.id)
         .join(Job, Job.session_id == Session.id)
         .where(Session.source_version_id == source_version_id)
-        .where(Job.state.not_in([JobState.DONE, JobState.WAIVED]))
+        .where(Job.state.not_in([JobState.DONE, JobState.SKIPPED]))
     )
     lock_sessions(transaction, unfinished)
     lock_jobs(transaction, jobs_of(unfinished))
@@ -125,7 +125,7 @@ def follow_entry(transaction: Transaction, source_version_id: int, entry: Mappin
     failed = Session.id.in_(sessions_of(Job.state == JobState.DEAD))
     moved = transaction.scalars(unfinished.where(~runs, (Job.kind != way) | failed)).all()
     sessions = select(func.unnest(literal(moved, ARRAY(BigInteger))))
-    begin(transaction, sessions, way)
+    reset_sessions(transaction, sessions, way)
     outdate_releases_of(transaction, sessions)
 
 
@@ -146,7 +146,7 @@ def admit_sessions(transaction: Transaction, *, capacity: int) -> int:
         fitting.append(session_id)
         reserved += size
     lock_sessions(transaction, fitting)
-    # Looked at again once they are locked: a person may just have waived one.
+    # Looked at again once they are locked: a person may just have skipped one.
     sizes = dict(transaction.execute(_waiting().where(Session.id.in_(fitting))).all())
     if sizes:
         _admit(transaction, sizes)
@@ -161,7 +161,7 @@ def _waiting() -> Select[int, int]:
     stuck = (
         select(Job.id)
         .join(Asset, Asset.id == Job.asset_id)
-        .where(Asset.session_id == Session.id, Job.state.in_([JobState.DEAD, JobState.WAIVED]))
+        .where(Asset.session_id == Session.id, Job.state.in_([JobState.DEAD, JobState.SKIPPED]))
         .exists()
     )
     return (
@@ -169,7 +169,7 @@ def _waiting() -> Select[int, int]:
         .join(Job, Job.session_id == Session.id)
         .join(SourceVersion, SourceVersion.id == Session.source_version_id)
         .where(Job.kind == JobKind.BIN, Job.state == JobState.BLOCKED, Session.admitted_at.is_(None))
-        .where(~stuck, is_session_wanted())
+        .where(~stuck, session_needed_by_open_build())
         .order_by(Session.id)
         .limit(_BATCH)
     )
@@ -205,19 +205,19 @@ def close_session_of(transaction: Transaction, job: Job) -> None:
     """Give back the room of the session that a job is about, if it is about one."""
     session_id = transaction.scalar(sessions_of(Job.id == job.id))
     if session_id is not None:
-        give_back_room(transaction, session_id)
+        release_reservation(transaction, session_id)
 
 
-def give_back_room(transaction: Transaction, session_id: int) -> None:
+def release_reservation(transaction: Transaction, session_id: int) -> None:
     """Free a locked session's room; copies that are under way are withdrawn, and its files may be swept."""
     let_in = Job.asset_id.in_(_assets_of(session_id)) & Job.state.in_([JobState.READY, JobState.RUNNING])
     lock_jobs(transaction, let_in)
-    withdraw_attempts(transaction, let_in)
-    transaction.execute(update(Job).where(let_in).values(state=JobState.BLOCKED, **UNHELD))
-    free_rooms(transaction, [session_id])
+    abort_attempts(transaction, let_in)
+    transaction.execute(update(Job).where(let_in).values(state=JobState.BLOCKED, **CLEARED_LEASE))
+    release_reservations(transaction, [session_id])
 
 
-def free_rooms(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
+def release_reservations(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
     """Free the room of locked sessions that nothing is copied for."""
     transaction.execute(update(Asset).where(Asset.session_id.in_(sessions)).values(local_path=None))
     transaction.execute(
@@ -243,25 +243,25 @@ def restart_session(transaction: Transaction, session_id: int) -> None:
     """Put a session back to its beginning, on the way that its source names."""
     lock_releases(transaction)
     lock_sessions(transaction, [session_id])
-    begin(transaction, [session_id], way_of(transaction, session_id))
+    reset_sessions(transaction, [session_id], fetch_mode_of(transaction, session_id))
     outdate_releases_of(transaction, [session_id])
 
 
-def reclaim_rooms(transaction: Transaction) -> int:
+def reclaim_reservations(transaction: Transaction) -> int:
     """Put back sessions that hold room in the spool and that nobody waits for any more; return how many.
 
     Else what a superseded build left in the spool could keep its successor out for ever.
     """
-    if not transaction.scalars(_idle_rooms()).all():
+    if not transaction.scalars(_idle_reservations()).all():
         return 0
     lock_releases(transaction)
-    idle = transaction.scalars(_idle_rooms()).all()
+    idle = transaction.scalars(_idle_reservations()).all()
     for session_id in idle:
         restart_session(transaction, session_id)
     return len(idle)
 
 
-def _idle_rooms() -> Select[int]:
+def _idle_reservations() -> Select[int]:
     """Return the sessions that hold room, that no open build needs, and that nobody works on."""
     works = aliased(Job)
     assets = select(Asset.id).where(Asset.session_id == Session.id)
@@ -274,6 +274,6 @@ def _idle_rooms() -> Select[int]:
     return (
         select(Session.id)
         .join(Job, Job.session_id == Session.id)
-        .where(Session.admitted_at.is_not(None), ~is_wanted(), ~running)
+        .where(Session.admitted_at.is_not(None), ~needed_by_open_build(), ~running)
         .order_by(Session.id)
     )

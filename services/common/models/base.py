@@ -59,11 +59,13 @@ class LedgerMark(Model):
 
     __tablename__ = "ledger_mark"
     __table_args__ = (
-        CheckConstraint("one", name="one_row"),
+        CheckConstraint("singleton", name="one_row"),
         {"comment": "The ledger's own name, which its store carries too; and the sweeper's pulse."},
     )
 
-    one: Mapped[bool] = mapped_column(primary_key=True, server_default="true", comment="There is one row.")
+    singleton: Mapped[bool] = mapped_column(
+        primary_key=True, server_default="true", comment="There is one row."
+    )
     ledger_id: Mapped[UUID] = mapped_column(
         POSTGRES_UUID, server_default=func.gen_random_uuid(), comment="A store with another name is refused."
     )

@@ -97,7 +97,7 @@ class Release(Model):
     split: Mapped[dict[str, Any] | None] = mapped_column(
         comment="What the split came to: groups, rows, tokens."
     )
-    texts: Mapped[dict[str, Any] | None] = mapped_column(
+    card_metadata: Mapped[dict[str, Any] | None] = mapped_column(
         comment="What its card and provenance say of the pile and its sources."
     )
     missing: Mapped[list[Any] | None] = mapped_column(comment="Sessions left out, each with its reason.")

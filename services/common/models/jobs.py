@@ -43,7 +43,7 @@ class JobState(StrEnum):
     RUNNING = "running"  # a worker has it
     DONE = "done"  # what it made is in the ledger
     DEAD = "dead"  # given up
-    WAIVED = "waived"  # somebody decided that builds do without it
+    SKIPPED = "skipped"  # somebody decided that builds do without it
 
 
 class Job(Model):
@@ -55,7 +55,7 @@ class Job(Model):
         CheckConstraint("(state = 'running') = (lease_owner IS NOT NULL)", name="running_has_owner"),
         CheckConstraint("(state = 'running') = (lease_expires IS NOT NULL)", name="running_has_lease"),
         CheckConstraint("(state = 'done') = (output IS NOT NULL)", name="done_has_output"),
-        CheckConstraint("(state = 'waived') = (waived_because IS NOT NULL)", name="waived_has_reason"),
+        CheckConstraint("(state = 'skipped') = (skipped_because IS NOT NULL)", name="skipped_has_reason"),
         CheckConstraint("state <> 'dead' OR error IS NOT NULL", name="dead_has_error"),
         Index("uq_jobs_source_version_id", "source_version_id", unique=True),
         Index("uq_jobs_asset_id", "asset_id", unique=True),
@@ -73,7 +73,7 @@ class Job(Model):
         comment="plan, fetch, bin, stream, freeze, shard, assemble or publish.",
     )
     state: Mapped[JobState] = mapped_column(
-        stored_by_value(JobState, "state"), comment="blocked, ready, running, done, dead or waived."
+        stored_by_value(JobState, "state"), comment="blocked, ready, running, done, dead or skipped."
     )
     source_version_id: Mapped[int | None] = mapped_column(
         ForeignKey("source_versions.id"), comment="What a plan lists."
@@ -94,7 +94,7 @@ class Job(Model):
     crashes: Mapped[int] = mapped_column(
         server_default="0", comment="Attempts that vanished with their worker."
     )
-    reopened: Mapped[int] = mapped_column(
+    rebuild_count: Mapped[int] = mapped_column(
         server_default="0", comment="How often its output was missing or damaged."
     )
     first_failed_at: Mapped[datetime | None] = mapped_column(comment="The first failure in a row.")
@@ -102,18 +102,20 @@ class Job(Model):
         server_default=func.clock_timestamp(),
         comment="It may not run earlier; what is ready waits since then.",
     )
-    retry_until: Mapped[datetime | None] = mapped_column(
+    celery_retry_until: Mapped[datetime | None] = mapped_column(
         comment="Until then Celery's own retry message is under way."
     )
     sent_at: Mapped[datetime | None] = mapped_column(comment="When a message for it was last sent.")
-    sent_epoch: Mapped[str | None] = mapped_column(
+    broker_epoch: Mapped[str | None] = mapped_column(
         comment="The broker's life in which that message was sent."
     )
     lease_owner: Mapped[str | None] = mapped_column(comment="host:process:attempt of who runs it.")
     lease_worker: Mapped[str | None] = mapped_column(
         comment="The worker's incarnation: ends with its process."
     )
-    lease_boot: Mapped[str | None] = mapped_column(comment="The supervisor's life in which it was claimed.")
+    supervisor_id: Mapped[str | None] = mapped_column(
+        comment="The supervisor's life in which it was claimed."
+    )
     lease_expires: Mapped[datetime | None] = mapped_column(comment="When a silent owner loses it.")
     started_at: Mapped[datetime | None] = mapped_column(comment="When the last attempt began.")
     finished_at: Mapped[datetime | None] = mapped_column(comment="When it was done or dead.")
@@ -121,7 +123,7 @@ class Job(Model):
     error: Mapped[str | None] = mapped_column(
         comment="The last error's text: what was wrong and what can be done."
     )
-    waived_because: Mapped[str | None] = mapped_column(comment="Why a person passed it by.")
+    skipped_because: Mapped[str | None] = mapped_column(comment="Why a person passed it by.")
     output: Mapped[dict[str, Any] | None] = mapped_column(comment="What it recorded when it was done.")
 
 

@@ -20,7 +20,7 @@ class SourceVersion(Model):
     name: Mapped[str] = mapped_column(comment="The source's name: source_dataset in every row.")
     archive: Mapped[str] = mapped_column(comment="dandi, figshare or files.")
     api: Mapped[str] = mapped_column(comment="The archive's address, frozen when the source was queued.")
-    entry: Mapped[dict[str, Any]] = mapped_column(comment="The catalogue entry as it was queued.")
+    config: Mapped[dict[str, Any]] = mapped_column(comment="The catalogue entry as it was queued.")
     format_id: Mapped[str] = mapped_column(
         comment="Schema, writer settings and pyarrow version of its chunks."
     )
@@ -73,8 +73,10 @@ class Session(Model):
     n_units: Mapped[int | None] = mapped_column(comment="Units: the rows of its matrix.")
     n_bins: Mapped[int | None] = mapped_column(comment="Bins: the columns of its matrix.")
     spikes: Mapped[int | None] = mapped_column(comment="Spikes counted.")
-    clipped: Mapped[int | None] = mapped_column(comment="Cells that a uint8 cannot hold, kept at its limit.")
-    left_out: Mapped[int | None] = mapped_column(
+    clipped_cells: Mapped[int | None] = mapped_column(
+        comment="Cells that a uint8 cannot hold, kept at its limit."
+    )
+    dropped_spikes: Mapped[int | None] = mapped_column(
         comment="Spikes before the first edge or at no finite time; cells whose rate is no number."
     )
     chunk: Mapped[str | None] = mapped_column(
@@ -117,10 +119,10 @@ class Asset(Model):
         comment="What agreed with the listing. Of a copy: a digest of its bytes, by name. Of what was "
         "streamed: the object's ETag (etag) or its size, for no digest of the whole fits a part."
     )
-    bytes_fetched: Mapped[int] = mapped_column(
+    bytes_downloaded: Mapped[int] = mapped_column(
         server_default="0", comment="Bytes that travelled, all attempts."
     )
-    requests: Mapped[int] = mapped_column(
+    range_requests: Mapped[int] = mapped_column(
         server_default="0", comment="Requests for parts of it, all attempts at streaming."
     )
     fetched_at: Mapped[datetime | None] = mapped_column(

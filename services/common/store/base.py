@@ -14,7 +14,7 @@ from uuid import UUID
 from spikemill.services.common.errors import CallError, DamagedOutputError, StoreError
 from spikemill.services.common.files import DISK_FULL
 
-MARK = "ledger-id"
+OWNER_FILE = "ledger-id"
 """The file that names the ledger of a store."""
 SCHEME = "s3://"
 _FORM = re.compile(r"s3://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9])(?:/(?P<prefix>.*))?")
@@ -48,7 +48,7 @@ class Store(Hashable, Protocol):
     def sweep_seconds(self) -> float:
         """How often it may be looked through for what nobody names any more."""
 
-    def claim_for(self, ledger: UUID) -> None:
+    def assert_owner(self, ledger: UUID) -> None:
         """Mark an empty store as this ledger's; raise StoreError when it is another's."""
 
     def draft(self, owner: str) -> AbstractContextManager[Path]:

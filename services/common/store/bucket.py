@@ -251,7 +251,7 @@ def refusals(address: ObjectAddress) -> Iterator[None]:
     except _AWAY as error:
         raise _away(error, address) from error
     except BotoCoreError as error:
-        raise StoreSettingsError(_no_way_in(type(error).__name__, address)) from error
+        raise StoreSettingsError(_access_denied(type(error).__name__, address)) from error
     except Boto3Error as error:
         # A transfer in parts hides what the server said.
         cause = error.__context__
@@ -282,7 +282,7 @@ def _wrong_settings(code: str, status: int, told: str, address: ObjectAddress) -
             f"There is no bucket {address.bucket} at {address.server}; make it, or correct SPIKEMILL_STORE."
         )
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return StoreSettingsError(_no_way_in(told, address))
+        return StoreSettingsError(_access_denied(told, address))
     if code in _OTHER_REGION:
         return StoreSettingsError(
             f"The bucket {address.bucket} stands in another region ({told}); name it in AWS_DEFAULT_REGION."
@@ -312,7 +312,7 @@ def _away(error: Exception, address: ObjectAddress) -> StoreAwayError:
     )
 
 
-def _no_way_in(told: str, address: ObjectAddress) -> str:
+def _access_denied(told: str, address: ObjectAddress) -> str:
     return (
         f"The store {address} lets nobody in with these credentials ({told}): set "
         "SPIKEMILL_STORE_ACCESS_KEY_ID and SPIKEMILL_STORE_SECRET_ACCESS_KEY, or AWS's own variables or "

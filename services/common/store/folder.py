@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from spikemill.services.common.errors import StoreError
 from spikemill.services.common.files import sha256_of, sync_folder
 from spikemill.services.common.store.base import (
-    MARK,
+    OWNER_FILE,
     UnreadableFileError,
     require_whole,
     store_error,
@@ -38,9 +38,9 @@ class FolderStore:
         """Where it is, as people call it."""
         return str(self.root)
 
-    def claim_for(self, ledger: UUID) -> None:
+    def assert_owner(self, ledger: UUID) -> None:
         """Mark an empty store as this ledger's; raise StoreError when it is another's."""
-        mark = self.root / MARK
+        mark = self.root / OWNER_FILE
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             _write_new(mark, f"{ledger}\n")

@@ -11,11 +11,11 @@ from spikemill.services.common.store import open_store
 _log = logging.getLogger(__name__)
 
 
-def claim_store() -> None:
+def own_store() -> None:
     """See that the store of the settings carries the ledger's name; an empty one does from now on."""
     with transaction() as ledger:
         name = repair.ledger_id(ledger)
-    open_store().claim_for(name)
+    open_store().assert_owner(name)
 
 
 def require_store() -> None:
@@ -26,7 +26,7 @@ def require_store() -> None:
     if settings().store is None:
         return
     try:
-        claim_store()
+        own_store()
     except Exception as error:
         if not (isinstance(error, StoreAwayError) or is_connection_lost(error)):
             raise

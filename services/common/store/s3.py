@@ -12,7 +12,7 @@ from uuid import UUID
 from spikemill.services.common.errors import StoreError
 from spikemill.services.common.files import sha256_of
 from spikemill.services.common.store.base import (
-    MARK,
+    OWNER_FILE,
     ObjectAddress,
     UnreadableFileError,
     not_whole,
@@ -44,13 +44,13 @@ class ObjectStore:
         """Where it is, as people call it."""
         return str(self.address)
 
-    def claim_for(self, ledger: UUID) -> None:
+    def assert_owner(self, ledger: UUID) -> None:
         """Mark an empty store as this ledger's; raise StoreError when it is another's."""
         written = self._mark()
         if written is None:
             # What is read back decides, also where a server does not know conditions.
             mark = f"{ledger}\n".encode()
-            self.bucket.put_new(self.address.key(MARK), mark, sha256=hashlib.sha256(mark).hexdigest())
+            self.bucket.put_new(self.address.key(OWNER_FILE), mark, sha256=hashlib.sha256(mark).hexdigest())
             written = self._mark()
         if written != str(ledger):
             raise StoreError(
@@ -59,7 +59,7 @@ class ObjectStore:
             )
 
     def _mark(self) -> str | None:
-        written = self.bucket.get(self.address.key(MARK))
+        written = self.bucket.get(self.address.key(OWNER_FILE))
         return None if written is None else written.decode(errors="replace").strip()
 
     @contextmanager

@@ -21,7 +21,7 @@ from spikemill.services.common.store import (
     scratch_for,
 )
 
-__all__ = ["Copy", "Spool", "drop_copies", "open_spool", "sweep_arrivals", "sweep_spool"]
+__all__ = ["Copy", "Spool", "drop_copies", "open_spool", "sweep_spool", "sweep_staging"]
 _FOLDER = "spool"
 
 
@@ -37,13 +37,13 @@ class Copy:
 class Spool(Protocol):
     """Holds the copies of each session in a folder that bears its identity."""
 
-    def arrivals(self, identity: str) -> Path:
+    def staging_dir(self, identity: str) -> Path:
         """Return the folder of this machine in which a session's assets are copied and verified."""
 
-    def hand_over(self, identity: str, copy: Path, *, sha256: str, size: int) -> str:
+    def publish(self, identity: str, copy: Path, *, sha256: str, size: int) -> str:
         """Let every binner have a verified copy, and return where it lies, for the ledger."""
 
-    def settle(self, copy: Path) -> None:
+    def discard_local(self, copy: Path) -> None:
         """Drop what is left on this machine of a copy that the ledger knows of."""
 
     def opened(self, copies: Sequence[Copy]) -> AbstractContextManager[Sequence[Path]]:
@@ -55,7 +55,7 @@ class Spool(Protocol):
     def sessions(self) -> Sequence[str]:
         """Return whose copies lie in the spool, finished or not."""
 
-    def arriving(self) -> Sequence[str]:
+    def staged(self) -> Sequence[str]:
         """Return whose copies lie where only this machine can remove them."""
 
     def remove(self, identity: str) -> None:
@@ -90,16 +90,16 @@ class SharedFolder:
 
     root: Path
 
-    def arrivals(self, identity: str) -> Path:
+    def staging_dir(self, identity: str) -> Path:
         """Return the folder of a session's copies."""
         return self.root / identity
 
-    def hand_over(self, identity: str, copy: Path, *, sha256: str, size: int) -> str:
+    def publish(self, identity: str, copy: Path, *, sha256: str, size: int) -> str:
         """Return the copy's path: every binner sees it."""
         del identity, sha256, size
         return str(copy)
 
-    def settle(self, copy: Path) -> None:
+    def discard_local(self, copy: Path) -> None:
         """Leave the copy to the binner."""
 
     @contextmanager
@@ -114,13 +114,13 @@ class SharedFolder:
         """Return whose copies lie in the folder."""
         return sorted(path.name for path in self.root.iterdir()) if self.root.is_dir() else []
 
-    def arriving(self) -> Sequence[str]:
+    def staged(self) -> Sequence[str]:
         """Return none: the sweeper sees the folder too."""
         return []
 
     def remove(self, identity: str) -> None:
         """Remove the folder of a session's copies."""
-        shutil.rmtree(self.arrivals(identity), ignore_errors=True)
+        shutil.rmtree(self.staging_dir(identity), ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +130,17 @@ class ThroughStore:
     store: Store
     scratch: Scratch
 
-    def arrivals(self, identity: str) -> Path:
+    def staging_dir(self, identity: str) -> Path:
         """Return the folder of this machine for a session's copies, where a broken one waits to go on."""
-        return self._arrivals / identity
+        return self._staging / identity
 
-    def hand_over(self, identity: str, copy: Path, *, sha256: str, size: int) -> str:
+    def publish(self, identity: str, copy: Path, *, sha256: str, size: int) -> str:
         """Put a verified copy into the store; one that stands there already travels no second time."""
         name = f"{_FOLDER}/{identity}/{copy.name}"
         self.store.publish(copy, name, sha256=sha256, size=size)
         return name
 
-    def settle(self, copy: Path) -> None:
+    def discard_local(self, copy: Path) -> None:
         """Remove the copy of this machine."""
         copy.unlink(missing_ok=True)
 
@@ -165,20 +165,20 @@ class ThroughStore:
 
     def sessions(self) -> Sequence[str]:
         """Return whose copies lie in the store or are arriving on this machine."""
-        return sorted({*self.store.folders(_FOLDER), *self.arriving()})
+        return sorted({*self.store.folders(_FOLDER), *self.staged()})
 
-    def arriving(self) -> Sequence[str]:
+    def staged(self) -> Sequence[str]:
         """Return whose copies are arriving on this machine, or were broken off here."""
-        folder = self._arrivals
+        folder = self._staging
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
     def remove(self, identity: str) -> None:
         """Remove a session's copies from the store and from this machine."""
         self.store.remove_folder(f"{_FOLDER}/{identity}")
-        shutil.rmtree(self.arrivals(identity), ignore_errors=True)
+        shutil.rmtree(self.staging_dir(identity), ignore_errors=True)
 
     @property
-    def _arrivals(self) -> Path:
+    def _staging(self) -> Path:
         return self.scratch.arrivals
 
 
@@ -200,13 +200,13 @@ def drop_copies(identity: str) -> None:
 
 
 def sweep_spool() -> None:
-    """Remove copies of sessions that hold no room: they are done, dead, waived, or start again."""
+    """Remove copies of sessions that hold no room: they are done, dead, skipped, or start again."""
     spool = find_spool()
     for identity in () if spool is None else spool.sessions():
         drop_copies(identity)
 
 
-def sweep_arrivals() -> None:
+def sweep_staging() -> None:
     """Remove what only this machine can: the sweeper may run on another one."""
-    for identity in open_spool().arriving():
+    for identity in open_spool().staged():
         drop_copies(identity)

@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 
 from spikemill.services.common.errors import CallError, SpikemillError, readable
-from spikemill.services.common.ledger.health_queries import signs_of_sweeper, signs_of_worker
+from spikemill.services.common.ledger.health_queries import health_of_sweeper, health_of_worker
 from spikemill.services.common.settings import settings
-from spikemill.services.common.worker.process import Pulse, process_name, read_pulse
+from spikemill.services.common.worker.process import ProcessHeartbeat, read_heartbeat, worker_id
 
 
 class IllHealthError(SpikemillError):
@@ -26,10 +26,10 @@ class PassingTroubleError(SpikemillError):
     """Something that mostly passes by itself: ill health only when it lasts."""
 
 
-def check_worker(pulse: Pulse, database: str) -> str:
+def check_worker(pulse: ProcessHeartbeat, database: str) -> str:
     """Say how the worker stands, or raise what keeps it from progress."""
-    owners = [process_name(process) for process in pulse.processes]
-    signs = signs_of_worker(database, owners, pulse.kinds, settings().health_grace)
+    owners = [worker_id(process) for process in pulse.processes]
+    signs = health_of_worker(database, owners, pulse.kinds, settings().health_grace)
     free = len(owners) - signs.held
     # A message may have been lost; then the sweeper sends another, if it is there.
     has_sweeper = signs.sweeper_silent_for is not None and signs.sweeper_silent_for < _grace()
@@ -41,9 +41,9 @@ def check_worker(pulse: Pulse, database: str) -> str:
     return f"The worker moves; {signs.held} of its {len(owners)} processes hold a job."
 
 
-def check_sweeper(_pulse: Pulse, database: str) -> str:
+def check_sweeper(_pulse: ProcessHeartbeat, database: str) -> str:
     """Say how the sweeper stands, or raise what keeps it from progress."""
-    silence = signs_of_sweeper(database)
+    silence = health_of_sweeper(database)
     if silence is None:
         raise PassingTroubleError("No round has begun yet.")
     if silence > _grace():
@@ -51,10 +51,13 @@ def check_sweeper(_pulse: Pulse, database: str) -> str:
     return f"The last round began {silence:.1f} s ago."
 
 
-_CHECKS: Mapping[str, Callable[[Pulse, str], str]] = {"worker": check_worker, "sweeper": check_sweeper}
+_CHECKS: Mapping[str, Callable[[ProcessHeartbeat, str], str]] = {
+    "worker": check_worker,
+    "sweeper": check_sweeper,
+}
 
 
-def check(check_process: Callable[[Pulse, str], str]) -> str:
+def check(check_process: Callable[[ProcessHeartbeat, str], str]) -> str:
     """Say how a process stands; raises IllHealthError where it makes no progress."""
     path, url = settings().pulse, settings().database_url
     if path is None or url is None:
@@ -72,9 +75,9 @@ def check(check_process: Callable[[Pulse, str], str]) -> str:
     return said
 
 
-def _moving_pulse(path: Path) -> Pulse:
+def _moving_pulse(path: Path) -> ProcessHeartbeat:
     """Return the pulse of the process; raises IllHealthError where it does not move."""
-    pulse = read_pulse(path)
+    pulse = read_heartbeat(path)
     if pulse is None:
         raise IllHealthError(
             f"There is no pulse in {path} yet: the process has not begun, or cannot write there."

@@ -17,13 +17,13 @@ _GROUPS = Path("/sys/fs/cgroup")
 _COUNT = "oom_kill"
 
 
-def process_name(process: int) -> str:
+def worker_id(process: int) -> str:
     """Return what the name of each holder begins with that is this process of this machine."""
     return f"{socket.gethostname()}:{process}"
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class ProcessHeartbeat:
     """When a process began and last moved; of a worker also its processes and the kinds of its jobs."""
 
     began: float
@@ -32,7 +32,7 @@ class Pulse:
     kinds: Sequence[str] = ()
 
 
-class PulseFile:
+class HeartbeatFile:
     """Where one process notes its pulse."""
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +43,7 @@ class PulseFile:
 
     def beat(self, processes: Sequence[int] = (), kinds: Sequence[str] = ()) -> None:
         """Note that the process moves; a file that cannot be written is told of once, and stops nothing."""
-        pulse = Pulse(self._began, time.monotonic(), list(processes), list(kinds))
+        pulse = ProcessHeartbeat(self._began, time.monotonic(), list(processes), list(kinds))
         aside = self._path.with_name(f"{self._path.name}.new")
         try:
             aside.write_text(json.dumps(asdict(pulse)))
@@ -54,39 +54,39 @@ class PulseFile:
             self._failed = True
 
 
-def read_pulse(path: Path) -> Pulse | None:
+def read_heartbeat(path: Path) -> ProcessHeartbeat | None:
     """Return the last pulse that was noted in a file."""
     try:
-        return Pulse(**json.loads(path.read_text()))
+        return ProcessHeartbeat(**json.loads(path.read_text()))
     except FileNotFoundError:
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ProcessExit:
     """How a process ended, and what a person can do about it."""
 
-    how: str
+    reason: str
     remedy: str
 
 
-UNKNOWN = End("its process was killed, perhaps for lack of memory", _MORE_MEMORY)
+UNKNOWN = ProcessExit("its process was killed, perhaps for lack of memory", _MORE_MEMORY)
 """Nobody saw it: its lease ran out."""
-_OUT_OF_MEMORY = End(
+_OUT_OF_MEMORY = ProcessExit(
     "the kernel killed its process (SIGKILL), for the memory of its container was used up", _MORE_MEMORY
 )
-_KILLED = End("its process was killed, probably for memory (SIGKILL)", _MORE_MEMORY)
+_KILLED = ProcessExit("its process was killed, probably for memory (SIGKILL)", _MORE_MEMORY)
 
 
-def end_of(status: int | None, *, out_of_memory: bool = False) -> End:
+def process_exit_of(status: int | None, *, out_of_memory: bool = False) -> ProcessExit:
     """Say how a process ended: `status` is negative for a signal; `out_of_memory` as the kernel says so."""
     if status is None:
         return UNKNOWN
     if status == -signal.SIGKILL:
         return _OUT_OF_MEMORY if out_of_memory else _KILLED
     if status < 0:
-        return End(f"its process was ended by {_name_of(-status)}", _SEE_LOG)
-    return End(f"its process ended by itself (exit status {status})", _SEE_LOG)
+        return ProcessExit(f"its process was ended by {_name_of(-status)}", _SEE_LOG)
+    return ProcessExit(f"its process ended by itself (exit status {status})", _SEE_LOG)
 
 
 def _name_of(number: int) -> str:

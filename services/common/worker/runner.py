@@ -107,7 +107,7 @@ class Heartbeat:
 Handler = Callable[[Claim, Heartbeat], Result]
 
 
-def perform(task: Task, job_id: int, handler: Handler) -> str:
+def run_job(task: Task, job_id: int, handler: Handler) -> str:
     """Do one job, if it is still to be done; return how it ended, for whoever watches Celery.
 
     Raises NetworkError, and nothing else, so that Celery sends the message again after its short backoff.
@@ -117,7 +117,7 @@ def perform(task: Task, job_id: int, handler: Handler) -> str:
         return "not to be done now"
     claim, names = claimed
     with log_about({**asdict(names), **_facts(claim)}):
-        return _do(task, claim, handler)
+        return _work(task, claim, handler)
 
 
 def _facts(claim: Claim) -> Mapping[str, object]:
@@ -125,18 +125,18 @@ def _facts(claim: Claim) -> Mapping[str, object]:
     return {"job": claim.job, "kind": claim.kind.value, "attempt": claim.attempt}
 
 
-def _do(task: Task, claim: Claim, handler: Handler) -> str:
+def _work(task: Task, claim: Claim, handler: Handler) -> str:
     """Do a claimed job, and tell the ledger and the caller how it ended."""
     started = time.monotonic()
     try:
         with Heartbeat(claim) as heartbeat:
             result = handler(claim, heartbeat)
-            _insist(partial(jobs.finish, claim=claim, result=result))
+            _commit_with_retry(partial(jobs.finish, claim=claim, result=result))
         _log.info("done in %.1f s", time.monotonic() - started)
         result.afterwards()
     except SupersededError as superseded:
         _log.info("%s", superseded)
-        _record(partial(jobs.step_back, claim=claim, error=superseded))
+        _try_commit(partial(jobs.handle_superseded, claim=claim, error=superseded))
         return f"superseded: {readable(superseded)}"
     except NetworkError as error:
         return _after_network_failure(task, claim, error)
@@ -165,7 +165,7 @@ def _claim(job_id: int) -> tuple[Claim, JobNames] | None:
     return None
 
 
-def _insist(change: Callable[[Transaction], JobState | None]) -> JobState | None:
+def _commit_with_retry(change: Callable[[Transaction], JobState | None]) -> JobState | None:
     """Make a change of state, for as long as it takes to reach Postgres."""
 
     def once() -> JobState | None:
@@ -175,10 +175,10 @@ def _insist(change: Callable[[Transaction], JobState | None]) -> JobState | None
     return patiently(once, seconds=PATIENCE_FOR_RESULTS)
 
 
-def _record(change: Callable[[Transaction], JobState | None]) -> JobState | None:
+def _try_commit(change: Callable[[Transaction], JobState | None]) -> JobState | None:
     """Make a change of state if it can be made; what cannot be recorded ends with the job's lease."""
     try:
-        return _insist(change)
+        return _commit_with_retry(change)
     except SupersededError as superseded:
         _log.info("%s", superseded)
     except Exception:
@@ -194,7 +194,7 @@ def _after_network_failure(task: Task, claim: Claim, error: NetworkError) -> str
     is_short = tries < _SHORT_TRIES and (error.retry_after or 0) <= 0
     if not is_short:
         return _fail(claim, error)
-    state = _record(partial(jobs.retry_soon, claim=claim, error=error, within=backoff + _MARGIN))
+    state = _try_commit(partial(jobs.retry_soon, claim=claim, error=error, within=backoff + _MARGIN))
     if state is JobState.READY:
         _log.warning("%s", readable(error))
         raise error
@@ -205,7 +205,7 @@ def _fail(claim: Claim, error: Exception) -> str:
     # What we say ourselves says all; of a defect the place is worth knowing.
     trace = None if isinstance(error, SpikemillError) else error
     _log.warning("%s", readable(error), exc_info=trace)
-    _record(partial(jobs.fail, claim=claim, error=error))
+    _try_commit(partial(jobs.fail, claim=claim, error=error))
     return f"failed: {readable(error)}"
 
 
@@ -214,4 +214,4 @@ def _after_stop(claim: Claim, seconds: float) -> None:
     if seconds >= TIME_LIMIT:
         _fail(claim, TimeoutError("It ran past the time limit."))
     else:
-        _record(partial(jobs.release, claim=claim))
+        _try_commit(partial(jobs.release, claim=claim))

@@ -24,7 +24,7 @@ from spikemill.services.common.store import close_store
 from spikemill.services.common.store.ownership import require_store
 from spikemill.services.common.worker.app import create_app
 from spikemill.services.common.worker.kinds import Queue, kinds_of
-from spikemill.services.common.worker.process import OomKills, PulseFile, end_of
+from spikemill.services.common.worker.process import HeartbeatFile, OomKills, process_exit_of
 
 _log = logging.getLogger(__name__)
 # The kernel shall pick a worker before it picks Postgres.
@@ -38,9 +38,9 @@ _WARM = "Warm"
 
 def worker_app(tasks: str) -> Celery:
     """Make the application of a service's workers, with the tasks of the given module."""
-    note_pulse()
+    write_heartbeat_file()
     look_before_start()
-    bound_stopping()
+    enforce_shutdown_timeout()
     return create_app(tasks)
 
 
@@ -75,12 +75,12 @@ def _limit_memory(**_: Any) -> None:
 
 
 @signals.task_failure.connect
-def _tell_of_vanished(exception: BaseException | None = None, args: Any = None, **_: Any) -> None:
+def _expire_lost_worker(exception: BaseException | None = None, args: Any = None, **_: Any) -> None:
     """Tell the ledger at once that a job's process was killed: its lease would take minutes to end."""
     if not isinstance(exception, WorkerLostError) or not args:
         return
     status = _status_in(str(exception))
-    end = end_of(status, out_of_memory=status == -signal.SIGKILL and _oom_kills.one_more())
+    end = process_exit_of(status, out_of_memory=status == -signal.SIGKILL and _oom_kills.one_more())
     try:
         with transaction() as ledger:
             expire_owner(ledger, args[0], end)
@@ -117,12 +117,12 @@ def _look(**_: Any) -> None:
         engine().dispose()
 
 
-def bound_stopping() -> None:
+def enforce_shutdown_timeout() -> None:
     """Have the worker that this process may become give its jobs back when they take too long to end."""
-    signals.worker_shutting_down.connect(_lose_patience)
+    signals.worker_shutting_down.connect(_send_sigquit)
 
 
-def _lose_patience(how: str, **_: Any) -> None:
+def _send_sigquit(how: str, **_: Any) -> None:
     """Have QUIT follow TERM: it ends what still runs, and each job goes back to the queue."""
     if how != _WARM:
         return
@@ -131,18 +131,18 @@ def _lose_patience(how: str, **_: Any) -> None:
     timer.start()
 
 
-class _WorkerPulse:
+class _WorkerHeartbeat:
     """The pulse of the worker that this is the main process of."""
 
     def __init__(self) -> None:
         self._worker: Any = None
-        self._file: PulseFile | None = None
+        self._file: HeartbeatFile | None = None
 
     def begin(self, worker: Any) -> None:
         """Note the pulse of this worker, where a file is named for it."""
         self._worker = worker
         path = settings().pulse
-        self._file = PulseFile(path) if path else None
+        self._file = HeartbeatFile(path) if path else None
 
     def beat(self) -> None:
         """Note that the main process moves."""
@@ -154,10 +154,10 @@ class _WorkerPulse:
         return [kind for name in queues for kind in kinds_of(Queue(name))]
 
 
-_pulse = _WorkerPulse()
+_pulse = _WorkerHeartbeat()
 
 
-def note_pulse() -> None:
+def write_heartbeat_file() -> None:
     """Have the worker that this process may become note its pulse."""
     signals.celeryd_after_setup.connect(_begin)
     signals.heartbeat_sent.connect(_beat)

@@ -26,7 +26,7 @@ from spikemill.services.merger.hub.errors import (
     UploadError,
     address,
     asks_to_wait,
-    told_failures,
+    translate_errors,
     unreachable,
 )
 
@@ -34,7 +34,7 @@ _COMMIT = re.compile(r"/api/datasets/[^/]+/[^/]+/commit/")
 _log = logging.getLogger(__name__)
 
 
-class Cargo:
+class UploadCounter:
     """The file that is being uploaded, which another try reads again, and the bytes that have arrived."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Cargo:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class BackoffPolicy:
     """The tries of one request, the seconds between them, and the seconds that a server may be silent."""
 
     tries: int = 6
@@ -114,24 +114,24 @@ class Hub:
 
     api: HfApi
     target: HubTarget
-    patience: Patience
-    cargo: Cargo
+    patience: BackoffPolicy
+    cargo: UploadCounter
 
 
 @contextmanager
-def connected(target: HubTarget, patience: Patience) -> Iterator[Hub]:
+def connected(target: HubTarget, patience: BackoffPolicy) -> Iterator[Hub]:
     """Give the hub of a target, and put the library back into its own state at the end.
 
     Raises `HubError` where the library may not be used.
     """
-    cargo = Cargo()
+    cargo = UploadCounter()
     is_own = target.endpoint == endpoint()
-    with told_failures(target):
+    with translate_errors(target):
         if is_offline_mode():
             raise OfflineModeIsEnabled
         trusted = httpx2.URL(target.endpoint) if is_own else None
-    with _quiet(), _client(partial(PatientClient, patience, cargo, trusted)):
-        with told_failures(target):
+    with _quiet(), _client(partial(RetryingClient, patience, cargo, trusted)):
+        with translate_errors(target):
             token = _token() if is_own else None
         api = HfApi(
             endpoint=target.endpoint,
@@ -160,10 +160,10 @@ def _token() -> str | None:
     return token
 
 
-class PatientClient(httpx2.Client):
+class RetryingClient(httpx2.Client):
     """The HTTP client that the hub's library uses during a push."""
 
-    def __init__(self, patience: Patience, cargo: Cargo, trusted: httpx2.URL | None) -> None:
+    def __init__(self, patience: BackoffPolicy, cargo: UploadCounter, trusted: httpx2.URL | None) -> None:
         """Send a token to nobody but the `trusted` host."""
         super().__init__(follow_redirects=True)
         self._patience = patience
@@ -227,7 +227,7 @@ class PatientClient(httpx2.Client):
 
 
 @contextmanager
-def _client(factory: partial[PatientClient]) -> Iterator[None]:
+def _client(factory: partial[RetryingClient]) -> Iterator[None]:
     """Let the library send by our client; it knows one client for all of the process."""
     set_client_factory(factory)
     try:
@@ -256,4 +256,4 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-PATIENCE = Patience()
+BACKOFF = BackoffPolicy()

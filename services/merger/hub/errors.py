@@ -47,20 +47,20 @@ class UploadError(NetworkError):
 
 
 @contextmanager
-def told_failures(target: HubTarget) -> Iterator[None]:
+def translate_errors(target: HubTarget) -> Iterator[None]:
     """Raise what the libraries raise as one of our errors; what is not about the hub stays as it is."""
     try:
         yield
     except SpikemillError:
         raise
     except Exception as error:
-        failure = failure_of(error, target)
+        failure = error_of(error, target)
         if failure is None:
             raise
         raise failure from error
 
 
-def failure_of(error: BaseException, target: HubTarget) -> SpikemillError | None:
+def error_of(error: BaseException, target: HubTarget) -> SpikemillError | None:
     """Look an error and its causes up in the table; None where nothing in it is about the hub."""
     chain = list(causes(error))
     for position, link in enumerate(chain):
@@ -129,7 +129,7 @@ def _no_json(_error: Exception, target: HubTarget) -> SpikemillError:
     return NetworkError(f"{target.endpoint} answered something that is no answer of a hub.")
 
 
-def _not_taken(error: Exception, target: HubTarget) -> SpikemillError:
+def _upload_refused(error: Exception, target: HubTarget) -> SpikemillError:
     return HubError(f"{target.endpoint} does not take the push to {target}: {short(str(error))}")
 
 
@@ -147,7 +147,7 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any, HubTarget], SpikemillErr
     (ConnectionError, _xet),
     (TimeoutError, _xet),
     # The library's own word for a bad card, a bad name, or objects that the storage does not want.
-    (ValueError, _not_taken),
+    (ValueError, _upload_refused),
 )
 """The first line that fits decides."""
 

@@ -89,7 +89,7 @@ def pile_in_folder(folder: Path) -> StoredPile:
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
+class SmallFile:
     """A small file, and where it stands in the repository."""
 
     path: str
@@ -112,7 +112,7 @@ def blob_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
 
 
-def papers_of(pile: PileFiles, target: HubTarget) -> list[Paper]:
+def small_files_of(pile: PileFiles, target: HubTarget) -> list[SmallFile]:
     """Return the card and the provenance of a pile that is published there.
 
     Raises `DamagedOutputError` where the provenance is no longer what it was.
@@ -125,7 +125,7 @@ def papers_of(pile: PileFiles, target: HubTarget) -> list[Paper]:
         )
     place = HubCard(target.repository, picture_paths(pile), target.revision)
     card = render_card(pile.provenance, pile.provenance_sha256, hub=place)
-    return [Paper(CARD, card.encode("utf-8")), Paper(PROVENANCE, lines)]
+    return [SmallFile(CARD, card.encode("utf-8")), SmallFile(PROVENANCE, lines)]
 
 
 def picture_paths(pile: PileFiles) -> Mapping[str, str]:
@@ -134,12 +134,12 @@ def picture_paths(pile: PileFiles) -> Mapping[str, str]:
     return {name: f"pictures/{picture_name(name)}" for name in names}
 
 
-def drawn_pictures(pile: PileFiles) -> list[Paper]:
+def drawn_pictures(pile: PileFiles) -> list[SmallFile]:
     """Draw the pictures of a pile."""
     paths = picture_paths(pile)
     with tempfile.TemporaryDirectory(prefix="spikemill-pictures-") as folder:
         drawn = draw_pictures(pile, Path(folder))
-        return [Paper(paths[source], drawn[source].read_bytes()) for source in paths]
+        return [SmallFile(paths[source], drawn[source].read_bytes()) for source in paths]
 
 
 def picture_name(source: str) -> str:

@@ -10,14 +10,14 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
 from spikemill.services.common.errors import HubError
 from spikemill.services.common.hub_target import HubTarget, Transfer, require_redistributable
-from spikemill.services.merger.hub.client import PATIENCE, Hub, Patience, connected
-from spikemill.services.merger.hub.errors import LostAnswerError, MovedError, told_failures
+from spikemill.services.merger.hub.client import BACKOFF, BackoffPolicy, Hub, connected
+from spikemill.services.merger.hub.errors import LostAnswerError, MovedError, translate_errors
 from spikemill.services.merger.hub.pile_files import (
-    Paper,
     PileFiles,
+    SmallFile,
     drawn_pictures,
-    papers_of,
     picture_paths,
+    small_files_of,
 )
 from spikemill.services.merger.hub.repository import (
     DATASET,
@@ -69,7 +69,7 @@ def push(
     *,
     transfer: Transfer = Transfer.LFS,
     progress: Progress | None = None,
-    patience: Patience = PATIENCE,
+    patience: BackoffPolicy = BACKOFF,
 ) -> Pushed:
     """Let the target be this pile, by one commit; by none where it is it already.
 
@@ -78,16 +78,16 @@ def push(
     """
     require_redistributable(pile.provenance.pile.sources)
     with connected(target, patience) as hub:
-        return Publication(hub, pile, transfer, progress or Silent(), papers_of(pile, target)).run()
+        return Publication(hub, pile, transfer, progress or Silent(), small_files_of(pile, target)).run()
 
 
-def preview(pile: PileFiles, target: HubTarget, *, patience: Patience = PATIENCE) -> Difference:
+def preview(pile: PileFiles, target: HubTarget, *, patience: BackoffPolicy = BACKOFF) -> Difference:
     """Return what a push would change, and change nothing; raises what `push` raises."""
     require_redistributable(pile.provenance.pile.sources)
     with connected(target, patience) as hub:
         before = standing(hub)
         require_no_other_dataset(hub, before)
-        return compared(pile, papers_of(pile, target), before.files)
+        return compared(pile, small_files_of(pile, target), before.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Commit:
     text: str
     parent: str | None
     shards: Sequence[CommitOperationAdd]
-    papers: Sequence[Paper]
+    papers: Sequence[SmallFile]
     deleted: Iterable[str]
 
 
@@ -110,7 +110,7 @@ class Publication:
     pile: PileFiles
     transfer: Transfer
     progress: Progress
-    papers: Sequence[Paper]
+    papers: Sequence[SmallFile]
     _additions: dict[str, CommitOperationAdd] = field(default_factory=dict)
     _steps: dict[str, ShardStep] = field(default_factory=dict)
     _tried: Difference | None = None
@@ -175,7 +175,7 @@ class Publication:
         )
 
     @cached_property
-    def _pictures(self) -> Sequence[Paper]:
+    def _pictures(self) -> Sequence[SmallFile]:
         return drawn_pictures(self.pile)
 
     def _bear(self, trouble: MovedError | LostAnswerError, failures: int) -> None:
@@ -222,7 +222,7 @@ def require_no_other_dataset(hub: Hub, before: Standing) -> None:
         )
 
 
-def compared(pile: PileFiles, papers: Sequence[Paper], present: Mapping[str, HubFile]) -> Difference:
+def compared(pile: PileFiles, papers: Sequence[SmallFile], present: Mapping[str, HubFile]) -> Difference:
     """Return how a pile differs from the files of a repository."""
     shards = [PileFile(shard.name, shard.bytes, shard.sha256) for shard in pile.provenance.pile.shards]
     return difference([*shards, *(paper.file for paper in papers)], picture_paths(pile).values(), present)
@@ -237,7 +237,7 @@ def commit(hub: Hub, change: Commit) -> str:
     papers = [paper.addition() for paper in change.papers]
     deletions = [CommitOperationDelete(path, is_folder=False) for path in change.deleted]
     send_large_files(hub, papers)
-    with told_failures(hub.target):
+    with translate_errors(hub.target):
         made = hub.api.create_commit(
             hub.target.repository,
             [*change.shards, *papers, *deletions],

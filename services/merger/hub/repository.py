@@ -10,7 +10,7 @@ from huggingface_hub.hf_api import GitRefs
 from spikemill.services.common.errors import HubError, NetworkError
 from spikemill.services.common.hub_target import MAIN
 from spikemill.services.merger.hub.client import Hub
-from spikemill.services.merger.hub.errors import told_failures
+from spikemill.services.merger.hub.errors import translate_errors
 
 DATASET = "dataset"
 _NOTHING_IGNORED = "# Every file of the pile belongs to the dataset.\n"
@@ -48,7 +48,7 @@ def prepared(hub: Hub) -> Standing:
     refs = _refs(hub) or _created(hub)
     branches = _branches(hub, refs)
     if hub.target.revision not in branches and MAIN in branches:
-        with told_failures(hub.target):
+        with translate_errors(hub.target):
             hub.api.create_branch(
                 hub.target.repository, branch=hub.target.revision, repo_type=DATASET, exist_ok=True
             )
@@ -58,7 +58,7 @@ def prepared(hub: Hub) -> Standing:
 
 def files_of(hub: Hub, commit: str) -> Mapping[str, HubFile]:
     """Return the files of a commit."""
-    with told_failures(hub.target):
+    with translate_errors(hub.target):
         tree = hub.api.list_repo_tree(
             hub.target.repository, recursive=True, revision=commit, repo_type=DATASET
         )
@@ -71,7 +71,7 @@ def files_of(hub: Hub, commit: str) -> Mapping[str, HubFile]:
 
 def send_large_files(hub: Hub, additions: Sequence[CommitOperationAdd]) -> None:
     """Bring those to the storage that the hub wants there and lacks; a .gitignore leaves none of them out."""
-    with told_failures(hub.target):
+    with translate_errors(hub.target):
         hub.api.preupload_lfs_files(
             hub.target.repository,
             additions,
@@ -83,13 +83,13 @@ def send_large_files(hub: Hub, additions: Sequence[CommitOperationAdd]) -> None:
 
 def tag(hub: Hub, name: str, commit: str) -> None:
     """Let a tag lead to a commit; one that is there stays."""
-    with told_failures(hub.target):
+    with translate_errors(hub.target):
         hub.api.create_tag(hub.target.repository, tag=name, revision=commit, repo_type=DATASET, exist_ok=True)
 
 
 def _refs(hub: Hub) -> GitRefs | None:
     """Return branches and tags, or None where there is no such repository."""
-    with told_failures(hub.target):
+    with translate_errors(hub.target):
         try:
             return hub.api.list_repo_refs(hub.target.repository, repo_type=DATASET)
         except RepositoryNotFoundError:
@@ -97,7 +97,7 @@ def _refs(hub: Hub) -> GitRefs | None:
 
 
 def _created(hub: Hub) -> GitRefs:
-    with told_failures(hub.target):
+    with translate_errors(hub.target):
         hub.api.create_repo(
             hub.target.repository, private=hub.target.private, repo_type=DATASET, exist_ok=True
         )

@@ -19,8 +19,8 @@ from huggingface_hub.utils import build_hf_headers
 from spikemill.services.common.errors import DamagedOutputError, HubError, NetworkError
 from spikemill.services.common.files import sha256_of
 from spikemill.services.common.hub_target import Transfer
-from spikemill.services.merger.hub.client import Hub, Patience
-from spikemill.services.merger.hub.errors import UploadError, told_failures
+from spikemill.services.merger.hub.client import BackoffPolicy, Hub
+from spikemill.services.merger.hub.errors import UploadError, translate_errors
 from spikemill.services.merger.hub.pile_files import PileFiles
 from spikemill.services.merger.hub.repository import DATASET, send_large_files
 from spikemill.services.merger.provenance import ShardRecord
@@ -89,7 +89,7 @@ def stored_shards(hub: Hub, shards: Sequence[ShardRecord]) -> Collection[str]:
 
 
 def _stored(hub: Hub, shards: Sequence[ShardRecord]) -> Iterator[str]:
-    with told_failures(hub.target):
+    with translate_errors(hub.target):
         answers, _, _ = post_lfs_batch_info(
             [_upload_info(shard) for shard in shards],
             token=hub.api.token,  # type: ignore[arg-type]  # the library passes False on, too
@@ -120,7 +120,7 @@ def send_by_xet(hub: Hub, shard: ShardRecord, path: Path) -> CommitOperationAdd:
 
     Raises `NetworkError` where the storage is away or silent, `HubError` where it says no.
     """
-    with told_failures(hub.target):
+    with translate_errors(hub.target):
         session = XetSession(_config(hub.patience))
         upload = session.new_upload_commit(**_door(hub))
         with _Watch(upload, hub.patience):
@@ -130,7 +130,7 @@ def send_by_xet(hub: Hub, shard: ShardRecord, path: Path) -> CommitOperationAdd:
     return stored_addition(shard)
 
 
-def _config(patience: Patience) -> XetConfig:
+def _config(patience: BackoffPolicy) -> XetConfig:
     """Return what else would be read from the environment when the library is loaded."""
     return XetConfig().with_config(
         {
@@ -163,7 +163,7 @@ def _door(hub: Hub) -> dict[str, Any]:
 class _Watch:
     """Ends an upload that failed, or makes no progress for as long as all tries of a request may take."""
 
-    def __init__(self, upload: Any, patience: Patience) -> None:
+    def __init__(self, upload: Any, patience: BackoffPolicy) -> None:
         self._upload = upload
         self._limit = patience.tries * (patience.silence + patience.longest_pause)
         self._over = Event()

@@ -6,7 +6,7 @@ PASSWORDS = Passwords("at-first", "of-postgres", "of-ledger", "of-reader", "of-r
 KNOWN = {
     "postgres": {"at-first", "of-postgres", "of-ledger"},
     "redis": {"of-redis"},
-    "migrate": {"of-ledger", "of-reader"},
+    "queue": {"of-ledger", "of-reader"},
     "ledger": {"of-ledger"},
     "worker": {"of-ledger", "of-redis"},
     "merger": {"of-ledger", "of-redis", "of-hub"},
@@ -26,7 +26,7 @@ def test_each_share_holds_the_passwords_that_its_services_need() -> None:
 def test_settings_are_found_under_their_names() -> None:
     names = {share: set(files) for share, files in shares(PASSWORDS, Servers()).items()}
     assert names["worker"] == {"spikemill_database_url", "spikemill_broker_url"}
-    assert names["migrate"] == {"spikemill_database_url", "spikemill_reader_password"}
+    assert names["queue"] == {"spikemill_database_url", "spikemill_reader_password"}
     assert names["flower"] == {"spikemill_broker_url", "spikemill_flower_password"}
 
 

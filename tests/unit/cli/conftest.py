@@ -50,7 +50,7 @@ def take_snapshot() -> TakeSnapshot:
                     "binning": 0,
                     "done": 0,
                     "failed": 0,
-                    "waived": 0,
+                    "skipped": 0,
                 }
                 | changes.pop("source", {})
             )

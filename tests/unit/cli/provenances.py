@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from spikemill.services.merger.plan import MergeParameters, SplitFacts, SplitRule
+from spikemill.services.common.catalog.tables import MergeParameters
+from spikemill.services.merger.plan import SplitFacts, SplitRule
 from spikemill.services.merger.provenance import (
     AssetRecord,
     MissingRecord,
@@ -72,5 +73,5 @@ def provenance(*sessions: SessionRecord, **changes: Any) -> Provenance:
             ShardRecord(name="data/train.parquet", split="train", bytes=1, sha256="0", rows=1, tokens=1),
         ),
     }
-    missing = MissingRecord(source="lab", path="bad.nwb", reason="waived: noise")
+    missing = MissingRecord(source="lab", path="bad.nwb", reason="skipped: noise")
     return Provenance(PileRecord(**(values | changes)), sessions or (session("a"),), (missing,))

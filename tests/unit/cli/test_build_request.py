@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spikemill.services.cli.build import BuildOptions, build_request, merge_parameters, named_catalogue
+from spikemill.services.cli.build import BuildOptions, build_request, named_catalogue
 from spikemill.services.common.catalog import Catalogue, load_catalogue
 from spikemill.services.common.errors import CallError
 from spikemill.services.common.settings import settings
@@ -70,19 +70,18 @@ def test_the_order_of_sources_makes_no_other_release() -> None:
     assert build_request(demo, BuildOptions()) == build_request(turned, BuildOptions())
 
 
-def test_what_was_not_given_keeps_its_default() -> None:
-    assert merge_parameters(seed=None, shard_bytes=7).model_dump() == {
+def test_the_pile_of_the_catalogue_says_how_rows_become_it(tmp_path: Path) -> None:
+    catalogue(tmp_path)
+    lab = tmp_path / "lab.toml"
+    lab.write_text(lab.read_text().replace("[pile]", '[pile]\nshard_bytes = 7\nsplit_by = "subject"'))
+    asked = build_request(load_catalogue(lab), BuildOptions()).parameters
+    assert {key: value for key, value in asked.items() if key != "texts"} == {
         "seed": 0,
-        "split_by": "session",
+        "split_by": "subject",
         "test_fraction": 0.01,
         "shard_bytes": 7,
         "shard_tokens": 1_000_000_000,
     }
-
-
-def test_a_wrong_value_names_its_option() -> None:
-    with pytest.raises(CallError, match=r"^--test-fraction 1\.0: input should be less than 1\.$"):
-        merge_parameters(test_fraction=1.0)
 
 
 def test_a_source_that_is_not_taken_by_default_is_asked_for_by_its_name_alone() -> None:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from spikemill.services.cli.main import failures_told
+from spikemill.services.cli.main import exit_on_error
 from spikemill.services.common.errors import CallError, RecordingError
 
 
 def fail_with(error: BaseException, *, debug: bool = False) -> int | str | None:
     """Return the exit status of a block that raises the error."""
-    with pytest.raises(SystemExit) as ended, failures_told(debug=debug):
+    with pytest.raises(SystemExit) as ended, exit_on_error(debug=debug):
         raise error
     return ended.value.code
 

@@ -5,7 +5,8 @@ import pytest
 from spikemill.services.cli.push import going_on_told, preview_lines, pushed_lines
 from spikemill.services.common.errors import NetworkError
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.merger.hub import Difference, Pushed
+from spikemill.services.merger.hub.push import Pushed
+from spikemill.services.merger.hub.repository import Difference
 
 TARGET = HubTarget("lab/pile", endpoint="http://hub")
 

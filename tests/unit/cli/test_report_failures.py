@@ -35,7 +35,7 @@ def failure(**changes: Any) -> Failure:
 def test_a_line_says_what_is_wrong_and_what_to_type(kind: str) -> None:
     assert dead_line(failure(kind=kind), HOME) == (
         "lab: sub 1/day.nwb: no units table; exclude it "
-        "(to go on without it: spikemill waive 'lab/sub 1/day' --reason WHY --home '/a lab')"
+        "(to go on without it: spikemill skip 'lab/sub 1/day' --reason WHY --home '/a lab')"
     )
     planning = failure(kind="plan", session="lab", file=None, error="lab: none of the 3 assets is selected")
     assert dead_line(planning, HOME) == (
@@ -62,7 +62,7 @@ def test_source_and_file_are_named_once(source: str, file: str | None, error: st
 
 
 def test_what_a_pile_goes_without_is_said_with_its_reason() -> None:
-    waived = LeftOut("lab", "lab/1/a", "1/a.nwb", waived_because="noise", error="old")
-    failed = LeftOut("lab", "lab/1/b", "1/b.nwb", waived_because=None, error="1/b.nwb: empty")
-    assert left_out_line(waived) == "lab/1/a: waived: noise"
+    skipped = LeftOut("lab", "lab/1/a", "1/a.nwb", skipped_because="noise", error="old")
+    failed = LeftOut("lab", "lab/1/b", "1/b.nwb", skipped_because=None, error="1/b.nwb: empty")
+    assert left_out_line(skipped) == "lab/1/a: skipped: noise"
     assert left_out_line(failed) == "lab: 1/b.nwb: empty"

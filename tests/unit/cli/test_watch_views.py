@@ -99,7 +99,7 @@ def test_a_terminal_shows_a_table_of_80_columns(
         view.show(
             take_snapshot(
                 LATER + 10,
-                source={"queued": 0, "done": 9, "waived": 1},
+                source={"queued": 0, "done": 9, "skipped": 1},
                 tokens=2 * 36_681_686_005,
                 status={"release_state": "frozen", "shards": 70, "shards_done": 7},
                 failures=[make_failure()],

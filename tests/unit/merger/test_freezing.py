@@ -75,9 +75,9 @@ def test_where_a_row_lies_is_not_in_the_digest() -> None:
 
 
 def test_a_missing_session_is_told_in_words_that_hold_everywhere() -> None:
-    waived = replace(MISSING, waived="the probe came loose")
-    reasons = [record["reason"] for record in missing_records([MISSING, waived])]
-    assert reasons == ["it could not be built", "waived: the probe came loose"]
+    skipped = replace(MISSING, skipped="the probe came loose")
+    reasons = [record["reason"] for record in missing_records([MISSING, skipped])]
+    assert reasons == ["it could not be built", "skipped: the probe came loose"]
 
 
 def test_a_segment_bears_its_number() -> None:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import CatalogueError
-from spikemill.services.merger.plan import MergeParameters, PlannedRow, PlannedShard, in_order, plan_pile
+from spikemill.services.merger.plan import PlannedRow, PlannedShard, in_order, plan_pile
 from tests.unit.merger.generated_rows import make_row
 
 sized_rows = st.dictionaries(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import CallError, DamagedOutputError, StoreError
-from spikemill.services.merger.plan import MergeParameters, SessionKey
+from spikemill.services.merger.plan import SessionKey
 from spikemill.services.merger.plots import sample_rasters, show_pile
 from tests.unit.merger.generated_piles import GeneratedSession, write_chunk, write_pile
 

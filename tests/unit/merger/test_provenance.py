@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError
-from spikemill.services.merger.plan import MergeParameters
 from spikemill.services.merger.provenance import MissingRecord, Provenance, parse_provenance
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from spikemill.services.merger.plan import MergeParameters, SplitRule
+from spikemill.services.common.catalog.tables import MergeParameters
+from spikemill.services.merger.plan import SplitRule
 from spikemill.services.merger.provenance import sources_in_shards
 from tests.unit.merger.generated_piles import SMALL_SHARDS, GeneratedSession, write_pile
 

@@ -14,10 +14,11 @@ import pytest
 
 from spikemill.services.binner.chunks import RowNames, cut_segments
 from spikemill.services.binner.chunks import write_chunk as write_binned
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError, StoreError
 from spikemill.services.common.parquet_schema import SCHEMA
 from spikemill.services.common.store import FolderStore
-from spikemill.services.merger.plan import MergeParameters, PlannedRow, PlannedShard, plan_pile
+from spikemill.services.merger.plan import PlannedRow, PlannedShard, plan_pile
 from spikemill.services.merger.shards import ChunkStore, DamagedChunkError, write_shard
 from tests.unit.merger.generated_piles import (
     GeneratedSession,

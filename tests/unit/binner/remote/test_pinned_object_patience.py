@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tenacity import Retrying
 
-from spikemill.services.binner.remote.pinned_object import ExpiredLinkError, Part, Patience
+from spikemill.services.binner.remote.pinned_object import ExpiredLinkError, Part, RetryBudget
 from spikemill.services.common.errors import NetworkError
 
 ENOUGH = 1 << 18
@@ -18,7 +18,7 @@ def pauses(*tries: tuple[Exception, int]) -> list[float]:
     What follows the tries succeeds.
     """
     part = Part(0, memoryview(bytearray(10 * ENOUGH)))
-    patience = Patience(part)
+    patience = RetryBudget(part)
     taken: list[float] = []
     script: Iterator[tuple[Exception, int]] = iter(tries)
 

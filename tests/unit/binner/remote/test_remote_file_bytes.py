@@ -48,8 +48,8 @@ def test_the_rows_of_a_copy_from_the_bytes_of_the_spikes(tmp_path: Path, layout:
             streamed = bin_session([file], SETTINGS, NAMES, tmp_path / "streamed")
     assert streamed == copied
     assert (tmp_path / "streamed").read_bytes() == (tmp_path / "copied").read_bytes()
-    assert (file.bytes_fetched, file.requests) == (storage.bytes_sent, len(storage.seen))
-    assert file.bytes_fetched <= min(len(data), needed * 1.02 + MEBIBYTE)
+    assert (file.bytes_downloaded, file.requests) == (storage.bytes_sent, len(storage.seen))
+    assert file.bytes_downloaded <= min(len(data), needed * 1.02 + MEBIBYTE)
     # A dozen for the file's structure, and one for each mebibyte of spikes.
     assert file.requests <= 12 + -(-needed // MEBIBYTE)
     assert storage.most_connections <= CONNECTIONS

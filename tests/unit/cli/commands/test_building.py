@@ -45,11 +45,9 @@ def test_the_version_is_that_of_the_distribution(run: Run, capsys: pytest.Captur
         (["build"], "Name a catalogue"),
         (["build", "--catalog", "nothing-like-it"], "no catalogue of this name comes with spikemill"),
         (["build", "nobody", "--catalog", "demo"], "No source of the catalogue is called nobody"),
-        (["build", "--catalog", "demo", "--test-fraction", "1"], "--test-fraction 1.0"),
-        (["build", "--catalog", "demo", "--give-up-after", "soon"], "'soon' is no duration"),
         (["build", "--catalog", "demo", "--folder", "a=b"], "--folder is for --from"),
         (["build", "--from", "."], "name the folder of a pile"),
-        (["build", "--from", ".", "--seed", "1", "--limit", "2"], "leave out seed, limit"),
+        (["build", "nobody", "--from", ".", "--limit", "2"], "leave out limit, SOURCE"),
         (["build", "--from", ".", "--allow-missing"], "leave out allow-missing"),
         (["build", "--catalog", "demo", "--push", "pile"], "'pile' is no repository of the hub"),
         (["build", "--catalog", "demo", "--revision", "next"], "name a dataset with --push"),
@@ -60,13 +58,13 @@ def test_the_version_is_that_of_the_distribution(run: Run, capsys: pytest.Captur
         (["queue", "--catalog", "demo"], "Nothing runs in"),
         (["status"], "there is no ledger in"),
         (["status", "--watch", "--json"], "give one of them"),
-        (["ledger"], "there is no ledger in"),
+        (["tokens"], "there is no ledger in"),
         (["retry"], "there is no ledger in"),
-        (["waive", "a/b/c", "--reason", "noise"], "there is no ledger in"),
+        (["skip", "a/b/c", "--reason", "noise"], "there is no ledger in"),
         (["cancel"], "there is no ledger in"),
         (["prune"], "there is no ledger in"),
         (["verify", "nowhere"], "nowhere is no folder"),
-        (["show", ".", "--out", "a.png"], "holds no shards"),
+        (["plot", ".", "--out", "a.png"], "holds no shards"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_status_2(
@@ -81,7 +79,7 @@ def test_a_wrong_call_is_one_line_and_status_2(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["weave"], ["build", "--workers", "0"], ["build", "--split-by", "cell"], ["waive", "a/b/c"]]
+    "arguments", [["weave"], ["build", "--workers", "0"], ["build", "--limit", "0"], ["skip", "a/b/c"]]
 )
 def test_what_typer_refuses_is_status_2(
     run: Run, capsys: pytest.CaptureFixture[str], arguments: list[str]
@@ -95,6 +93,26 @@ def test_every_mistake_of_a_catalogue_is_a_line(run: Run, capsys: pytest.Capture
     assert run("build", "--catalog", "pile.toml") == 2
     lines = capsys.readouterr().err.splitlines()
     assert [line.startswith("pile.toml: ") for line in lines] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("test_fraction = 1", "test_fraction"),
+        ('split_by = "cell"', "split_by"),
+        ("shard_bytes = 0", "shard_bytes"),
+    ],
+)
+def test_a_wrong_key_of_the_pile_is_named(
+    run: Run, capsys: pytest.CaptureFixture[str], key: str, problem: str
+) -> None:
+    Path("pile.toml").write_text(
+        f'[pile]\nname = "a"\n{key}\n[[source]]\nname = "a"\narchive = "files"\nidentifier = "."\n'
+    )
+    assert run("build", "--catalog", "pile.toml") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("pile.toml: pile")
+    assert problem in line
 
 
 def test_a_traceback_is_shown_where_it_is_asked_for(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spikemill.services.cli.local.children import PlainUser, candidates, user_for, user_of
+from spikemill.services.cli.local.children import PostgresUser, candidates, user_for, user_of
 from spikemill.services.cli.local.home import Home
 from spikemill.services.common.errors import CallError
 
@@ -14,9 +14,9 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgre
 
 
 @pytest.fixture
-def nobody() -> PlainUser:
+def nobody() -> PostgresUser:
     entry = pwd.getpwnam("nobody")
-    return PlainUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return PostgresUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
 def test_root_and_strangers_are_no_plain_users() -> None:
@@ -32,7 +32,7 @@ def test_a_plain_user_runs_postgres_itself(home: Home) -> None:
 
 @ROOT_ONLY
 def test_the_homes_owner_comes_first_then_who_called_sudo(
-    home: Home, nobody: PlainUser, monkeypatch: pytest.MonkeyPatch
+    home: Home, nobody: PostgresUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon = pwd.getpwnam("daemon")
     os.chown(home.path, nobody.uid, nobody.gid)
@@ -41,7 +41,7 @@ def test_the_homes_owner_comes_first_then_who_called_sudo(
 
 
 @ROOT_ONLY
-def test_the_owner_of_the_ledger_goes_on_with_it(home: Home, nobody: PlainUser) -> None:
+def test_the_owner_of_the_ledger_goes_on_with_it(home: Home, nobody: PostgresUser) -> None:
     cluster = home.state / "postgres-18"
     cluster.mkdir()
     os.chown(cluster, nobody.uid, nobody.gid)
@@ -49,7 +49,7 @@ def test_the_owner_of_the_ledger_goes_on_with_it(home: Home, nobody: PlainUser) 
 
 
 @ROOT_ONLY
-def test_a_closed_folder_on_the_way_is_named(open_folder: Path, nobody: PlainUser) -> None:
+def test_a_closed_folder_on_the_way_is_named(open_folder: Path, nobody: PostgresUser) -> None:
     closed = open_folder / "my lab's"
     inner = Home(closed / "home")
     inner.create()
@@ -60,6 +60,6 @@ def test_a_closed_folder_on_the_way_is_named(open_folder: Path, nobody: PlainUse
 
 
 @ROOT_ONLY
-def test_an_open_folder_is_reached(home: Home, nobody: PlainUser) -> None:
+def test_an_open_folder_is_reached(home: Home, nobody: PostgresUser) -> None:
     assert nobody.first_closed(home.path) is None
     assert user_for(home) is not None

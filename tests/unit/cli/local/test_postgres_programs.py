@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spikemill.services.cli.local.children import PlainUser
+from spikemill.services.cli.local.children import PostgresUser
 from spikemill.services.cli.local.home import Home
 from spikemill.services.cli.local.postgres import PostgresPrograms, choose_programs, reachable_programs
 from spikemill.services.common.errors import CallError
@@ -25,9 +25,9 @@ def wheel(monkeypatch: pytest.MonkeyPatch) -> PostgresPrograms:
 
 
 @pytest.fixture
-def nobody() -> PlainUser:
+def nobody() -> PostgresUser:
     entry = pwd.getpwnam("nobody")
-    return PlainUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return PostgresUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_ledger_of_another_version_is_not_left_behind(wheel: PostgresPrograms,
 
 @ROOT_ONLY
 def test_programs_that_everybody_can_run_are_used_in_place(
-    wheel: PostgresPrograms, nobody: PlainUser, home: Home
+    wheel: PostgresPrograms, nobody: PostgresUser, home: Home
 ) -> None:
     if not nobody.can_run(wheel.initdb):
         pytest.skip("this checkout lies in a folder that is closed to nobody")
@@ -97,7 +97,7 @@ def test_programs_that_everybody_can_run_are_used_in_place(
 
 @ROOT_ONLY
 def test_a_closed_wheel_is_copied_for_the_plain_user(
-    closed_wheel: PostgresPrograms, nobody: PlainUser, home: Home
+    closed_wheel: PostgresPrograms, nobody: PostgresUser, home: Home
 ) -> None:
     umask = os.umask(0o077)
     try:
@@ -111,7 +111,7 @@ def test_a_closed_wheel_is_copied_for_the_plain_user(
     assert reachable_programs(closed_wheel, nobody, home.state) == copy
 
 
-def _cluster_for(user: PlainUser, home: Home) -> Path:
+def _cluster_for(user: PostgresUser, home: Home) -> Path:
     """Make a folder that the user owns."""
     folder = home.state / "cluster"
     folder.mkdir()
@@ -121,7 +121,7 @@ def _cluster_for(user: PlainUser, home: Home) -> Path:
 
 @ROOT_ONLY
 def test_closed_programs_that_are_not_the_wheels_are_named(
-    wheel: PostgresPrograms, nobody: PlainUser, home: Home, open_folder: Path
+    wheel: PostgresPrograms, nobody: PostgresUser, home: Home, open_folder: Path
 ) -> None:
     closed = open_folder / "closed"
     closed.mkdir(mode=0o700)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spikemill.services.cli.local.children import Child, EngineError, Patience, StopStep
+from spikemill.services.cli.local.children import Child, EngineError, RestartPolicy, StopStep
 from spikemill.services.cli.local.home import Home
 from spikemill.services.cli.local.supervisor import Death, EarlyEnds, Interrupts, Supervisor, last_line
 
@@ -93,7 +93,7 @@ def test_a_killed_child_is_started_again_and_its_death_told(
 
 def test_a_child_that_never_runs_is_given_up_with_its_last_words(toy: Toy, supervisor: Supervisor) -> None:
     broken = toy("toy", "raise SystemExit('the tape is torn')")
-    broken = replace(broken, patience=Patience(ends=3, span=0.0))
+    broken = replace(broken, patience=RestartPolicy(ends=3, span=0.0))
     with (
         supervisor.running(broken),
         pytest.raises(
@@ -104,13 +104,13 @@ def test_a_child_that_never_runs_is_given_up_with_its_last_words(toy: Toy, super
 
 
 def test_a_program_that_is_not_there_is_named(toy: Toy, supervisor: Supervisor) -> None:
-    missing = replace(toy("toy", ""), command=["/not/there"], patience=Patience(ends=1, span=0.0))
+    missing = replace(toy("toy", ""), command=["/not/there"], patience=RestartPolicy(ends=1, span=0.0))
     with supervisor.running(missing), pytest.raises(EngineError, match=r"cannot start /not/there"):
         supervisor.wait_until(lambda: False)
 
 
 def test_kills_from_outside_never_make_a_child_hopeless() -> None:
-    ends = EarlyEnds(Patience(ends=2, span=0.0))
+    ends = EarlyEnds(RestartPolicy(ends=2, span=0.0))
     for _ in range(50):
         ends.record(-signal.SIGKILL, lived=0.0)
     assert not ends.hopeless()
@@ -118,7 +118,7 @@ def test_kills_from_outside_never_make_a_child_hopeless() -> None:
 
 
 def test_a_long_life_makes_earlier_ends_forgotten() -> None:
-    ends = EarlyEnds(Patience(ends=2, span=0.0))
+    ends = EarlyEnds(RestartPolicy(ends=2, span=0.0))
     ends.record(1, lived=0.0)
     ends.record(1, lived=ends.patience.settled)
     assert not ends.hopeless()

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from spikemill.services.cli.local import supervisor
-from spikemill.services.cli.local.supervisor import Death, death_reports
+from spikemill.services.cli.local.supervisor import Death, crash_reports
 
 
 def test_a_death_is_told_again_until_the_hook_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,7 +20,7 @@ def test_a_death_is_told_again_until_the_hook_succeeds(monkeypatch: pytest.Monke
         done.set()
 
     death = Death("binner", "b1.binner.1", -9)
-    with death_reports(hook) as reports:
+    with crash_reports(hook) as reports:
         reports.report(death)
         done.wait()
     assert told == [death] * 3
@@ -33,7 +33,7 @@ def test_the_end_does_not_wait_for_a_database_that_is_away() -> None:
         tried.set()
         raise ConnectionError("the database is away")
 
-    with death_reports(hook) as reports:
+    with crash_reports(hook) as reports:
         reports.report(Death("binner", "b1.binner.1", -9))
         tried.wait()
     assert not reports.is_alive()

@@ -92,10 +92,10 @@ def test_a_folder_goes_with_all_that_it_holds_and_nothing_else(store: Store) -> 
 
 def test_a_store_of_another_ledger_is_refused(store: Store) -> None:
     ours, theirs = uuid4(), uuid4()
-    store.claim_for(ours)
-    store.claim_for(ours)
+    store.assert_owner(ours)
+    store.assert_owner(ours)
     with pytest.raises(StoreError, match=f"belongs to another ledger \\({ours}\\)"):
-        store.claim_for(theirs)
+        store.assert_owner(theirs)
 
 
 def test_of_ledgers_that_claim_a_store_at_once_one_has_it(store: Store) -> None:
@@ -103,19 +103,19 @@ def test_of_ledgers_that_claim_a_store_at_once_one_has_it(store: Store) -> None:
     with ThreadPoolExecutor(len(ledgers)) as threads:
         outcomes = list(threads.map(lambda ledger: _claims(store, ledger), ledgers))
     assert outcomes.count(True) == 1
-    store.claim_for(ledgers[outcomes.index(True)])
+    store.assert_owner(ledgers[outcomes.index(True)])
 
 
 def _claims(store: Store, ledger: UUID) -> bool:
     try:
-        store.claim_for(ledger)
+        store.assert_owner(ledger)
     except StoreError:
         return False
     return True
 
 
 def test_the_pile_is_the_newest_release(store: Store) -> None:
-    store.claim_for(uuid4())
+    store.assert_owner(uuid4())
     assert store.pile() is None
     for digest in ("1" * 64, "2" * 64):
         store.switch_pile(digest)

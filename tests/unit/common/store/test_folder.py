@@ -101,7 +101,7 @@ def test_a_full_disk_is_named(store: FolderStore, tmp_path: Path) -> None:
 def test_a_store_that_cannot_be_made_is_one_readable_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="could not take"):
-        FolderStore(tmp_path / "file" / "store").claim_for(uuid4())
+        FolderStore(tmp_path / "file" / "store").assert_owner(uuid4())
 
 
 def test_a_draft_that_cannot_be_made_is_one_readable_error(tmp_path: Path) -> None:

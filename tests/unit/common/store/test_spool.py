@@ -32,11 +32,11 @@ def spool(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 def fetched(spool: Spool, name: str = "copy.nwb") -> Copy:
     """Bring a copy into the spool as the downloader does."""
-    path = spool.arrivals(SESSION) / name
+    path = spool.staging_dir(SESSION) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(CONTENT)
-    place = spool.hand_over(SESSION, path, sha256=SHA256, size=len(CONTENT))
-    spool.settle(path)
+    place = spool.publish(SESSION, path, sha256=SHA256, size=len(CONTENT))
+    spool.discard_local(path)
     return Copy(f"sub-1/{name}", place, SHA256)
 
 
@@ -105,7 +105,7 @@ def test_a_copy_that_changed_in_the_store_is_not_binned(s3: S3Server, s3_prefix:
 def test_what_is_broken_off_here_is_known_here(s3_prefix: str, tmp_path: Path) -> None:
     assert s3_prefix
     spool = open_spool()
-    spool.arrivals(SESSION).mkdir(parents=True)
-    assert spool.arriving() == spool.sessions() == [SESSION]
+    spool.staging_dir(SESSION).mkdir(parents=True)
+    assert spool.staged() == spool.sessions() == [SESSION]
     shutil.rmtree(tmp_path / "scratch")
-    assert spool.arriving() == spool.sessions() == []
+    assert spool.staged() == spool.sessions() == []

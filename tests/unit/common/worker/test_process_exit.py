@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from spikemill.services.common.worker.process import end_of
+from spikemill.services.common.worker.process import process_exit_of
 
 
 @pytest.mark.parametrize(
@@ -18,10 +18,10 @@ from spikemill.services.common.worker.process import end_of
     ],
 )
 def test_an_end_is_told_by_its_signal_or_status(status: int | None, how: str) -> None:
-    assert how in end_of(status).how
+    assert how in process_exit_of(status).reason
 
 
 def test_what_the_kernel_counted_is_no_guess() -> None:
-    told = end_of(-signal.SIGKILL, out_of_memory=True)
-    assert "the kernel killed its process (SIGKILL)" in told.how
+    told = process_exit_of(-signal.SIGKILL, out_of_memory=True)
+    assert "the kernel killed its process (SIGKILL)" in told.reason
     assert told.remedy == "give the workers more memory"

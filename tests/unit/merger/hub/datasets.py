@@ -6,8 +6,9 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-from spikemill.services.merger.hub import Patience, ShardStep, StoredPile, pile_in_folder
-from spikemill.services.merger.hub.pile_files import picture_paths
+from spikemill.services.merger.hub.client import BackoffPolicy
+from spikemill.services.merger.hub.pile_files import StoredPile, picture_paths, pile_in_folder
+from spikemill.services.merger.hub.upload import ShardStep
 from standins.hub.hub import Repositories
 from standins.hub.kinds import Kind
 from standins.hub.repository import Repository
@@ -15,9 +16,9 @@ from standins.hub.server import HubServer
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 
 REPOSITORY = "lab/spikes"
-HASTY = Patience(tries=3, first_pause=0.01, longest_pause=0.05)
+HASTY = BackoffPolicy(tries=3, first_pause=0.01, longest_pause=0.05)
 """Waits that no test feels."""
-CURT = Patience(tries=2, first_pause=0.01, longest_pause=0.05, silence=2.0, commit=2.0)
+CURT = BackoffPolicy(tries=2, first_pause=0.01, longest_pause=0.05, silence=2.0, commit=2.0)
 """And no patience with who is silent."""
 
 

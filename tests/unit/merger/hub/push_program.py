@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from spikemill.services.common.hub_target import HubTarget, Transfer
-from spikemill.services.merger.hub import pile_in_folder, push
+from spikemill.services.merger.hub.pile_files import pile_in_folder
+from spikemill.services.merger.hub.push import push
 
 if __name__ == "__main__":
     pile, endpoint, repository, transfer = sys.argv[1:]

@@ -14,8 +14,9 @@ from huggingface_hub import CommitOperationAdd, constants, get_session
 
 from spikemill.services.common.errors import HubError, NetworkError
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.merger.hub import Patience, StoredPile, push
-from spikemill.services.merger.hub.client import Cargo, PatientClient, connected
+from spikemill.services.merger.hub.client import BackoffPolicy, RetryingClient, UploadCounter, connected
+from spikemill.services.merger.hub.pile_files import StoredPile
+from spikemill.services.merger.hub.push import push
 from spikemill.services.merger.hub.repository import DATASET
 from standins.hub.access import Role
 from standins.hub.kinds import Kind
@@ -156,7 +157,7 @@ def test_the_token_stays_with_its_host() -> None:
     with (
         listener(Answer(HTTPStatus.OK)) as (elsewhere, heard),
         listener(redirect(elsewhere.url)) as (own, first),
-        PatientClient(HASTY, Cargo(), httpx2.URL(own.url)) as client,
+        RetryingClient(HASTY, UploadCounter(), httpx2.URL(own.url)) as client,
     ):
         client.get(own.url, headers={"Authorization": f"Bearer {WRITER}"})
         client.get(elsewhere.url, headers={"Authorization": f"Bearer {WRITER}"})
@@ -170,7 +171,7 @@ def test_a_request_without_any_limit_gets_one() -> None:
     with listener(Answer(HTTPStatus.OK)) as (server, _):
         with (
             server.hold("/", times=None),
-            PatientClient(CURT, Cargo(), None) as client,
+            RetryingClient(CURT, UploadCounter(), None) as client,
             pytest.raises(NetworkError, match="was silent for too long"),
         ):
             client.get(server.url, timeout=None)
@@ -180,7 +181,7 @@ def test_a_request_without_any_limit_gets_one() -> None:
 def test_an_answer_that_breaks_off_is_asked_for_again() -> None:
     with listener(json_answer({"held": "whole"})) as (server, _):
         server.cut("/", after=3)
-        with PatientClient(HASTY, Cargo(), None) as client:
+        with RetryingClient(HASTY, UploadCounter(), None) as client:
             assert client.get(server.url).json() == {"held": "whole"}
 
 
@@ -200,9 +201,9 @@ def test_the_library_does_not_ask_for_ever_to_make_a_repository() -> None:
 
 def test_the_library_has_its_own_client_again_afterwards(target: HubTarget) -> None:
     with connected(target, HASTY):
-        assert isinstance(get_session(), PatientClient)
+        assert isinstance(get_session(), RetryingClient)
 
-    assert not isinstance(get_session(), PatientClient)
+    assert not isinstance(get_session(), RetryingClient)
 
 
 def test_a_hub_that_is_away_is_named(published: StoredPile) -> None:
@@ -260,4 +261,4 @@ def test_a_hub_whose_certificate_nobody_knows_is_refused_at_once(
     ],
 )
 def test_pauses_grow_and_end(failures: int, asked: float | None, pause: float | None) -> None:
-    assert Patience(tries=6, first_pause=1.0, longest_pause=10.0).pause(failures, asked) == pause
+    assert BackoffPolicy(tries=6, first_pause=1.0, longest_pause=10.0).pause(failures, asked) == pause

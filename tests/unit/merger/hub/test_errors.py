@@ -17,8 +17,8 @@ from spikemill.services.merger.hub.errors import (
     LostAnswerError,
     MovedError,
     UploadError,
-    failure_of,
-    told_failures,
+    error_of,
+    translate_errors,
 )
 
 TARGET = HubTarget("lab/spikes", endpoint="https://hub.example")
@@ -53,7 +53,7 @@ def in_upload(cause: BaseException) -> RuntimeError:
 
 
 def told(error: BaseException) -> SpikemillError:
-    failure = failure_of(error, TARGET)
+    failure = error_of(error, TARGET)
     assert failure is not None
     return failure
 
@@ -166,7 +166,7 @@ def test_our_own_errors_come_out_of_any_wrapping() -> None:
     lost = LostAnswerError("lost")
 
     assert told(in_upload(lost)) is lost
-    with pytest.raises(StoreError, match="full"), told_failures(TARGET):
+    with pytest.raises(StoreError, match="full"), translate_errors(TARGET):
         raise StoreError("full")
 
 
@@ -189,8 +189,8 @@ def test_what_a_server_says_is_cut_and_masked() -> None:
     "error", [KeyError("files"), AttributeError("get"), RuntimeError("Operation cancelled")]
 )
 def test_a_defect_is_no_failure_of_the_hub(error: Exception) -> None:
-    assert failure_of(error, TARGET) is None
-    with pytest.raises(type(error)), told_failures(TARGET):
+    assert error_of(error, TARGET) is None
+    with pytest.raises(type(error)), translate_errors(TARGET):
         raise error
 
 
@@ -198,9 +198,9 @@ def test_a_chain_of_causes_that_ends_nowhere_is_looked_through_once() -> None:
     first, second = RuntimeError("a"), RuntimeError("b")
     first.__cause__, second.__cause__ = second, first
 
-    assert failure_of(first, TARGET) is None
+    assert error_of(first, TARGET) is None
 
 
 def test_names_that_are_none_are_the_librarys_word() -> None:
-    with pytest.raises(HubError, match=r"lab/spi\.\.kes"), told_failures(TARGET):
+    with pytest.raises(HubError, match=r"lab/spi\.\.kes"), translate_errors(TARGET):
         validate_repo_id("lab/spi..kes")

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError, StoreError
-from spikemill.services.merger.hub import StoredPile, pile_in_folder
-from spikemill.services.merger.hub.pile_files import draw_pictures, picture_name
-from spikemill.services.merger.plan import MergeParameters, SessionKey
+from spikemill.services.merger.hub.pile_files import StoredPile, draw_pictures, picture_name, pile_in_folder
+from spikemill.services.merger.plan import SessionKey
 from spikemill.services.merger.provenance import Provenance, parse_provenance, sources_in_shards
 from tests.unit.merger.generated_piles import (
     GeneratedSession,

@@ -14,7 +14,9 @@ from huggingface_hub import constants
 from spikemill.services.common.errors import CallError, DamagedOutputError, HubError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.store import FolderStore
-from spikemill.services.merger.hub import Pushed, ShardStep, StoredPile, pile_in_folder, preview, push
+from spikemill.services.merger.hub.pile_files import StoredPile, pile_in_folder
+from spikemill.services.merger.hub.push import Pushed, preview, push
+from spikemill.services.merger.hub.upload import ShardStep
 from spikemill.services.merger.provenance import parse_provenance
 from standins.hub.kinds import Kind
 from standins.hub.server import HubServer

@@ -10,7 +10,9 @@ import pytest
 from spikemill.services.common.errors import HubError, NetworkError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger.attempts import SupersededError
-from spikemill.services.merger.hub import Patience, Pushed, StoredPile, pile_in_folder, push
+from spikemill.services.merger.hub.client import BackoffPolicy
+from spikemill.services.merger.hub.pile_files import StoredPile, pile_in_folder
+from spikemill.services.merger.hub.push import Pushed, push
 from standins.hub.kinds import Kind
 from standins.hub.server import HubServer
 from standins.wire.messages import RefusalError
@@ -88,7 +90,7 @@ def target(hub: HubServer) -> HubTarget:
     return HubTarget(REPOSITORY, revision=BRANCH, endpoint=hub.url)
 
 
-def pushed(pile: StoredPile, target: HubTarget, patience: Patience = HASTY) -> Pushed:
+def pushed(pile: StoredPile, target: HubTarget, patience: BackoffPolicy = HASTY) -> Pushed:
     return push(pile, target, patience=patience)
 
 

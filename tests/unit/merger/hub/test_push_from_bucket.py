@@ -9,7 +9,8 @@ from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.store.base import parse_address
 from spikemill.services.common.store.s3 import connect_store
-from spikemill.services.merger.hub import StoredPile, push
+from spikemill.services.merger.hub.pile_files import StoredPile
+from spikemill.services.merger.hub.push import push
 from tests.s3_server.server import S3Server
 from tests.unit.merger.hub.datasets import HASTY, Dataset, Steps
 

@@ -8,7 +8,8 @@ import pytest
 
 import spikemill
 from spikemill.services.common.hub_target import HubTarget, Transfer
-from spikemill.services.merger.hub import StoredPile, push
+from spikemill.services.merger.hub.pile_files import StoredPile
+from spikemill.services.merger.hub.push import push
 from standins.hub.kinds import Kind
 from tests.unit.merger.hub.datasets import HASTY, REPOSITORY, Dataset
 

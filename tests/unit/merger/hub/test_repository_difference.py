@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikemill.services.merger.hub.pile_files import Paper, blob_id
+from spikemill.services.merger.hub.pile_files import SmallFile, blob_id
 from spikemill.services.merger.hub.repository import HubFile, PileFile, difference
 
 CONTENTS = st.sampled_from([b"", b"a", b"b", b"c"])
@@ -53,7 +53,7 @@ def test_after_a_push_the_repository_is_the_pile_and_what_was_not_ours(
 ) -> None:
     files = [
         *(shard(path, content) for path, content in shards.items()),
-        *(Paper(path, content).file for path, content in papers.items()),
+        *(SmallFile(path, content).file for path, content in papers.items()),
     ]
     before = {path: at_hub(content, large=large) for path, (content, large) in present.items()}
 

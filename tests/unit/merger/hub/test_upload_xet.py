@@ -10,8 +10,9 @@ import pytest
 
 from spikemill.services.common.errors import HubError, NetworkError
 from spikemill.services.common.hub_target import HubTarget, Transfer
-from spikemill.services.merger.hub import Patience, Pushed, StoredPile, push
-from spikemill.services.merger.hub.client import connected
+from spikemill.services.merger.hub.client import BackoffPolicy, connected
+from spikemill.services.merger.hub.pile_files import StoredPile
+from spikemill.services.merger.hub.push import Pushed, push
 from spikemill.services.merger.hub.upload import send_by_xet
 from standins.hub.access import Role
 from standins.hub.kinds import Kind
@@ -23,7 +24,7 @@ from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset, Ste
 pytestmark = pytest.mark.slow
 
 
-def pushed(pile: StoredPile, target: HubTarget, patience: Patience = HASTY) -> Pushed:
+def pushed(pile: StoredPile, target: HubTarget, patience: BackoffPolicy = HASTY) -> Pushed:
     return push(pile, target, transfer=Transfer.XET, patience=patience)
 
 

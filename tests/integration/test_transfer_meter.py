@@ -6,7 +6,7 @@ from time import monotonic, sleep
 from sqlalchemy import select, text
 
 from spikemill.services.common.database import transaction
-from spikemill.services.common.ledger.recordings import Arrivals
+from spikemill.services.common.ledger.recordings import TransferMeter
 from spikemill.services.common.models import Asset
 from spikemill.services.common.models.jobs import JobKind
 from spikemill.services.common.worker.runner import Heartbeat
@@ -33,14 +33,14 @@ def test_a_connection_that_is_lost_meanwhile_does_not_lose_the_count() -> None:
     ledgers.ask("a", fetch="stream")
     ledgers.plan(ledgers.listing("a", 1))
     ledgers.sweep_once()
-    arrivals = Arrivals(Heartbeat(ledgers.claim(ledgers.one_ready(JobKind.STREAM).id)))
-    arrivals.note(5)
+    meter = TransferMeter(Heartbeat(ledgers.claim(ledgers.one_ready(JobKind.STREAM).id)))
+    meter.add(5)
     (asset,) = ledgers.assets()
-    recording = Thread(target=arrivals.record, args=(asset.id,), kwargs={"requests": 1})
+    recording = Thread(target=meter.flush, args=(asset.id,), kwargs={"requests": 1})
     with transaction() as other:
         other.execute(select(Asset).with_for_update())
         recording.start()
         terminate_who_waits()
     recording.join()
     (counted,) = ledgers.assets()
-    assert (counted.bytes_fetched, counted.requests) == (5, 1)
+    assert (counted.bytes_downloaded, counted.range_requests) == (5, 1)
