@@ -21,7 +21,7 @@ from spikemill.services.cli.main import FAILED
 from spikemill.services.cli.watch import Ending, view_on, watch
 from spikemill.services.common.catalog import Catalogue
 from spikemill.services.common.catalog.load import mistakes_of
-from spikemill.services.common.catalog.readers import WHOLE_FILE_READERS
+from spikemill.services.common.catalog.readers import whole_file_readers
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import CallError
 from spikemill.services.common.hub_target import HubTarget
@@ -141,7 +141,7 @@ def _catalogue(record: PileRecord, folders: Mapping[str, Path], pile: Path) -> C
 
 def _without_needless_bytes(entry: dict[str, Any]) -> dict[str, Any]:
     """Fetch no more than must be: how bytes travel leaves no trace in a pile, so it does not say."""
-    return entry if entry.get("reader") in WHOLE_FILE_READERS else entry | {"fetch": "stream-or-copy"}
+    return entry if entry.get("reader") in whole_file_readers() else entry | {"fetch": "stream-or-copy"}
 
 
 def _entry(entry: dict[str, Any], folders: Mapping[str, Path]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, field_validator
 
-from spikemill.services.common.catalog.readers import ESTIMATING_READERS
+from spikemill.services.common.catalog.readers import estimating_readers
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.files import sha256_of
@@ -231,7 +231,7 @@ def _session(session: Session, entry: Mapping[str, Any]) -> SessionRecord:
         spikes=session.spikes or 0,
         clipped=session.clipped_cells or 0,
         left_out=session.dropped_spikes or 0,
-        estimated=True if entry["reader"] in ESTIMATING_READERS else None,
+        estimated=True if entry["reader"] in estimating_readers() else None,
         chunk_sha256=session.chunk_sha256 or "",
     )
 

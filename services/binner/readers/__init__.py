@@ -1,6 +1,7 @@
-"""The readers by the name that a catalogue gives them."""
+"""The readers of the registry, made by the names that a catalogue gives them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from spikemill.services.binner.readers.base import (
@@ -11,13 +12,10 @@ from spikemill.services.binner.readers.base import (
     RecordingFile,
     SpikeTrains,
 )
-from spikemill.services.binner.readers.mat_spikes import MatSpikes
-from spikemill.services.binner.readers.nwb import NwbUnits
-from spikemill.services.binner.readers.nwb_rates import NwbRates
+from spikemill.services.common.catalog.readers import READERS
 from spikemill.services.common.errors import CatalogueError
 
 __all__ = [
-    "READERS",
     "CopiedFile",
     "EstimatedCounts",
     "Reader",
@@ -27,19 +25,19 @@ __all__ = [
     "make_reader",
 ]
 
-READERS: dict[str, Callable[..., Reader]] = {
-    "nwb-units": NwbUnits,
-    "nwb-rates": NwbRates,
-    "mat-spikes": MatSpikes,
-}
+# Loaded before Celery forks: each of the binner's processes would load them anew.
+for _entry in READERS.values():
+    import_module(f"{__name__}.{_entry.factory.partition(':')[0]}")
 
 
 def make_reader(name: str, options: Mapping[str, Any]) -> Reader:
     """Return the reader of that name with its options; raise `CatalogueError` where either is unknown."""
     if name not in READERS:
         raise CatalogueError(f'there is no reader "{name}"; the readers are: {", ".join(sorted(READERS))}')
+    module, _, factory = READERS[name].factory.partition(":")
     try:
-        return READERS[name](**options)
+        reader: Reader = getattr(import_module(f"{__name__}.{module}"), factory)(**options)
     except TypeError as error:
         given = ", ".join(options)
         raise CatalogueError(f'the reader "{name}" does not understand reader_options: {given}') from error
+    return reader

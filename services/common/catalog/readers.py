@@ -1,16 +1,14 @@
-"""The options that each reader takes: what a catalogue may say in `reader_options`."""
+"""The registry of readers: the name of each, its options, what it needs of a file, and what it yields."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
+from pydantic_core import PydanticKnownError
 
 from spikemill.services.common.catalog.tables import Table, Text
-
-ESTIMATING_READERS = frozenset({"nwb-rates"})
-"""Readers of files without spikes: the counts that they give were estimated, and are marked so."""
-WHOLE_FILE_READERS = frozenset({"mat-spikes"})
-"""Readers that need all of a file's bytes, so that nothing is won by fetching parts of it."""
 
 
 class _NwbUnits(Table):
@@ -32,20 +30,54 @@ class _MatSpikes(Table):
     )
 
 
-READER_OPTIONS: Mapping[str, type[Table]] = {
-    "nwb-units": _NwbUnits,
-    "nwb-rates": _NwbRates,
-    "mat-spikes": _MatSpikes,
+@dataclass(frozen=True, slots=True)
+class ReaderEntry:
+    """What is known of a reader wherever a source names it.
+
+    `factory` is a module of `services/binner/readers` and the class in it, which the binner alone loads. A
+    reader that `needs_whole_file` gains nothing from fetching parts. The counts of one that
+    `yields_estimates` are marked as estimated.
+    """
+
+    factory: str
+    options: type[Table] = Table
+    needs_whole_file: bool = False
+    yields_estimates: bool = False
+
+
+READERS: dict[str, ReaderEntry] = {
+    "nwb-units": ReaderEntry("nwb:NwbUnits", _NwbUnits),
+    "nwb-rates": ReaderEntry("nwb_rates:NwbRates", _NwbRates, yields_estimates=True),
+    "mat-spikes": ReaderEntry("mat_spikes:MatSpikes", _MatSpikes, needs_whole_file=True),
 }
+
+
+def _known(name: str) -> str:
+    if name not in READERS:
+        raise PydanticKnownError("literal_error", {"expected": ", ".join(map(repr, READERS))})
+    return name
+
+
+ReaderName = Annotated[str, AfterValidator(_known)]
+
+
+def estimating_readers() -> frozenset[str]:
+    """Return the readers whose counts are estimates."""
+    return frozenset(name for name, entry in READERS.items() if entry.yields_estimates)
+
+
+def whole_file_readers() -> frozenset[str]:
+    """Return the readers that need all bytes of a file."""
+    return frozenset(name for name, entry in READERS.items() if entry.needs_whole_file)
 
 
 def require_options(reader: str, options: Mapping[str, JsonValue]) -> None:
     """Raise `ValueError` for an option that the reader does not take, or a value that the option does not."""
-    table = READER_OPTIONS[reader]
+    table = READERS[reader].options
     if unknown := sorted(options.keys() - table.model_fields.keys()):
         raise ValueError(
             f"{', '.join(unknown)}: not an option of the reader {reader}, "
-            f"which takes {', '.join(sorted(table.model_fields))}"
+            f"which takes {', '.join(sorted(table.model_fields)) or 'none'}"
         )
     try:
         table.model_validate(options)

@@ -8,7 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, TypeAdapter, ValidationInfo, field_validator
 
-from spikemill.services.common.catalog.readers import ESTIMATING_READERS, WHOLE_FILE_READERS, require_options
+from spikemill.services.common.catalog.readers import (
+    ReaderName,
+    estimating_readers,
+    require_options,
+    whole_file_readers,
+)
 from spikemill.services.common.catalog.tables import (
     ApiAddress,
     Expectation,
@@ -48,9 +53,7 @@ class SourceTable(Table):
         description="a regular expression that finds a subject's name in the path, by its one "
         "parenthesis, else by the whole match; absent, the folder that holds the asset",
     )
-    reader: Literal["nwb-units", "nwb-rates", "mat-spikes"] = Field(
-        "nwb-units", description="how the files are read"
-    )
+    reader: ReaderName = Field("nwb-units", description="how the files are read")
     reader_options: dict[str, JsonValue] = Field({}, description="a table of the reader's own options")
     fetch: Literal["copy", "stream", "stream-or-copy"] = Field(
         "copy",
@@ -135,7 +138,7 @@ class SourceTable(Table):
     def _parts_suffice(cls, fetch: str, info: ValidationInfo) -> str:
         """Refuse to fetch parts of files that are read as a whole."""
         reader = info.data.get("reader")
-        if fetch != "copy" and reader in WHOLE_FILE_READERS:
+        if fetch != "copy" and reader in whole_file_readers():
             raise ValueError(f'the reader {reader} reads whole files, so fetch can only be "copy"')
         return fetch
 
@@ -144,7 +147,7 @@ class SourceTable(Table):
     def _has_spikes(cls, origin: str, info: ValidationInfo) -> str:
         """Refuse to start at the first spike where there are none."""
         reader = info.data.get("reader")
-        if origin == "first-spike" and reader in ESTIMATING_READERS:
+        if origin == "first-spike" and reader in estimating_readers():
             raise ValueError(f"the reader {reader} finds no spikes; its bins are the samples of the file")
         return origin
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Transaction
 
-from spikemill.services.common.catalog.readers import ESTIMATING_READERS
+from spikemill.services.common.catalog.readers import estimating_readers
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger.pushes import target_of
 
@@ -282,7 +282,7 @@ def progress_of(transaction: Transaction, build: int) -> Sequence[SourceProgress
 
 def tokens_of(transaction: Transaction, build: int) -> Sequence[TokenCount]:
     """Return the token ledger of a build, the largest source first."""
-    values = {"build": build, "estimating": sorted(ESTIMATING_READERS)}
+    values = {"build": build, "estimating": sorted(estimating_readers())}
     return [TokenCount(**row._asdict()) for row in transaction.execute(_TOKENS, values)]
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from spikemill.services.common.catalog.readers import ESTIMATING_READERS
+from spikemill.services.common.catalog.readers import estimating_readers
 from spikemill.services.merger.provenance import PileRecord, Provenance, SessionRecord
 
 _COLUMNS = ("source", "from", "species", "licence", "bin", "subjects", "sessions", "rows", "tokens")
@@ -118,7 +118,7 @@ def _closed(pile: PileRecord) -> str:
 
 
 def _is_estimated(entry: dict[str, JsonValue]) -> bool:
-    return entry.get("reader") in ESTIMATING_READERS
+    return entry.get("reader") in estimating_readers()
 
 
 def _source_cells(entry: dict[str, JsonValue], sessions: Sequence[SessionRecord]) -> list[str]:
