@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from benchmarks.spike_hours import PUBLISHED_HZ, SPARSE_HZ, count_rows, make_hour
 from benchmarks.tables import print_table
 from spikemill.services.common.parquet_schema import SCHEMA, one_row
-from spikemill.services.common.types import WRITER_OPTIONS
+from spikemill.services.common.row_format import WRITER_OPTIONS
 
 ROWS = 4
 DICTIONARY = {"use_dictionary": True, "use_byte_stream_split": False}

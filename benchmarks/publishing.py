@@ -27,7 +27,7 @@ from benchmarks.tables import print_table
 from spikemill.services.binner.chunks import RowNames, Segment
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.hub_target import HubTarget, Transfer
-from spikemill.services.common.types import TOKENS_PER_ROW
+from spikemill.services.common.row_format import TOKENS_PER_ROW
 from spikemill.services.merger.hub.pile_files import pile_in_folder
 from spikemill.services.merger.hub.push import Pushed, push
 from spikemill.services.merger.plan import PlannedRow

@@ -30,7 +30,8 @@ from spikemill.services.common.ledger import (
     sessions,
 )
 from spikemill.services.common.migrate import migrate
-from spikemill.services.common.types import FORMAT_ID, digest
+from spikemill.services.common.row_format import FORMAT_ID
+from spikemill.services.common.types import digest
 from spikemill.services.common.worker.kinds import Queue, kinds_of
 from spikemill.services.sweeper.loop import STEPS
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spikemill.services.common.errors import StoreError
 from spikemill.services.common.files import DISK_FULL, sha256_of
 from spikemill.services.common.parquet_schema import SCHEMA, one_row
-from spikemill.services.common.types import TOKENS_PER_ROW, WRITER_OPTIONS
+from spikemill.services.common.row_format import TOKENS_PER_ROW, WRITER_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,10 @@ from spikemill.services.common.ledger.sessions import fetch_modes_of
 from spikemill.services.common.migrate import migrate
 from spikemill.services.common.models.builds import BuildState, ReleaseState
 from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import FolderStore, Store
-from spikemill.services.common.types import FORMAT_ID, digest
+from spikemill.services.common.types import digest
 from spikemill.services.common.worker.kinds import DOWNLOADER, MERGER, QUEUE_OF_KIND, WORKER_KINDS, WorkerKind
 from spikemill.services.common.worker.process import process_exit_of
 from spikemill.services.merger.provenance import CARD, PROVENANCE, pile_file, pile_folder

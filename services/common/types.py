@@ -1,33 +1,14 @@
-"""What makes things the same everywhere: digests of canonical JSON, and how rows are written."""
+"""What makes things the same everywhere: digests of canonical JSON, never of joined strings."""
 
 import hashlib
 import json
 import unicodedata
-from importlib.metadata import version
 from typing import Any, Literal
 
 SplitBy = Literal["session", "subject", "row"]
 """What is never divided between train and test."""
 FILE_NAME_DIGITS = 20
 CHUNK_DIGITS = 16
-SCHEMA_VERSION = 2
-TOKENS_PER_ROW = 10_000_000
-ROWS_PER_GROUP = 5
-# Pages of several rows are joined by copying bytes, so no column may have a dictionary.
-WRITER_OPTIONS: dict[str, Any] = {
-    "version": "2.6",
-    "data_page_version": "1.0",
-    "use_dictionary": False,
-    "use_byte_stream_split": ["spike_counts.list.element.list.element"],
-    "compression": "zstd",
-    # The lowest level at 0.56 bits per token on a 600-unit hour (benchmarks/encodings.py).
-    "compression_level": 8,
-    "write_statistics": True,
-    "write_page_index": False,
-    "write_page_checksum": True,
-    "store_schema": True,
-    "data_page_size": 1024 * 1024,
-}
 
 
 def _normalised(value: Any) -> Any:
@@ -65,6 +46,3 @@ def chunk_name(source: str, identity: str, sha256: str) -> str:
 def sort_key(seed: int, source: str, subject: str, session: str, segment: str) -> str:
     """Return a row's place in the pile's order: it shuffles all sources without any global state."""
     return digest([seed, source, subject, session, segment])
-
-
-FORMAT_ID = digest([SCHEMA_VERSION, WRITER_OPTIONS, version("pyarrow")])[:16]

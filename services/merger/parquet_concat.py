@@ -14,7 +14,7 @@ from thriftpy2.protocol.compact import TCompactProtocol
 from thriftpy2.transport import TMemoryBuffer
 
 from spikemill.services.common.parquet_schema import SCHEMA, one_row
-from spikemill.services.common.types import WRITER_OPTIONS
+from spikemill.services.common.row_format import WRITER_OPTIONS
 
 MAGIC = b"PAR1"
 _TAIL = struct.Struct("<I4s")

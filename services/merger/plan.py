@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import CatalogueError
-from spikemill.services.common.types import ROWS_PER_GROUP, SplitBy, digest, sort_key
+from spikemill.services.common.row_format import ROWS_PER_GROUP
+from spikemill.services.common.types import SplitBy, digest, sort_key
 
 SplitName = Literal["train", "test"]
 _DIGESTS = 2**256

@@ -35,7 +35,8 @@ from spikemill.services.common.models import (
 )
 from spikemill.services.common.models.builds import BuildState
 from spikemill.services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
-from spikemill.services.common.types import FORMAT_ID, digest
+from spikemill.services.common.row_format import FORMAT_ID
+from spikemill.services.common.types import digest
 from spikemill.services.sweeper.loop import STEPS
 
 PARAMETERS: dict[str, Any] = {"seed": 0, "split_by": "session"}

@@ -14,7 +14,7 @@ from spikemill.services.common.ledger.pushes import copy_commit, copy_push_reque
 from spikemill.services.common.models import Build, Job, JobDependency, Release, Shard, ShardRow
 from spikemill.services.common.models.builds import BuildState, ReleaseState
 from spikemill.services.common.models.jobs import JobKind, JobState
-from spikemill.services.common.types import FORMAT_ID
+from spikemill.services.common.row_format import FORMAT_ID
 
 _READY_TO_FREEZE = text("""
     SELECT gate.release_id FROM releases_ready_to_freeze AS gate

@@ -12,8 +12,8 @@ import pytest
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.parquet_schema import SCHEMA
+from spikemill.services.common.row_format import WRITER_OPTIONS
 from spikemill.services.common.store import FolderStore
-from spikemill.services.common.types import WRITER_OPTIONS
 from spikemill.services.merger.assembly import audit_shard
 from spikemill.services.merger.plan import PlannedShard, SessionKey, plan_pile
 from spikemill.services.merger.shards import ChunkStore, write_shard

@@ -18,7 +18,7 @@ import pytest
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.parquet_schema import SCHEMA
-from spikemill.services.common.types import WRITER_OPTIONS
+from spikemill.services.common.row_format import WRITER_OPTIONS
 from spikemill.services.merger.hub.pile_files import pile_in_folder
 from spikemill.services.merger.plan import SessionKey
 from spikemill.services.merger.provenance import PileRecord, parse_provenance

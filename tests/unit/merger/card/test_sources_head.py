@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spikemill.services.common.catalog.tables import MergeParameters
-from spikemill.services.common.types import FORMAT_ID
+from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.merger.card import HubCard, card_head, render_card
 from spikemill.services.merger.plan import SplitFacts, SplitRule
 from spikemill.services.merger.provenance import MissingRecord, PileRecord, Provenance, ShardRecord
