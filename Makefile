@@ -15,8 +15,6 @@ COMPILE = $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11
 
 # What is started here may keep its compiled code: tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
-# mypy's processes talk through its cache.
-unexport MYPY_CACHE_DIR
 
 # Installs the lock $(2) in the environment $(1), with the first Python that will do.
 define install
