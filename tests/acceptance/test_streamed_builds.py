@@ -18,7 +18,7 @@ from tests.acceptance.small_archives import (
     write_catalogue,
 )
 
-_ASSETS = "SELECT size, bytes_downloaded, requests, verified_by, sha256, local_path FROM assets"
+_ASSETS = "SELECT size, bytes_downloaded, range_requests, verified_by, sha256, local_path FROM assets"
 
 
 @pytest.mark.chaos
