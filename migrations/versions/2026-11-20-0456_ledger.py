@@ -177,7 +177,7 @@ def upgrade() -> None:
             comment="Seed, split, test fraction and shard limits.",
         ),
         sa.Column(
-            "allow_missing", sa.Boolean(), nullable=False, comment="Whether dead sessions are passed by."
+            "allow_missing", sa.Boolean(), nullable=False, comment="Whether dead sessions are left out."
         ),
         sa.Column(
             "state",

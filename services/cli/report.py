@@ -118,7 +118,7 @@ def _tell_stuck(outcome: Outcome, home: Home, console: Console) -> None:
     done = outcome.last.sessions_done
     console.print(
         f"No new pile was made. {count(done, 'session')} {'is' if done == 1 else 'are'} done and stay so. "
-        "`spikemill retry` sends what failed back to the queue, `spikemill skip` passes one session by, "
+        "`spikemill retry` sends what failed back to the queue, `spikemill skip` skips one session, "
         "`--allow-missing` all that failed; then build again."
     )
 

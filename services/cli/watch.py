@@ -268,7 +268,7 @@ def _push_state(status: BuildStatus) -> str:
 
 
 def waits(snapshot: Snapshot, *, has_workers: bool = True) -> Iterator[str]:
-    """Say per source what failed and is tried again, and when; and whether nothing is sent any more."""
+    """Say per source what failed and is tried again, and when; and whether dispatch has stopped."""
     has_sweeper = has_workers and snapshot.status.state == BuildState.OPEN
     if has_sweeper and snapshot.status.silent_for > _LONGEST_SILENCE:
         yield "The sweeper ends no round any more, so nothing new starts: logs/sweeper.log says why."

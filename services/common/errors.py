@@ -51,7 +51,7 @@ _PATTERNS = (
 
 
 class SpikemillError(Exception):
-    """Anything that spikemill itself says no to."""
+    """Base class of all expected errors."""
 
 
 class CallError(SpikemillError):

@@ -26,13 +26,13 @@ _FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 LONGEST_PAUSE = 86_400.0
-"""The most seconds that a Retry-After is believed: beyond a day it is a date in the wrong form."""
+"""The longest Retry-After in seconds: values above a day are treated as malformed."""
 
 
 def web_client(*, read: float = READ_SECONDS, connections: int | None = None) -> httpx.Client:
     """Return a client that follows redirects; an Authorization header stays with its own host.
 
-    It opens no more than so many connections at once; who wants one more waits.
+    It opens at most that many connections at once; further requests block.
     """
     return httpx.Client(
         verify=_trusted_authorities(),

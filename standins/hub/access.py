@@ -1,4 +1,4 @@
-"""Who may do what: everybody everything where the hub has no tokens, else as the token's role says."""
+"""Who may do what: with no tokens configured access is open, else the token's role decides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -31,7 +31,7 @@ def test_a_worker_with_wrong_credentials_does_not_start(tmp_path: Path) -> None:
         until(lambda: process.poll() is not None)
     assert process.returncode == 2
     *_, line = log.read_text().splitlines()
-    assert "lets nobody in with these credentials (403 SignatureDoesNotMatch)" in line
+    assert "denied access with these credentials (403 SignatureDoesNotMatch)" in line
     assert "Traceback" not in log.read_text()
     assert WRONG not in log.read_text()
 

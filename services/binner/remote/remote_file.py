@@ -35,7 +35,7 @@ class RemoteFile(io.RawIOBase):
     """A file that one thread reads over HTTP.
 
     Large reads are announced with `expect` and then fetched in parallel; small ones come in blocks, which are
-    kept. `failure` is the error of a read that failed: HDF5 would tell another one in its place.
+    kept. `failure` is the error of a read that failed: HDF5 masks it.
     """
 
     def __init__(self, pinned: PinnedObject, connections: int) -> None:

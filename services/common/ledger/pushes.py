@@ -196,7 +196,7 @@ def require_requested_push(transaction: Transaction, release_id: int, target: Hu
     build = transaction.get_one(Build, release.build_id, populate_existing=True)
     is_standing = build.state is BuildState.OPEN and release.state is ReleaseState.PUBLISHED
     if not (is_standing and is_asked_for(release, target)):
-        raise SupersededError(f"Nobody waits any more for release {release.digest} at {target}.")
+        raise SupersededError(f"The push of release {release.digest} to {target} was cancelled.")
 
 
 def record_push(transaction: Transaction, release_id: int, *, target: HubTarget, commit: str) -> None:

@@ -86,7 +86,7 @@ class Release(Model):
     id: Mapped[int] = mapped_column(primary_key=True, comment="Its number in this ledger.")
     build_id: Mapped[int] = mapped_column(ForeignKey("builds.id"), comment="The build that it releases.")
     parameters: Mapped[dict[str, Any]] = mapped_column(comment="Seed, split, test fraction and shard limits.")
-    allow_missing: Mapped[bool] = mapped_column(comment="Whether dead sessions are passed by.")
+    allow_missing: Mapped[bool] = mapped_column(comment="Whether dead sessions are left out.")
     state: Mapped[ReleaseState] = mapped_column(
         stored_by_value(ReleaseState, "state"), comment="waiting, frozen, published or outdated."
     )

@@ -82,10 +82,10 @@ class Store(Hashable, Protocol):
         """Give a whole file of the store as one of this machine, to be read while the block lasts."""
 
     def remove(self, name: str) -> None:
-        """Remove a file; what is gone already is no error."""
+        """Remove a file; a missing one is ok."""
 
     def remove_folder(self, folder: str) -> None:
-        """Remove every file below a folder; what is gone already is no error."""
+        """Remove every file below a folder; a missing one is ok."""
 
     def switch_pile(self, release_digest: str) -> None:
         """Let the pile be this release, in one step."""

@@ -178,7 +178,7 @@ class Bucket:
             ]
 
     def give_up(self, key: str, upload: str) -> None:
-        """Throw the parts of an upload away; one that is gone already is no error."""
+        """Abort an upload and drop its parts; a missing one is ok."""
         with self._asked():
             try:
                 self._client.abort_multipart_upload(Bucket=self._address.bucket, Key=key, UploadId=upload)
@@ -187,7 +187,7 @@ class Bucket:
                     raise
 
     def delete(self, key: str) -> None:
-        """Remove an object; one that is gone already is no error."""
+        """Remove an object; a missing one is ok."""
         with self._asked():
             self._client.delete_object(Bucket=self._address.bucket, Key=key)
 
@@ -314,7 +314,7 @@ def _away(error: Exception, address: ObjectAddress) -> StoreAwayError:
 
 def _access_denied(told: str, address: ObjectAddress) -> str:
     return (
-        f"The store {address} lets nobody in with these credentials ({told}): set "
+        f"The store {address} denied access with these credentials ({told}): set "
         "SPIKEMILL_STORE_ACCESS_KEY_ID and SPIKEMILL_STORE_SECRET_ACCESS_KEY, or AWS's own variables or "
         "files, to a key that may read, write, list and delete there."
     )

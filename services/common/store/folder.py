@@ -132,11 +132,11 @@ class FolderStore:
         yield self.path(name)
 
     def remove(self, name: str) -> None:
-        """Remove a file; what is gone already is no error."""
+        """Remove a file; a missing one is ok."""
         self.path(name).unlink(missing_ok=True)
 
     def remove_folder(self, folder: str) -> None:
-        """Remove a folder with all that it holds; what is gone already is no error."""
+        """Remove a folder with all that it holds; a missing one is ok."""
         shutil.rmtree(self.path(folder), ignore_errors=True)
 
     def switch_pile(self, release_digest: str) -> None:

@@ -146,7 +146,7 @@ class ObjectStore:
             yield copy
 
     def remove(self, name: str) -> None:
-        """Remove an object; one that is gone already is no error."""
+        """Remove an object; a missing one is ok."""
         self.bucket.delete(self.address.key(name))
 
     def remove_folder(self, folder: str) -> None:

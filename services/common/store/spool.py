@@ -59,7 +59,7 @@ class Spool(Protocol):
         """Return whose copies lie where only this machine can remove them."""
 
     def remove(self, identity: str) -> None:
-        """Remove a session's copies; what is gone already is no error."""
+        """Remove a session's copies; a missing one is ok."""
 
 
 def open_spool() -> Spool:
@@ -192,7 +192,7 @@ def _require_same(path: Path, copy: Copy) -> None:
 
 
 def drop_copies(identity: str) -> None:
-    """Remove a session's copies, if it holds no room any more; what is gone already is no error."""
+    """Remove a session's copies, if it holds no room any more; a missing one is ok."""
     # The session stays locked, so that it cannot be admitted while its old files go.
     with transaction() as ledger:
         if sessions.lock_idle_session(ledger, identity):

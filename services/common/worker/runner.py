@@ -166,7 +166,7 @@ def _claim(job_id: int) -> tuple[Claim, JobNames] | None:
 
 
 def _commit_with_retry(change: Callable[[Transaction], JobState | None]) -> JobState | None:
-    """Make a change of state, for as long as it takes to reach Postgres."""
+    """Commit a change of state, retrying while Postgres is unreachable."""
 
     def once() -> JobState | None:
         with transaction() as ledger:

@@ -123,7 +123,7 @@ def enforce_shutdown_timeout() -> None:
 
 
 def _send_sigquit(how: str, **_: Any) -> None:
-    """Have QUIT follow TERM: it ends what still runs, and each job goes back to the queue."""
+    """Send SIGQUIT after `stop_patience`: what still runs ends, and each job is requeued."""
     if how != _WARM:
         return
     timer = Timer(settings().stop_patience.total_seconds(), os.kill, (os.getpid(), signal.SIGQUIT))

@@ -49,7 +49,7 @@ class UploadCounter:
 
     @contextmanager
     def carrying(self, file: BinaryIO) -> Iterator[None]:
-        """Let the bodies of requests be read from this file, from its begin on."""
+        """Let the bodies of requests be read from this file, from the start."""
         file.seek(0)
         self._file = file
         try:
@@ -58,7 +58,7 @@ class UploadCounter:
             self._file = None
 
     def position(self, request: httpx2.Request) -> int:
-        """Return where the body of a request begins; a body from nowhere known is read into memory."""
+        """Return where the body of a request begins; a body that is not a seekable file is buffered."""
         if self._file is None:
             request.read()
             return 0
@@ -80,7 +80,7 @@ class UploadCounter:
         self._arrived.append(size)
 
     def size(self, request: httpx2.Request, position: int) -> int:
-        """Return the size of a body that was sent from its begin on."""
+        """Return the size of a body that was sent from the start."""
         return len(request.read()) if self._file is None else self._file.tell() - position
 
 

@@ -149,7 +149,7 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any, HubTarget], SpikemillErr
     # The library's own word for a bad card, a bad name, or objects that the storage does not want.
     (ValueError, _upload_refused),
 )
-"""The first line that fits decides."""
+"""First match wins."""
 
 
 def is_passing(status: int) -> bool:

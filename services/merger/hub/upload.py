@@ -202,7 +202,7 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True)
 class ShardStep:
-    """A shard that the hub has now: the how manyth it is of how many, and the bytes that travelled for it.
+    """A shard that the hub has now: its number, the total, and the bytes sent for it.
 
     `travelled` is 0 where the hub had it.
     """

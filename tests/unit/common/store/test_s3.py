@@ -148,7 +148,7 @@ def test_wrong_credentials_are_told_without_being_repeated(
     monkeypatch.setenv(name, "not-this-one-at-all")
     settings.cache_clear()
     store = connect_store(objects.address)
-    with pytest.raises(StoreSettingsError, match=r"lets nobody in with these credentials \(403") as caught:
+    with pytest.raises(StoreSettingsError, match=r"denied access with these credentials \(403") as caught:
         ask(store)
     assert isinstance(caught.value, CallError)
     assert "not-this-one-at-all" not in str(caught.value)
