@@ -35,6 +35,8 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     && uv pip install --python /build/bin/python --no-deps --requirement /checkout/requirements/build.txt \
     && uv build --wheel --python /build/bin/python --no-build-isolation --out-dir /wheel /checkout \
     && UV_REQUIRE_HASHES=0 uv pip install --no-deps --target /code /wheel/*.whl \
+    && mkdir deploy && cp -r /checkout/standins . && cp -r /checkout/deploy/bootstrap deploy/ \
+    && python -m compileall -q standins deploy \
     && mv spikemill-*.dist-info spikemill.dist-info \
     && mkdir -p shared/spikemill/services \
     && mv spikemill.dist-info shared/ \
@@ -135,12 +137,14 @@ RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv \
     uv pip install --no-deps --requirement /requirements.txt && uv pip check && rm /opt/venv/.lock
 COPY --from=code /code/shared ./
 COPY --from=code /code/spikemill/services/cli/__init__.py /code/spikemill/services/cli/made_up.py spikemill/services/cli/
-COPY standins standins
+COPY --from=code /code/spikemill/services/cli/__pycache__/__init__.* \
+    /code/spikemill/services/cli/__pycache__/made_up.* spikemill/services/cli/__pycache__/
+COPY --from=code /code/standins standins
 USER 1000:1000
 CMD ["python", "-m", "standins.archive", "--folder", "/archive", "--host", "0.0.0.0", "--port", "8000"]
 
 FROM python AS secrets
 LABEL org.opencontainers.image.title="spikemill secrets" \
       org.opencontainers.image.description="Draws the passwords of a deployment, and shares them out, once."
-COPY deploy/bootstrap deploy/bootstrap
+COPY --from=code /code/deploy deploy
 CMD ["python", "-m", "deploy.bootstrap"]

@@ -19,6 +19,8 @@ from tests.forked_programs import Finished, run_program
 COMMAND = str(Path(sys.executable).with_name("spikemill"))
 ENTRY = "spikemill.services.cli.entry"
 """The module whose `main` the command is."""
+DEMO = "5af058507b52b11e7372d09304b4e6af5ccbfaeddd44a02ac74cde02a85f1b71"
+"""The sha256 of the demo's pile, on every machine and in every deployment."""
 # The archives stand on this machine, and nobody wants to wait a second for the sweeper.
 _HASTE = {"SPIKEMILL_REQUESTS_PER_MINUTE": "60000", "SPIKEMILL_SWEEP": "PT0.5S"}
 

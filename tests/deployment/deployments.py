@@ -23,9 +23,8 @@ _AS_SUPERUSER = (
 def fresh_deployment(folder: Path, **environment: str) -> Iterator[Project]:
     """Give a deployment that was never started; nothing of it is left at the end but its folder."""
     ignored = (CHECKOUT / ".gitignore").read_text().split()
-    shutil.copytree(
-        CHECKOUT, folder, ignore=shutil.ignore_patterns(".git", *(name.rstrip("/") for name in ignored))
-    )
+    left = shutil.ignore_patterns(".git", *(name.rstrip("/") for name in ignored))
+    shutil.copytree(CHECKOUT, folder, symlinks=True, ignore=left)
     settings = {**plain_user(), "SPIKEMILL_FLOWER_PORT": "0", **environment}
     with gone_afterwards(
         Project(f"spikemill-{folder.name}", [folder / "docker-compose.yml"], settings)

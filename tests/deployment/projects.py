@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).parents[2]
-DEMO = "675140b85bfb3fa30159d6c930100d78116ea7972158847d2de139d7aaf6dd23"
-"""The sha256 of the demo's pile, wherever it is built."""
-# What `!override` and `extends` need.
-_OLDEST = (2, 24, 4)
+# What `subpath` of a volume needs.
+_OLDEST = (2, 26, 0)
 _PLAIN_USER = 1000
 
 

@@ -17,9 +17,9 @@ import psycopg
 import pytest
 import redis
 
+from tests.acceptance.builds import DEMO
 from tests.deployment.projects import (
     CHECKOUT,
-    DEMO,
     Project,
     bridge,
     docker,

@@ -90,6 +90,12 @@ def test_other_hosts_run_workers_alone(joining: Mapping[str, Any]) -> None:
         assert worker["environment"]["SPIKEMILL_STORE"] == ""
 
 
+def test_workers_of_other_hosts_see_their_own_folder_of_secrets_alone(joining: Mapping[str, Any]) -> None:
+    for name in set(joining) - {"secrets"}:
+        [told] = [volume for volume in joining[name]["volumes"] if volume["source"] == "secrets"]
+        assert (told["volume"]["subpath"], told["read_only"]) == ("worker", True)
+
+
 def test_nobody_but_the_one_shot_sees_what_hosts_are_told(
     leading: Mapping[str, Any], joining: Mapping[str, Any]
 ) -> None:

@@ -27,6 +27,15 @@ def services() -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
+def folders_of_secrets(service: Mapping[str, Any]) -> set[str]:
+    """Return which folders of the volume of secrets a service mounts; an empty name is the whole of it."""
+    mounted = service.get("volumes", ())
+    short = {"" for each in mounted if isinstance(each, str) and each.startswith("secrets:")}
+    long = [each for each in mounted if isinstance(each, dict) and each["source"] == "secrets"]
+    assert all(each["read_only"] for each in long)
+    return short | {each.get("volume", {}).get("subpath", "") for each in long}
+
+
 def test_it_is_of_the_form_that_compose_files_have() -> None:
     command = Path(sys.executable).with_name("check-jsonschema")
     subprocess.run([command, "--builtin-schema", "vendor.compose-spec", FILE], check=True)
@@ -86,6 +95,21 @@ def test_somebody_waits_for_what_ends_by_itself(services: Mapping[str, Mapping[s
         if how["condition"] == "service_completed_successfully"
     }
     assert ending == awaited == {"secrets", "queue"}
+
+
+def test_command_asks_for_no_build_of_its_own(services: Mapping[str, Mapping[str, Any]]) -> None:
+    assert services["tools"]["depends_on"].keys() == {"postgres"}
+    assert "spikemill.services.common.migrate" in " ".join(services["tools"]["entrypoint"])
+
+
+def test_each_service_sees_its_own_folder_of_secrets_alone(
+    services: Mapping[str, Mapping[str, Any]],
+) -> None:
+    seen = {name: folders for name, service in services.items() if (folders := folders_of_secrets(service))}
+    assert seen.pop(ROOT) == {""}
+    workers = {name: {"worker"} for name in ("sweeper", "downloader", "binner", "streamer")}
+    own = {name: {name} for name in ("postgres", "redis", "queue", "merger", "flower")}
+    assert seen == {**workers, **own, "tools": {"ledger"}, "demo": {"ledger"}}
 
 
 def test_settings_bear_the_names_that_the_code_knows(services: Mapping[str, Mapping[str, Any]]) -> None:

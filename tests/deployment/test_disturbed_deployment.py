@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spikemill.services.merger.provenance import pile_digest
+from tests.acceptance.builds import DEMO
 from tests.deployment.deployments import (
     ask,
     by_service,
@@ -19,7 +20,7 @@ from tests.deployment.deployments import (
     slow_down,
     until,
 )
-from tests.deployment.projects import DEMO, Project, why_no_engine
+from tests.deployment.projects import Project, why_no_engine
 
 pytestmark = [
     pytest.mark.skipif(why_no_engine() is not None, reason=str(why_no_engine())),
