@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.deployment.projects import CHECKOUT, Project, docker, gone_afterwards, plain_user
+from tests.deployment.projects import CHECKOUT, Project, docker, gone_afterwards, own_name, plain_user
 
 _POLL = 0.2
 _PATIENCE = 600.0
@@ -27,7 +27,7 @@ def fresh_deployment(folder: Path, **environment: str) -> Iterator[Project]:
     shutil.copytree(CHECKOUT, folder, symlinks=True, ignore=left)
     settings = {**plain_user(), "SPIKEMILL_FLOWER_PORT": "0", **environment}
     with gone_afterwards(
-        Project(f"spikemill-{folder.name}", [folder / "docker-compose.yml"], settings)
+        Project(own_name(folder.name), [folder / "docker-compose.yml"], settings)
     ) as project:
         yield project
 

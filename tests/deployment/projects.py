@@ -100,6 +100,11 @@ def gone_afterwards(project: Project) -> Iterator[Project]:
         )
 
 
+def own_name(name: str) -> str:
+    """Return a project's name that no other run of the tests has on the same engine."""
+    return f"spikemill-{name}-{os.getpid()}"
+
+
 def plain_user() -> Mapping[str, str]:
     """Return the settings that let containers run as the caller, or as somebody else than root."""
     uid, gid = (os.getuid(), os.getgid()) if os.getuid() else (_PLAIN_USER, _PLAIN_USER)

@@ -24,6 +24,7 @@ from tests.deployment.projects import (
     bridge,
     docker,
     gone_afterwards,
+    own_name,
     plain_user,
     why_no_engine,
 )
@@ -137,7 +138,7 @@ def _leading(home: Path, address: str, store: S3Server) -> Project:
     overlay = home / "compose.test.yml"
     overlay.write_text(ARCHIVE_ANSWERS.format(port=ARCHIVE, address=address))
     return Project(
-        "spikemill-test-first",
+        own_name("first"),
         [CHECKOUT / "docker-compose.yml", CHECKOUT / "compose.cluster.yml", overlay],
         {
             **plain_user(),
@@ -155,7 +156,7 @@ def _joining(home: Path, address: str) -> Project:
     overlay = home / "compose.test.yml"
     overlay.write_text(ARCHIVE_IS_KNOWN.format(address=address))
     files = [CHECKOUT / "compose.worker.yml", overlay]
-    return Project("spikemill-test-second", files, {**plain_user(), "SPIKEMILL_JOIN": str(home / "join")})
+    return Project(own_name("second"), files, {**plain_user(), "SPIKEMILL_JOIN": str(home / "join")})
 
 
 def _give_key(join: Path, store: S3Server) -> None:
