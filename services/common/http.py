@@ -5,8 +5,6 @@ Nothing here tries again: the ledger does, for every request.
 
 import ssl
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
@@ -16,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from spikemill.services.common.errors import AssetError, NetworkError
-from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.rate_limit import RequestPacer, retry_after_seconds
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -25,8 +23,6 @@ USER_AGENT = f"spikemill/{version('spikemill')}"
 _FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
-LONGEST_PAUSE = 86_400.0
-"""The longest Retry-After in seconds: values above a day are treated as malformed."""
 
 
 def web_client(*, read: float = READ_SECONDS, connections: int | None = None) -> httpx.Client:
@@ -134,19 +130,3 @@ def _phrase(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
-
-
-def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Return the pause that a Retry-After header asks for: it holds seconds, or a date."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return min(float(value), LONGEST_PAUSE)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = (moment - (now or datetime.now(UTC))).total_seconds()
-    return min(max(0.0, seconds), LONGEST_PAUSE)

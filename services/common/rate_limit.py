@@ -2,7 +2,8 @@
 
 import time
 from collections import defaultdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from sqlalchemy import func, select
@@ -20,6 +21,8 @@ _LONGEST_WAIT = 30.0
 _BURST = 10
 _REQUESTS_AT_ONCE = 10
 _LONGEST_SLEEP = 30.0
+# Seconds: a Retry-After above a day is treated as malformed.
+_LONGEST_PAUSE = 86_400.0
 
 
 class RequestPacer(Protocol):
@@ -126,3 +129,19 @@ class CountingPacer:
     def defer(self, host: str, seconds: float) -> None:
         """Give out no slot of this host for so long."""
         self._pacer.defer(host, seconds)
+
+
+def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> float | None:
+    """Return the pause that a Retry-After header asks for: it holds seconds, or a date."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return min(float(value), _LONGEST_PAUSE)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+    return min(max(0.0, seconds), _LONGEST_PAUSE)

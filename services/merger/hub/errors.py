@@ -20,8 +20,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import parse_ratelimit_headers
 
 from spikemill.services.common.errors import HubError, NetworkError, SpikemillError, masked
-from spikemill.services.common.http import retry_after_seconds
 from spikemill.services.common.hub_target import HubTarget
+from spikemill.services.common.rate_limit import retry_after_seconds
 
 _MOVED = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 _STATUS_IN_TEXT = re.compile(r"\bstatus\b[^()]{0,60}\((\d{3})\b")

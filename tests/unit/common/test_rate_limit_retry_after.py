@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from spikemill.services.common.http import retry_after_seconds
+from spikemill.services.common.rate_limit import retry_after_seconds
 
 NOW = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
 
