@@ -13,13 +13,13 @@ from deploy.bootstrap.cluster import Authority, CertificateError, Cluster, Clust
 from deploy.bootstrap.private_files import (
     Owner,
     OwnershipError,
-    hand_over,
-    hand_over_store,
+    chown_store,
+    chown_tree,
     how_to_run_as,
     owner_of,
     write_share,
 )
-from deploy.bootstrap.secret_files import Files, PasswordError, Passwords, Servers, shares
+from deploy.bootstrap.secret_files import Files, PasswordError, Passwords, Servers, secret_files
 
 _ROOT = Owner(0, 0)
 # The images of Postgres and Redis made this user for their servers.
@@ -43,9 +43,9 @@ def main() -> None:
     user = Owner(int(os.environ["SPIKEMILL_UID"]), int(os.environ["SPIKEMILL_GID"]))
     try:
         caller = owner_of(CHECKOUT)
-        hand_over_store(STORE, user, caller)
+        chown_store(STORE, user, caller)
         for volume in (SPOOL, HUB, HUB_CACHE):
-            hand_over(volume, user)
+            chown_tree(volume, user)
         PASSWORDS.mkdir(mode=0o700, exist_ok=True)
         share_out(prepared(Passwords.kept_in(PASSWORDS, _ROOT), caller), user)
     except (CertificateError, ClusterError, OSError, OwnershipError, PasswordError) as error:
@@ -61,10 +61,10 @@ def prepared(passwords: Passwords, caller: Owner) -> Mapping[str, Files]:
     """Return the files of each share; where other hosts may join, their folder is filled as well."""
     hub_token = HUB_TOKEN.read_text() if HUB_TOKEN.exists() else ""
     if not os.environ.get("SPIKEMILL_BIND"):
-        return shares(passwords, Servers(), hub_token)
+        return secret_files(passwords, Servers(), hub_token)
     cluster = Cluster.decided(os.environ, Authority.kept_in(PASSWORDS / "authority.pem", _ROOT))
     cluster.fill(JOIN, passwords, caller)
-    return cluster.shares(passwords, given_keys(JOIN), hub_token)
+    return cluster.secret_files(passwords, given_keys(JOIN), hub_token)
 
 
 def share_out(files_of: Mapping[str, Files], user: Owner) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from deploy.bootstrap.private_files import Owner, write_once, write_share
-from deploy.bootstrap.secret_files import AUTHORITY, Files, Passwords, Servers, shares
+from deploy.bootstrap.secret_files import AUTHORITY, Files, Passwords, Servers, secret_files
 
 KEYS = ("spikemill_store_access_key_id", "spikemill_store_secret_access_key")
 """The key to the store, where a person gave one; else AWS's roles are asked."""
@@ -50,6 +50,10 @@ keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
 subjectAltName = {names}
 """
+
+
+class CertificateError(Exception):
+    """A certificate could not be made."""
 
 
 class ClusterError(Exception):
@@ -110,7 +114,7 @@ class Cluster:
             authority=authority,
         )
 
-    def shares(self, passwords: Passwords, keys: Files, hub_token: str = "") -> Mapping[str, Files]:
+    def secret_files(self, passwords: Passwords, keys: Files, hub_token: str = "") -> Mapping[str, Files]:
         """Return the files of each share of the first host: as on a single one, but for TLS and the store."""
         authority = {AUTHORITY: self.authority.certificate}
         server = {_OF_SERVER: self.authority.signed(("postgres", "redis"), self.address)}
@@ -123,7 +127,7 @@ class Cluster:
         }
         return {
             share: {**files, **authority, **added.get(share, {})}
-            for share, files in shares(passwords, Servers(encrypted=True), hub_token).items()
+            for share, files in secret_files(passwords, Servers(encrypted=True), hub_token).items()
         }
 
     def fill(self, folder: Path, passwords: Passwords, owner: Owner) -> None:
@@ -177,10 +181,6 @@ def _bucket(text: str) -> str:
             f"SPIKEMILL_STORE={text}: hosts share no folder; name a bucket, as s3://bucket/prefix."
         )
     return text
-
-
-class CertificateError(Exception):
-    """A certificate could not be made."""
 
 
 def _made(name: str, extensions: str, *signed_by: str, days: int) -> str:

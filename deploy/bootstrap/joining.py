@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from deploy.bootstrap.cluster import ClusterError, received
-from deploy.bootstrap.private_files import Owner, hand_over, write_share
+from deploy.bootstrap.private_files import Owner, chown_tree, write_share
 
 JOIN = Path("/join")
 SHARE = Path("/secrets/worker")
@@ -20,7 +20,7 @@ def main() -> None:
     user = Owner(int(os.environ["SPIKEMILL_UID"]), int(os.environ["SPIKEMILL_GID"]))
     try:
         write_share(SHARE, received(JOIN), user)
-        hand_over(SPOOL, user)
+        chown_tree(SPOOL, user)
     except (ClusterError, OSError) as error:
         sys.exit(str(error))
 

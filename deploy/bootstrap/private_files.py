@@ -68,14 +68,14 @@ def owner_of(path: Path) -> Owner:
     return Owner(status.st_uid, status.st_gid)
 
 
-def hand_over(folder: Path, owner: Owner) -> None:
+def chown_tree(folder: Path, owner: Owner) -> None:
     """Give a folder of ours, and all that lies in it, to the services' user."""
     if owner_of(folder) != owner:
         for path in _whole(folder):
             os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
 
 
-def hand_over_store(store: Path, owner: Owner, caller: Owner) -> None:
+def chown_store(store: Path, owner: Owner, caller: Owner) -> None:
     """Give the store to the services' user; what else lies in its folder stays as it is.
 
     Raises `OwnershipError` where it belongs to the caller, who is somebody else.
@@ -91,7 +91,7 @@ def hand_over_store(store: Path, owner: Owner, caller: Owner) -> None:
     os.chown(store, owner.uid, owner.gid)
     for part in _STORE_PARTS:
         if os.path.lexists(store / part):
-            hand_over(store / part, owner)
+            chown_tree(store / part, owner)
 
 
 def how_to_run_as(caller: Owner) -> str:

@@ -80,7 +80,7 @@ class Servers:
         return f"{scheme}://:{password}@{self.redis}:6379/0{verified}"
 
 
-def shares(passwords: Passwords, servers: Servers, hub_token: str = "") -> Mapping[str, Files]:
+def secret_files(passwords: Passwords, servers: Servers, hub_token: str = "") -> Mapping[str, Files]:
     """Return the files of each share: a folder that services of one kind mount.
 
     The merger alone has the token of the Hugging Face hub; without one it finds an empty file.

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.bootstrap.cluster import Authority, Cluster, ClusterError, given_keys, received
 from deploy.bootstrap.private_files import Owner
-from deploy.bootstrap.secret_files import Passwords, Servers, shares
+from deploy.bootstrap.secret_files import Passwords, Servers, secret_files
 from tests.tls.certificates import MISSING
 
 needs_openssl = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
@@ -88,7 +88,7 @@ def test_key_to_the_store_reaches_whoever_uses_it(tmp_path: Path, passwords: Pas
         (join / name).write_text(text)
     cluster = decided(tmp_path)
     cluster.fill(join, passwords, ME)
-    files_of = cluster.shares(passwords, given_keys(join))
+    files_of = cluster.secret_files(passwords, given_keys(join))
     knowing = {share for share, files in files_of.items() if files.items() >= KEYS.items()}
     assert knowing == {"ledger", "worker", "merger"}
     assert received(join).items() >= KEYS.items()
@@ -96,7 +96,7 @@ def test_key_to_the_store_reaches_whoever_uses_it(tmp_path: Path, passwords: Pas
 
 @needs_openssl
 def test_services_of_the_first_host_verify_its_servers(tmp_path: Path, passwords: Passwords) -> None:
-    files_of = decided(tmp_path).shares(passwords, {})
+    files_of = decided(tmp_path).secret_files(passwords, {})
     for files in files_of.values():
         assert "ca.pem" in files
         for name in {"spikemill_database_url", "spikemill_broker_url"} & files.keys():
@@ -111,7 +111,7 @@ def test_services_of_the_first_host_verify_its_servers(tmp_path: Path, passwords
 def test_postgres_lets_only_encrypted_clients_in(tmp_path: Path, passwords: Passwords) -> None:
     rules = [
         line.split()
-        for line in decided(tmp_path).shares(passwords, {})["postgres"]["pg_hba.conf"].splitlines()
+        for line in decided(tmp_path).secret_files(passwords, {})["postgres"]["pg_hba.conf"].splitlines()
     ]
     assert {rule[0] for rule in rules} == {"local", "hostssl"}
     assert {rule[-1] for rule in rules} == {"scram-sha-256"}
@@ -119,7 +119,7 @@ def test_postgres_lets_only_encrypted_clients_in(tmp_path: Path, passwords: Pass
 
 
 def test_single_host_speaks_plainly_on_its_own_network(passwords: Passwords) -> None:
-    files = shares(passwords, Servers())["worker"]
+    files = secret_files(passwords, Servers())["worker"]
     assert (
         files["spikemill_database_url"]
         == f"postgresql://spikemill:{passwords.ledger}@postgres:5432/spikemill"

@@ -32,7 +32,9 @@ def test_what_a_killed_call_left_is_in_nobodys_way(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["password"]
 
 
-def test_a_share_is_closed_to_others(tmp_path: Path) -> None:
-    write_share(tmp_path, {"one": "1", "two": "2"}, ME)
-    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"one": "1", "two": "2"}
+def test_a_share_is_made_and_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "worker"
+    write_share(folder, {"one": "1", "two": "2"}, ME)
+    write_share(folder, {"two": "3"}, ME)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"one": "1", "two": "3"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.bootstrap.private_files import Owner, OwnershipError, hand_over, hand_over_store, owner_of
+from deploy.bootstrap.private_files import Owner, OwnershipError, chown_store, chown_tree, owner_of
 
 ME = Owner(os.getuid(), os.getgid())
 SERVICES = Owner(4321, 4322)
@@ -33,7 +33,7 @@ def owners(store: Path) -> dict[str, Owner]:
 
 def test_what_is_the_services_already_is_left_alone(tmp_path: Path) -> None:
     store = store_of(ME, tmp_path)
-    hand_over_store(store, ME, caller=PERSON)
+    chown_store(store, ME, caller=PERSON)
     assert set(owners(store).values()) == {ME}
 
 
@@ -41,7 +41,7 @@ def test_what_is_the_services_already_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("before", [ME, Owner(4000, 4000)])
 def test_the_store_is_handed_over_and_its_neighbours_are_not(tmp_path: Path, before: Owner) -> None:
     store = store_of(before, tmp_path)
-    hand_over_store(store, SERVICES, caller=PERSON)
+    chown_store(store, SERVICES, caller=PERSON)
     kept = {name for name, owner in owners(store).items() if owner == before}
     assert kept == {"demo", "demo/state", "demo/state/secret"}
     assert {owner for name, owner in owners(store).items() if name not in kept} == {SERVICES}
@@ -51,7 +51,7 @@ def test_the_store_is_handed_over_and_its_neighbours_are_not(tmp_path: Path, bef
 def test_the_store_of_the_caller_is_never_taken_away(tmp_path: Path) -> None:
     store = store_of(PERSON, tmp_path)
     with pytest.raises(OwnershipError, match=r"printf 'SPIKEMILL_UID.*4400 4400 >> \.env$"):
-        hand_over_store(store, SERVICES, caller=PERSON)
+        chown_store(store, SERVICES, caller=PERSON)
     assert set(owners(store).values()) == {PERSON}
 
 
@@ -61,5 +61,5 @@ def test_a_folder_that_was_half_handed_over_is_begun_again(tmp_path: Path) -> No
     (spool / "session").mkdir(parents=True)
     os.chown(spool / "session", SERVICES.uid, SERVICES.gid)
     (spool / "session" / "copy").touch()
-    hand_over(spool, SERVICES)
+    chown_tree(spool, SERVICES)
     assert set(owners(spool).values()) == {SERVICES}
