@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from spikemill.services.common.archives.base import Asset
+from spikemill.services.common.types import Asset
 from standins.archive.content import DRAFT, ArchiveFile, Dandiset, MadeUpArchive
 from standins.archive.server import ArchiveServer
 from standins.archive.storage import blob_path

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spikemill.services.binner.chunks import RowNames, Segment, cut_segments, write_chunk
+from spikemill.services.binner.chunks import UNKNOWN_SUBJECT, Segment, cut_segments, write_chunk
+from spikemill.services.common.types import SessionNames
 from spikemill.services.merger.plan import PlannedRow
 
 Counts = NDArray[np.uint8]
 
 
 def generated_session(
-    store: Path, name: RowNames, n_units: int, n_bins: int, counts: Callable[[Segment], Counts]
+    store: Path, name: SessionNames, n_units: int, n_bins: int, counts: Callable[[Segment], Counts]
 ) -> list[PlannedRow]:
     """Write the chunk of one session of n_units x n_bins tokens; return its rows as the ledger has them."""
     chunk = f"{name.source}-{name.session_id}.parquet"
@@ -22,7 +23,7 @@ def generated_session(
     return [
         PlannedRow(
             source=name.source,
-            subject=name.subject_id,
+            subject=name.subject_id or UNKNOWN_SUBJECT,
             session=name.session_id,
             segment=segment.segment_id,
             tokens=row.tokens,

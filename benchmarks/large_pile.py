@@ -18,8 +18,9 @@ import typer
 
 from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.generated_piles import merge
-from spikemill.services.binner.chunks import RowNames, Segment
+from spikemill.services.binner.chunks import Segment
 from spikemill.services.common.catalog.tables import MergeParameters
+from spikemill.services.common.types import SessionNames
 from spikemill.services.merger.plan import PlannedRow, in_order
 
 N_UNITS = 1_000
@@ -40,7 +41,7 @@ def make_chunks(store: Path, n_rows: int) -> list[PlannedRow]:
     store.mkdir()
     rows: list[PlannedRow] = []
     for number in range(-(-n_rows // ROWS_PER_SESSION)):
-        name = RowNames("silent", "sub-1", f"ses-{number}")
+        name = SessionNames("silent", "sub-1", f"ses-{number}")
         rows += generated_session(store, name, N_UNITS, ROWS_PER_SESSION * BINS_PER_ROW, marked)
     return rows
 

@@ -19,7 +19,8 @@ from pynwb import NWBHDF5IO, NWBFile
 from benchmarks.spike_hours import BIN_SIZE
 from benchmarks.tables import print_table
 from spikemill.services.binner.readers import CopiedFile
-from spikemill.services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
+from spikemill.services.binner.session import ReaderSettings, bin_session
+from spikemill.services.common.types import BinnedSession, SessionNames
 
 N_UNITS = 1000
 SPIKES_PER_UNIT = 300_000

@@ -18,9 +18,10 @@ import typer
 
 from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.tables import print_table
-from spikemill.services.binner.chunks import RowNames, Segment
+from spikemill.services.binner.chunks import Segment
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.store import FolderStore
+from spikemill.services.common.types import SessionNames
 from spikemill.services.merger.assembly import audit_shard
 from spikemill.services.merger.plan import PlannedRow, PlannedShard, plan_pile, session_of
 from spikemill.services.merger.shards import ChunkStore, WrittenShard, write_shard
@@ -45,7 +46,7 @@ def make_chunks(store: Path, tokens: int) -> list[PlannedRow]:
     rows: list[PlannedRow] = []
     while sum(row.tokens for row in rows) < tokens:
         number = len(rows) // ROWS_PER_SESSION
-        name = RowNames(f"source-{number % 3}", "sub-1", f"ses-{number}")
+        name = SessionNames(f"source-{number % 3}", "sub-1", f"ses-{number}")
         rows += generated_session(store, name, N_UNITS, n_bins, spikes)
     return rows
 

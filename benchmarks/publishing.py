@@ -24,10 +24,11 @@ from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.generated_piles import merge
 from benchmarks.memory import in_own_process
 from benchmarks.tables import print_table
-from spikemill.services.binner.chunks import RowNames, Segment
+from spikemill.services.binner.chunks import Segment
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.hub_target import HubTarget, Transfer
 from spikemill.services.common.row_format import TOKENS_PER_ROW
+from spikemill.services.common.types import SessionNames
 from spikemill.services.merger.hub.pile_files import pile_in_folder
 from spikemill.services.merger.hub.push import Pushed, push
 from spikemill.services.merger.plan import PlannedRow
@@ -65,7 +66,7 @@ def write_session(store: Path, source: int, number: int) -> list[PlannedRow]:
         shape = n_units, segment.n_bins
         return generator.poisson(rates[:, None] * BIN_SECONDS, shape).astype(np.uint8)
 
-    name = RowNames(f"source-{source:02}", f"sub-{number}", f"ses-{number}")
+    name = SessionNames(f"source-{source:02}", f"sub-{number}", f"ses-{number}")
     return generated_session(store, name, n_units, ROWS_PER_SESSION * TOKENS_PER_ROW // n_units, spikes)
 
 

@@ -28,9 +28,9 @@ from benchmarks.matrices import ROUNDS, cpu_seconds, from_tables, matrix
 from benchmarks.merging import N_UNITS, ROWS_PER_SESSION, spikes
 from benchmarks.one_source import compare_filters
 from benchmarks.tables import print_table
-from spikemill.services.binner.chunks import RowNames
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.row_format import TOKENS_PER_ROW
+from spikemill.services.common.types import SessionNames
 from spikemill.services.merger.plan import PlannedRow
 
 N_SOURCES = 16
@@ -42,7 +42,7 @@ def make_pile(work: Path) -> Path:
     chunks.mkdir()
     rows: list[PlannedRow] = []
     for number in range(N_SOURCES):
-        name = RowNames(f"source-{number:02}", "sub-1", "ses-1")
+        name = SessionNames(f"source-{number:02}", "sub-1", "ses-1")
         rows += generated_session(chunks, name, N_UNITS, ROWS_PER_SESSION * TOKENS_PER_ROW // N_UNITS, spikes)
     merge(chunks, rows, work / "pile", MergeParameters(test_fraction=0))
     return work / "pile"

@@ -27,10 +27,10 @@ from benchmarks.generated_recordings import spike_bytes, write_ibl_like, write_s
 from benchmarks.memory import MEBIBYTE, in_own_process
 from benchmarks.tables import print_table
 from spikemill.services.binner.readers import make_reader
+from spikemill.services.binner.readers.base import ByteSpan
 from spikemill.services.binner.readers.nwb import byte_spans
 from spikemill.services.binner.remote.remote_file import open_remote
-from spikemill.services.binner.remote.spans import ByteSpan
-from spikemill.services.common.archives.links import DandiLinks
+from spikemill.services.common.archives.dandi import DandiArchive
 from spikemill.services.common.rate_limit import Unpaced
 
 CONNECTIONS = 8
@@ -56,8 +56,8 @@ class Streamed(NamedTuple):
 def stream(file: DistantFile) -> Streamed:
     """Read the spikes of a session, from the question where it lies to the times in memory."""
     start = time.perf_counter()
-    links = DandiLinks(file.api, Unpaced())
-    with open_remote(links, file.asset, pacer=Unpaced(), connections=CONNECTIONS) as remote:
+    archive = DandiArchive(file.api, "000021", "0.1.1", Unpaced())
+    with open_remote(archive, file.asset, pacer=Unpaced(), connections=CONNECTIONS) as remote:
         make_reader("nwb-units", {}).read(remote)
         seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session as Transaction
 from spikemill.services.cli.home import use_ledger
 from spikemill.services.cli.local.engine import Address, running_engine
 from spikemill.services.cli.local.home import Home
-from spikemill.services.common.archives.base import Asset
 from spikemill.services.common.database import engine, transaction
 from spikemill.services.common.ledger import (
     build_queries,
@@ -31,7 +30,7 @@ from spikemill.services.common.ledger import (
 )
 from spikemill.services.common.migrate import migrate
 from spikemill.services.common.row_format import FORMAT_ID
-from spikemill.services.common.types import digest
+from spikemill.services.common.types import Asset, PlannedSession, digest
 from spikemill.services.common.worker.kinds import Queue, kinds_of
 from spikemill.services.sweeper.loop import STEPS
 
@@ -102,9 +101,9 @@ def _source(name: str) -> builds.SourceRequest:
     )
 
 
-def _session(source: int, number: int) -> recordings.SessionPlan:
+def _session(source: int, number: int) -> PlannedSession:
     name = f"{source}-{number}"
-    return recordings.SessionPlan(name, name, name, [Asset(name, name, 10_000, {})])
+    return PlannedSession(name, name, name, [Asset(name, name, 10_000, {})])
 
 
 def _change(statement: str, **values: int) -> None:

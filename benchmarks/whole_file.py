@@ -28,7 +28,8 @@ from benchmarks.tables import print_table
 from spikemill.services.binner.chunks import cut_segments
 from spikemill.services.binner.readers import CopiedFile
 from spikemill.services.binner.readers.nwb import NwbUnits
-from spikemill.services.binner.session import ReaderSettings, SessionNames, bin_session
+from spikemill.services.binner.session import ReaderSettings, bin_session
+from spikemill.services.common.types import SessionNames
 
 WAVEFORM_SHAPE = (82, 24)
 

@@ -14,33 +14,16 @@ from spikemill.services.common.errors import StoreError
 from spikemill.services.common.files import DISK_FULL, sha256_of
 from spikemill.services.common.parquet_schema import SCHEMA, one_row
 from spikemill.services.common.row_format import TOKENS_PER_ROW, WRITER_OPTIONS
+from spikemill.services.common.types import SessionNames, SessionRow
 
-
-@dataclass(frozen=True, slots=True)
-class RowNames:
-    """What the text columns of a session's rows say."""
-
-    source: str
-    subject_id: str
-    session_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenRow:
-    """One row of a chunk; its index is also that of its row group."""
-
-    index: int
-    first_bin: int
-    bins: int
-    tokens: int
-    compressed_bytes: int
+UNKNOWN_SUBJECT = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenChunk:
     """A chunk as it lies on disk."""
 
-    rows: tuple[WrittenRow, ...]
+    rows: tuple[SessionRow, ...]
     bytes: int
     sha256: str
 
@@ -65,7 +48,7 @@ class Segment:
 
 
 def write_chunk(
-    path: Path, names: RowNames, rows: Iterable[tuple[Segment, NDArray[np.uint8]]]
+    path: Path, names: SessionNames, rows: Iterable[tuple[Segment, NDArray[np.uint8]]]
 ) -> WrittenChunk:
     """Write the rows, each a segment and its counts (uint8, units x bins), as they come.
 
@@ -73,10 +56,12 @@ def write_chunk(
     other error, no file is left.
     """
     written: list[tuple[Segment, int]] = []
+    subject = names.subject_id or UNKNOWN_SUBJECT
     with _whole_or_none(path):
         with pq.ParquetWriter(path, SCHEMA, memory_pool=_memory_pool(), **WRITER_OPTIONS) as writer:
             for segment, counts in rows:
-                writer.write_batch(_row(names, segment, counts))
+                texts = (subject, names.session_id, segment.segment_id, names.source)
+                writer.write_batch(one_row(counts, *texts))
                 written.append((segment, counts.size))
         return _read_back(path, written)
 
@@ -106,7 +91,7 @@ def _read_back(path: Path, written: list[tuple[Segment, int]]) -> WrittenChunk:
     """Return what the finished file says that its rows take."""
     metadata = pq.read_metadata(path)
     rows = tuple(
-        WrittenRow(
+        SessionRow(
             segment.index, segment.first_bin, segment.n_bins, tokens, _compressed_bytes(metadata, group)
         )
         for group, (segment, tokens) in enumerate(written)
@@ -118,10 +103,6 @@ def _compressed_bytes(metadata: pq.FileMetaData, group: int) -> int:
     """Return the size of a row group's pages in the file."""
     row_group = metadata.row_group(group)
     return sum(row_group.column(i).total_compressed_size for i in range(row_group.num_columns))
-
-
-def _row(names: RowNames, segment: Segment, counts: NDArray[np.uint8]) -> pa.RecordBatch:
-    return one_row(counts, names.subject_id, names.session_id, segment.segment_id, names.source)
 
 
 def cut_segments(n_units: int, n_bins: int, limit: int = TOKENS_PER_ROW) -> Iterator[Segment]:

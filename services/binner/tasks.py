@@ -2,7 +2,7 @@
 
 from celery import Task
 
-from spikemill.services.binner.session import bin_copied_session
+from spikemill.services.binner.session import bin_copied_session, bin_streamed_session
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models.jobs import JobKind
 from spikemill.services.common.worker.kinds import task_name
@@ -27,8 +27,5 @@ def stream(task: Task, job_id: int) -> str:
 def _bin_session(claim: Claim, heartbeat: Heartbeat) -> Result:
     """Bin a session on the way that its job has by now: a message may be older than that."""
     if claim.kind is JobKind.STREAM:
-        # What reads over HTTP is loaded where something is streamed.
-        from spikemill.services.binner.streaming import bin_streamed_session  # noqa: PLC0415
-
         return bin_streamed_session(claim, heartbeat)
     return bin_copied_session(claim)

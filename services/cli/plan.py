@@ -9,13 +9,13 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from spikemill.services.cli.format import figures_table, markdown_table, print_error, size
 from spikemill.services.cli.report import described
 from spikemill.services.common.archives import open_archive
-from spikemill.services.common.archives.base import Asset
 from spikemill.services.common.catalog import Catalogue, Expectation, FilesSource, Source
 from spikemill.services.common.catalog.schema import DRAFT
 from spikemill.services.common.errors import NetworkError, SpikemillError
 from spikemill.services.common.rate_limit import CountingPacer, ProcessPacer, RequestPacer
 from spikemill.services.common.settings import settings
-from spikemill.services.downloader.selection import PlannedSession, select_sessions
+from spikemill.services.common.types import Asset, PlannedSession
+from spikemill.services.downloader.selection import select_sessions
 
 _HEADINGS = (
     "assets",

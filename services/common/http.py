@@ -20,6 +20,8 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 """How long a server may be silent, before its answer and within it."""
 USER_AGENT = f"spikemill/{version('spikemill')}"
+_MOST_REDIRECTS = 5
+_SERVED = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 _FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
@@ -68,6 +70,29 @@ def get_json(
         return response.json()
     except ValueError as error:
         raise NetworkError(f"{_place(address, about)} answered something that is not JSON.") from error
+
+
+def end_of_redirects(client: httpx.Client, address: str, pacer: RequestPacer, about: str) -> str:
+    """Return where an API's own address leads: the first place on another host, or the one that serves it.
+
+    Nothing but heads is read. Raises as `get_json` does.
+    """
+    pacer.wait_for_slot(host_of(address))
+    request = client.build_request("GET", address, headers={"Range": "bytes=0-0"})
+    for _ in range(_MOST_REDIRECTS):
+        try:
+            response = client.send(request, stream=True, follow_redirects=False)
+        except httpx.HTTPError as error:
+            raise unreachable(str(request.url), error, about) from error
+        response.close()
+        if response.status_code in _SERVED:
+            return str(request.url)
+        if response.next_request is None:
+            raise refusal(response.status_code, response.headers, address, pacer, about)
+        request = response.next_request
+        if request.url.netloc != httpx.URL(address).netloc:
+            return str(request.url)
+    raise NetworkError(f"{about}: {without_query(address)} leads from one place to the next without end.")
 
 
 def refusal(

@@ -1,14 +1,91 @@
-"""What makes things the same everywhere: digests of canonical JSON, never of joined strings."""
+"""What travels from an archive's listing to the ledger and the pile, and the digests that name it.
+
+Digests are of canonical JSON, never of joined strings.
+"""
 
 import hashlib
 import json
 import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 SplitBy = Literal["session", "subject", "row"]
 """What is never divided between train and test."""
 FILE_NAME_DIGITS = 20
 CHUNK_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file in an archive, as its listing describes it.
+
+    `digests` maps an algorithm (`sha256`, `dandi-etag`, `md5`) to its hex value. `has_units` is None where
+    the archive does not say what a file holds.
+    """
+
+    asset_id: str
+    path: str
+    size: int
+    digests: Mapping[str, str] = field(default_factory=dict)
+    has_units: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSession:
+    """A session as the listing shows it, with its assets in path order.
+
+    `key` is unique in its source: the asset's path, or the group's name. `subject_id` is None where the
+    path does not tell it; then the file itself may. All three are in NFC.
+    """
+
+    key: str
+    session_id: str
+    subject_id: str | None
+    assets: Sequence[Asset] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionNames:
+    """What the text columns of a session's rows say; the subject is None where the path names none."""
+
+    source: str
+    subject_id: str | None
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One row of a session's chunk: `bins` bins from `first_bin` on. Its index is that of its row group."""
+
+    index: int
+    first_bin: int
+    bins: int
+    tokens: int
+    compressed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BinnedSession:
+    """A session's chunk, and what was counted into it.
+
+    `clipped` cells were kept at 255; `left_out` spikes are in no bin, or that many cells had no number.
+    """
+
+    subject_id: str
+    n_units: int
+    n_bins: int
+    spikes: int
+    clipped: int
+    left_out: int
+    rows: Sequence[SessionRow]
+    chunk_bytes: int
+    chunk_sha256: str
+
+    @property
+    def tokens(self) -> int:
+        """The number of cells, one per unit and bin."""
+        return self.n_units * self.n_bins
 
 
 def _normalised(value: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import httpx
 from dandischema.digests.dandietag import DandiETag
 
-from spikemill.services.common.archives.base import Archive, Asset, Location
+from spikemill.services.common.archives.base import Archive, Location
 from spikemill.services.common.errors import AssetError, DamagedDownloadError, NetworkError, StoreError
 from spikemill.services.common.files import DISK_FULL, sync_folder
 from spikemill.services.common.http import (
@@ -27,7 +27,7 @@ from spikemill.services.common.http import (
     without_query,
 )
 from spikemill.services.common.rate_limit import RequestPacer, Unpaced
-from spikemill.services.common.types import FILE_NAME_DIGITS, digest
+from spikemill.services.common.types import FILE_NAME_DIGITS, Asset, digest
 
 _LONGEST_SUFFIX = 16
 Progress = Callable[[int], None]

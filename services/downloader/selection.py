@@ -3,31 +3,16 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from unicodedata import normalize
 
-from spikemill.services.common.archives.base import Asset
 from spikemill.services.common.archives.patterns import path_matcher
 from spikemill.services.common.catalog import DandiSource, Source
 from spikemill.services.common.catalog.schema import FOUND_NAMES
 from spikemill.services.common.errors import CatalogueError
+from spikemill.services.common.types import Asset, PlannedSession
 
 _SUBJECT = re.compile(r"(?:^|_)(sub-[^_]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedSession:
-    """A session as the listing shows it.
-
-    `key` is unique in its source: the asset's path, or the group's name. `subject_id` is None where the
-    path does not tell it; then the file itself may. All three are in NFC.
-    """
-
-    key: str
-    session_id: str
-    subject_id: str | None
-    assets: tuple[Asset, ...]
 
 
 def select_sessions(assets: Iterable[Asset], source: Source) -> list[PlannedSession]:

@@ -4,7 +4,7 @@ from functools import partial
 
 from celery import Task
 
-from spikemill.services.common.archives import dandi as _dandi  # noqa: F401
+from spikemill.services.common.archives import dandi_client as _dandi  # noqa: F401
 from spikemill.services.common.archives import open_archive
 from spikemill.services.common.catalog import Source, source_from_record
 from spikemill.services.common.database import transaction
@@ -19,7 +19,7 @@ from spikemill.services.common.worker.kinds import task_name
 from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job
 from spikemill.services.common.worker.signals import worker_app
 from spikemill.services.downloader.download import Verified, fetch_asset
-from spikemill.services.downloader.selection import PlannedSession, select_sessions
+from spikemill.services.downloader.selection import select_sessions
 
 app = worker_app("spikemill.services.downloader.tasks")
 
@@ -41,15 +41,11 @@ def _plan_source(claim: Claim, _heartbeat: Heartbeat) -> Result:
         source = recordings.require_open_source(ledger, claim.subject)
     entry = _entry_of(source)
     archive = open_archive(entry, LedgerPacer())
-    sessions = [_session_plan(planned) for planned in select_sessions(archive.assets(), entry)]
+    sessions = select_sessions(archive.assets(), entry)
     return Result(
         output={"sessions": len(sessions)},
         record=partial(recordings.seal_source, source_version_id=source.id, sessions=sessions),
     )
-
-
-def _session_plan(planned: PlannedSession) -> recordings.SessionPlan:
-    return recordings.SessionPlan(planned.key, planned.subject_id, planned.session_id, planned.assets)
 
 
 def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session as Transaction
 
-from spikemill.services.common.archives.base import Asset as ListedAsset
 from spikemill.services.common.database import transaction
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger import (
@@ -36,7 +35,8 @@ from spikemill.services.common.models import (
 from spikemill.services.common.models.builds import BuildState
 from spikemill.services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
 from spikemill.services.common.row_format import FORMAT_ID
-from spikemill.services.common.types import digest
+from spikemill.services.common.types import Asset as ListedAsset
+from spikemill.services.common.types import BinnedSession, PlannedSession, SessionRow, digest
 from spikemill.services.sweeper.loop import STEPS
 
 PARAMETERS: dict[str, Any] = {"seed": 0, "split_by": "session"}
@@ -70,12 +70,10 @@ def ask(*names: str, fetch: str = "copy", **changes: Any) -> builds.OpenedBuild:
         return builds.open_build(ledger, builds.BuildRequest(sources=sources, **request))
 
 
-def listing(
-    source_name: str, sessions: int, *, assets: int = 1, size: int = 100
-) -> list[recordings.SessionPlan]:
+def listing(source_name: str, sessions: int, *, assets: int = 1, size: int = 100) -> list[PlannedSession]:
     """Make up a listing."""
     return [
-        recordings.SessionPlan(
+        PlannedSession(
             key=f"sub-{number}/{source_name}-{number}.nwb",
             subject_id=f"sub-{number}",
             session_id=f"{source_name}-{number}",
@@ -141,7 +139,7 @@ def fail(claimed: Claim, error: BaseException) -> JobState:
         return job_queries.fail(ledger, claimed, error)
 
 
-def plan(sessions: Sequence[recordings.SessionPlan], job_id: int | None = None) -> None:
+def plan(sessions: Sequence[PlannedSession], job_id: int | None = None) -> None:
     """Run the first plan job that is ready, or the given one."""
     claimed = claim(job_id or ready(JobKind.PLAN)[0].id)
     finish(claimed, Result({}, lambda session: recordings.seal_source(session, claimed.subject, sessions)))
@@ -186,27 +184,31 @@ def fetch_all() -> None:
         fetch_one(waiting.id)
 
 
-def facts(session_id: int) -> recordings.SessionFacts:
+def facts(session_id: int) -> BinnedSession:
     """Make up what binning a session came to."""
-    row = recordings.RowFacts(index=0, first_bin=0, bins=10, tokens=20, row_group=0, compressed_bytes=30)
-    return recordings.SessionFacts(
+    row = SessionRow(index=0, first_bin=0, bins=10, tokens=20, compressed_bytes=30)
+    return BinnedSession(
         subject_id=f"sub-{session_id}",
         n_units=2,
         n_bins=10,
         spikes=5,
         clipped=0,
         left_out=0,
-        chunk=f"chunks/x/{session_id}.parquet",
         chunk_sha256=f"{session_id:064x}",
         chunk_bytes=40,
         rows=[row],
     )
 
 
-def binned(claimed: Claim, **changes: Any) -> Result:
+def chunk_of(session_id: int) -> str:
+    """Make up where a session's chunk stands."""
+    return f"chunks/x/{session_id}.parquet"
+
+
+def binned(claimed: Claim, chunk: str | None = None, **changes: Any) -> Result:
     """Make up what a bin came to."""
-    found = replace(facts(claimed.subject), **changes)
-    return Result({}, lambda session: recordings.record_counts(session, claimed.subject, found))
+    found, name = replace(facts(claimed.subject), **changes), chunk or chunk_of(claimed.subject)
+    return Result({}, lambda session: recordings.record_counts(session, claimed.subject, name, found))
 
 
 def bin_one(job_id: int) -> None:
@@ -228,7 +230,7 @@ def streamed(claimed: Claim, **changes: Any) -> Result:
     def record(session: Transaction) -> None:
         parts = session.scalars(select(Asset.id).where(Asset.session_id == claimed.subject))
         recordings.record_streamed(session, dict.fromkeys(parts, "etag"))
-        recordings.record_counts(session, claimed.subject, found)
+        recordings.record_counts(session, claimed.subject, chunk_of(claimed.subject), found)
 
     return Result({}, record)
 

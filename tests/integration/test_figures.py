@@ -3,13 +3,14 @@
 import pytest
 from sqlalchemy import select
 
-from spikemill.services.common.archives.base import Asset as ListedAsset
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import CallError, RecordingError
-from spikemill.services.common.ledger import admin, build_queries, builds, recordings, release_queries
+from spikemill.services.common.ledger import admin, build_queries, builds, release_queries
 from spikemill.services.common.ledger.build_queries import AssetBytes
 from spikemill.services.common.models import SourceVersion
 from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.types import Asset as ListedAsset
+from spikemill.services.common.types import PlannedSession
 from tests.integration import ledgers
 
 
@@ -105,7 +106,7 @@ def test_spare_chunks_are_forgotten_and_made_again_when_they_are_wanted() -> Non
 
 def test_a_listed_session_is_skipped_by_its_source_and_key() -> None:
     build = ledgers.ask("a", "b").build
-    same_key = [recordings.SessionPlan("day.nwb", None, "day", [ListedAsset("day", "day.nwb", 1)])]
+    same_key = [PlannedSession("day.nwb", "day", None, [ListedAsset("day", "day.nwb", 1)])]
     for plan in ledgers.jobs(JobKind.PLAN):
         ledgers.plan(same_key, plan.id)
     with transaction() as ledger:

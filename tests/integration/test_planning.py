@@ -17,6 +17,7 @@ from spikemill.services.common.ledger.jobs import Result
 from spikemill.services.common.models import BuildSource, Session
 from spikemill.services.common.models.builds import BuildState, ReleaseState
 from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.types import PlannedSession
 from tests.integration import ledgers
 
 
@@ -27,7 +28,7 @@ def source_names(build_id: int) -> list[str]:
         return sorted(names[part] for part in ledger.scalars(parts))
 
 
-def seal(source_version: int, listing: list[recordings.SessionPlan]) -> None:
+def seal(source_version: int, listing: list[PlannedSession]) -> None:
     with transaction() as ledger:
         recordings.seal_source(ledger, source_version, listing)
 
@@ -211,7 +212,7 @@ def test_calls_at_the_same_moment_end_in_one_build_of_all(pile: str | None) -> N
 def test_sessions_that_nothing_tells_apart_are_refused_when_they_are_binned() -> None:
     ledgers.ask("a")
     twins = [
-        recordings.SessionPlan(key=f"{folder}/x.nwb", subject_id=None, session_id="x", assets=each.assets)
+        PlannedSession(key=f"{folder}/x.nwb", subject_id=None, session_id="x", assets=each.assets)
         for folder, each in zip("12", ledgers.listing("a", 2), strict=True)
     ]
     ledgers.plan(twins)

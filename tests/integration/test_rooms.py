@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spikemill.services.common.archives.base import Asset as ListedAsset
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import AssetError, NetworkError, RecordingError
 from spikemill.services.common.ledger import admin, sessions
-from spikemill.services.common.ledger.recordings import SessionPlan
 from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.types import Asset as ListedAsset
+from spikemill.services.common.types import PlannedSession
 from tests.integration import ledgers
 
 
@@ -29,10 +29,10 @@ def admitted() -> list[int]:
     return [session.ordinal for session in ledgers.sessions() if session.admitted_at is not None]
 
 
-def listing_of(sizes: list[list[int]]) -> list[SessionPlan]:
+def listing_of(sizes: list[list[int]]) -> list[PlannedSession]:
     """Make up a listing whose sessions have assets of these sizes."""
     return [
-        SessionPlan(
+        PlannedSession(
             key=f"{number:03}.nwb",
             subject_id=None,
             session_id=f"{number:03}",

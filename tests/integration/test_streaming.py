@@ -10,19 +10,19 @@ from threading import Thread
 import pytest
 
 from spikemill.services.binner.readers import CopiedFile
-from spikemill.services.binner.session import ReaderSettings, SessionNames, bin_session
-from spikemill.services.binner.streaming import bin_streamed_session
+from spikemill.services.binner.session import ReaderSettings, bin_session, bin_streamed_session
 from spikemill.services.cli.made_up import Recording
-from spikemill.services.common.archives.base import Asset as ListedAsset
 from spikemill.services.common.catalog import source_from_record
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import AssetError, NoRangesError, RecordingError
-from spikemill.services.common.ledger import admin, recordings
+from spikemill.services.common.ledger import admin
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import open_store
+from spikemill.services.common.types import Asset as ListedAsset
+from spikemill.services.common.types import PlannedSession, SessionNames
 from spikemill.services.common.worker.runner import Heartbeat
 from standins.archive.content import ArchiveFile, MadeUpArchive
 from standins.archive.server import ArchiveServer, serve
@@ -61,7 +61,7 @@ def served(*files: ArchiveFile, fetch: str = "stream") -> Iterator[ArchiveServer
     with serve(MadeUpArchive([dandiset("990101", files)])) as server:
         entry = source_from_record(dandi_source("maze", "990101", api=server.dandi_api, fetch=fetch))
         ledgers.ask(sources=[replace(ledgers.source("maze"), entry=entry.model_dump(mode="json"))])
-        ledgers.plan([recordings.SessionPlan("a", "sub-m0", "a", [listed(file) for file in files])])
+        ledgers.plan([PlannedSession("a", "a", "sub-m0", [listed(file) for file in files])])
         ledgers.sweep_once()
         yield server
 
@@ -105,8 +105,8 @@ def test_a_streamed_session_has_the_chunk_that_its_copy_would_have(
         SessionNames("maze", "sub-m0", "a"),
         tmp_path / "copied.parquet",
     )
-    assert session.chunk_sha256 == copied.sha256
-    assert open_store().files("chunks") == {session.chunk: copied.bytes}
+    assert session.chunk_sha256 == copied.chunk_sha256
+    assert open_store().files("chunks") == {session.chunk: copied.chunk_bytes}
     (found,) = ledgers.assets()
     assert (found.verified_by, found.sha256, found.local_path) == ("etag", None, None)
     assert (found.bytes_downloaded, found.range_requests) == (travelled, requests)

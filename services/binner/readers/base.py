@@ -6,13 +6,30 @@ from dataclasses import dataclass
 from io import IOBase
 from pathlib import Path
 from traceback import clear_frames
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikemill.services.binner.remote.spans import ByteSpan
 from spikemill.services.common.errors import AssetError, RecordingError
+
+
+class ByteSpan(NamedTuple):
+    """A stretch of a file: `length` bytes from `offset` on."""
+
+    offset: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """The offset of the first byte behind it."""
+        return self.offset + self.length
+
+    def behind(self, offset: int) -> "ByteSpan":
+        """Return what of it lies at the offset or behind it, which may be nothing."""
+        start = min(max(self.offset, offset), self.end)
+        return ByteSpan(start, self.end - start)
+
 
 Expect = Callable[[Sequence[ByteSpan]], None]
 """Takes the announcement that these bytes are read next, in this order."""

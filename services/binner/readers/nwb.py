@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from spikemill.services.binner.readers.base import (
     WAY_OUT,
+    ByteSpan,
     Expect,
     RecordingFile,
     SpikeTrains,
     as_stream,
     reading,
 )
-from spikemill.services.binner.remote.spans import ByteSpan
 from spikemill.services.common.errors import RecordingError
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
-from spikemill.services.binner.remote.spans import ByteSpan
-from spikemill.services.common.archives.base import Asset, Location
-from spikemill.services.common.archives.links import Links
+from spikemill.services.binner.readers.base import ByteSpan
+from spikemill.services.common.archives.base import Archive, Location
 from spikemill.services.common.errors import DamagedDownloadError, NetworkError, NoRangesError
 from spikemill.services.common.http import refusal, strong_etag, unreachable, without_query
 from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.types import Asset
 
 Progress = Callable[[int], None]
 _PARTS = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
@@ -68,14 +68,14 @@ class PinnedObject:
     """
 
     def __init__(
-        self, links: Links, asset: Asset, client: httpx.Client, *, pacer: RequestPacer, progress: Progress
+        self, archive: Archive, asset: Asset, client: httpx.Client, *, pacer: RequestPacer, progress: Progress
     ) -> None:
         """Name the object; nothing is asked yet."""
         self.asset = asset
         self.etag: str | None = None
         self.bytes_downloaded = 0
         self.requests = 0
-        self._links = links
+        self._archive = archive
         self._client = client
         self._pacer = pacer
         self._progress = progress
@@ -156,7 +156,7 @@ class PinnedObject:
         with self._locating:
             self._require_open()
             if self._location is None:
-                self._location = self._links.resolve(self.asset)
+                self._location = self._archive.resolve(self.asset)
             return self._location
 
     def _forget(self, location: Location) -> None:

@@ -13,13 +13,15 @@ from typing import Self
 import httpx
 from fsspec.caching import BlockCache
 
+from spikemill.services.binner.readers.base import ByteSpan
 from spikemill.services.binner.remote.pinned_object import PinnedObject
-from spikemill.services.binner.remote.spans import ByteSpan, cut_parts
-from spikemill.services.common.archives.base import Asset
-from spikemill.services.common.archives.links import Links
+from spikemill.services.common.archives.base import Archive
 from spikemill.services.common.http import web_client
 from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.types import Asset
 
+SMALLEST_PART = 1 << 20
+LARGEST_PART = 16 << 20
 # HDF5 reads its own structures a few bytes at a time, from all over the file, but mostly at its beginning. In
 # blocks they cost a few requests, one after the other, and less than a megabyte that nobody needs.
 _BLOCK = 64 << 10
@@ -149,7 +151,7 @@ class RemoteFile(io.RawIOBase):
 
 @contextmanager
 def open_remote(
-    links: Links,
+    archive: Archive,
     asset: Asset,
     *,
     pacer: RequestPacer,
@@ -164,7 +166,7 @@ def open_remote(
     """
     usable = web_client(connections=connections) if client is None else nullcontext(client)
     with collected_later(), usable as opened:
-        pinned = PinnedObject(links, asset, opened, pacer=pacer, progress=progress or _ignore)
+        pinned = PinnedObject(archive, asset, opened, pacer=pacer, progress=progress or _ignore)
         with RemoteFile(pinned, connections) as file:
             yield file
 
@@ -275,3 +277,47 @@ def collected_later() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def cut_parts(spans: Sequence[ByteSpan], connections: int) -> list[ByteSpan]:
+    """Return the spans as parts to fetch, in their order.
+
+    Spans that lie side by side are joined. A part is small enough that all connections have work, and large
+    enough that they seldom wait for the first byte of an answer.
+    """
+    joined = list(_joined(spans))
+    total = sum(span.length for span in joined)
+    # Whole rounds of all connections, so that they end together.
+    rounds = max(2, -(-total // (LARGEST_PART * connections)))
+    wanted = -(-total // (rounds * connections))
+    parts = [part for span in joined for part in _cut(span, max(SMALLEST_PART, wanted))]
+    whole = len(parts) - len(parts) % connections
+    return [*parts[:whole], *_shared(parts[whole:], connections)]
+
+
+def _shared(rest: Sequence[ByteSpan], connections: int) -> list[ByteSpan]:
+    """Cut the last round, too few parts for all connections, so fine that each of them has some."""
+    wanted = -(-sum(part.length for part in rest) // connections)
+    return [part for span in rest for part in _cut(span, max(SMALLEST_PART, wanted))]
+
+
+def _joined(spans: Iterable[ByteSpan]) -> Iterator[ByteSpan]:
+    """Yield the spans that are not empty, each joined with those that begin where it ends."""
+    last = ByteSpan(0, 0)
+    for span in spans:
+        if last.length and span.offset == last.end:
+            last = ByteSpan(last.offset, last.length + span.length)
+        else:
+            if last.length:
+                yield last
+            last = span
+    if last.length:
+        yield last
+
+
+def _cut(span: ByteSpan, longest: int) -> Iterator[ByteSpan]:
+    """Cut a span into the fewest parts of equal length that are not too long."""
+    pieces = max(1, -(-span.length // longest))
+    length = -(-span.length // pieces)
+    for offset in range(span.offset, span.end, max(1, length)):
+        yield ByteSpan(offset, min(length, span.end - offset))

@@ -1,8 +1,10 @@
-"""The archives: which one holds a source, and what makes two source versions the same."""
+"""The archives: the one that holds a source, and what makes two source versions the same."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from spikemill.services.common.catalog import DandiSource, FigshareSource, FilesSource, Source
+from spikemill.services.common.catalog import FilesSource, Source
+from spikemill.services.common.catalog.schema import ARCHIVES
 from spikemill.services.common.rate_limit import RequestPacer, Unpaced
 
 if TYPE_CHECKING:
@@ -11,22 +13,10 @@ if TYPE_CHECKING:
 
 def open_archive(source: Source, pacer: RequestPacer | None = None) -> "Archive":
     """Return the archive of a source whose `api` is frozen (`source.with_api`); nothing is asked yet."""
-    # Each brings its own client, and only the downloader's environment has all of them.
-    pacer = pacer or Unpaced()
-    match source:
-        case FilesSource():
-            from spikemill.services.common.archives.folder import FilesArchive  # noqa: PLC0415
-
-            return FilesArchive(source.folder)
-        case FigshareSource(api=str(api)):
-            from spikemill.services.common.archives.figshare import FigshareArchive  # noqa: PLC0415
-
-            return FigshareArchive(api, source.identifier, source.version, pacer)
-        case DandiSource(api=str(api)):
-            from spikemill.services.common.archives.dandi import DandiArchive  # noqa: PLC0415
-
-            return DandiArchive(api, source.identifier, source.version, pacer)
-    raise ValueError(f"The api of source {source.name} is not frozen; call with_api first.")
+    module, name = ARCHIVES[source.archive].factory.split(":")
+    factory = getattr(import_module(f"{__name__}.{module}"), name)
+    archive: Archive = factory.of(source, pacer or Unpaced())
+    return archive
 
 
 def version_facts(source: Source) -> dict[str, Any]:

@@ -7,23 +7,9 @@ from typing import Any, Protocol, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from spikemill.services.common.errors import AssetError
+from spikemill.services.common.types import Asset
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """One file in an archive, as its listing describes it.
-
-    `digests` maps an algorithm (`sha256`, `dandi-etag`, `md5`) to its hex value. `has_units` is None where
-    the archive does not say what a file holds.
-    """
-
-    asset_id: str
-    path: str
-    size: int
-    digests: Mapping[str, str] = field(default_factory=dict)
-    has_units: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +24,20 @@ class Location:
 class Archive(Protocol):
     """One version of one dandiset, article or folder.
 
-    Both methods raise `NetworkError` (try again later) or `AssetError` (it is not there).
+    All methods raise `NetworkError` (try again later) or `AssetError` (it is not there).
     """
 
     def assets(self) -> Iterator[Asset]:
         """Yield every asset of the listing, in ascending order of the path's UTF-8 bytes."""
 
     def locate(self, asset: Asset) -> Location:
-        """Resolve where the asset can be read; called anew for each attempt."""
+        """Return where a copy of the asset can be had; called anew for each attempt."""
+
+    def resolve(self, asset: Asset) -> Location:
+        """Return where the storage itself serves parts of the asset right now.
+
+        Called again when that place refuses: it then returns another one, or a freshly signed link.
+        """
 
 
 def checked(answer: Any, form: TypeAdapter[_T], address: str) -> _T:

@@ -1,32 +1,21 @@
-"""The DANDI archive: the assets of one version of a dandiset, listed with the dandi client."""
+"""The DANDI archive: one version of a dandiset, listed with the dandi client."""
 
-import logging
-import os
-from collections.abc import Iterator
-from http import HTTPStatus
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+from urllib.parse import urlsplit
 
-import requests
-from dandi.consts import DandiInstance
-from dandi.dandiapi import DandiAPIClient
+import httpx
 from pydantic import BaseModel, TypeAdapter
-from requests.adapters import HTTPAdapter
 
-from spikemill.services.common.archives.base import Asset, Location, checked
+from spikemill.services.common.archives.base import Location, checked
+from spikemill.services.common.catalog import DandiSource
 from spikemill.services.common.errors import NetworkError
-from spikemill.services.common.http import (
-    CONNECT_SECONDS,
-    READ_SECONDS,
-    USER_AGENT,
-    host_of,
-    refusal,
-    unreachable,
-)
+from spikemill.services.common.http import end_of_redirects, get_json, web_client
 from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.types import Asset
 
 PAGE_SIZE = 1000
 _ALGORITHMS = {"dandi:sha2-256": "sha256", "dandi:dandi-etag": "dandi-etag"}
-_MOVED = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 
 class _Item(BaseModel):
@@ -47,7 +36,13 @@ class _Page(BaseModel):
     results: list[_Item]
 
 
-_PAGE = TypeAdapter(_Page)
+class _Described(BaseModel):
+    """What an asset's metadata say of the addresses of its content."""
+
+    contentUrl: list[str] = []  # noqa: N815 - the archive's own name
+
+
+_PAGE, _DESCRIBED = TypeAdapter(_Page), TypeAdapter(_Described)
 
 
 class DandiArchive:
@@ -58,11 +53,20 @@ class DandiArchive:
         self._api = api
         self._listing = f"{api}/dandisets/{dandiset}/versions/{version}/assets/"
         self._pacer = pacer
+        self._resolved: set[str] = set()
+
+    @classmethod
+    def of(cls, source: DandiSource, pacer: RequestPacer) -> Self:
+        """Return the archive of a source."""
+        return cls(source.frozen_api, source.identifier, source.version, pacer)
 
     def assets(self) -> Iterator[Asset]:
         """Yield every file of the version, in path order; one request per 1,000 of them."""
-        with dandi_client(self._api, self._pacer) as client:
-            for item in self._complete(self._pages(client)):
+        # The downloader alone lists, and its image alone has the client.
+        from spikemill.services.common.archives.dandi_client import listing_client  # noqa: PLC0415
+
+        with listing_client(self._api, self._pacer) as get:
+            for item in self._complete(self._pages(get)):
                 if item.blob is not None:
                     yield _asset(item)
 
@@ -70,22 +74,33 @@ class DandiArchive:
         """Return the download address, which the archive answers with a freshly signed link."""
         return Location(f"{self._api}/assets/{asset.asset_id}/download/")
 
-    def _pages(self, client: DandiAPIClient) -> Iterator[_Page]:
+    def resolve(self, asset: Asset) -> Location:
+        """Return the public address of the asset's blob, which never expires, and after that signed links."""
+        with web_client() as client:
+            public = None if asset.asset_id in self._resolved else self._public_address(client, asset)
+            self._resolved.add(asset.asset_id)
+            if public is not None:
+                return Location(public)
+            return Location(end_of_redirects(client, self.locate(asset).address, self._pacer, asset.path))
+
+    def _public_address(self, client: httpx.Client, asset: Asset) -> str | None:
+        """Return the address of the content that is neither the API's nor signed, if there is one."""
+        address = f"{self._api}/assets/{asset.asset_id}/"
+        answer = get_json(client, address, pacer=self._pacer, about=asset.path)
+        urls = checked(answer, _DESCRIBED, address).contentUrl
+        return next(
+            (url for url in urls if not url.startswith(f"{self._api}/") and not urlsplit(url).query), None
+        )
+
+    def _pages(self, get: Callable[[str, dict[str, Any] | None], Any]) -> Iterator[_Page]:
         address: str | None = self._listing
         params: dict[str, Any] | None = {"order": "path", "metadata": "true", "page_size": PAGE_SIZE}
         while address:
-            page = self._page(client, address, params)
+            page = checked(get(address, params), _PAGE, self._listing)
             yield page
             if page.next and not page.results:
                 raise self._changed("a page is empty, and still names a next one")
             address, params = page.next, None  # the address of the next page carries the parameters
-
-    def _page(self, client: DandiAPIClient, address: str, params: dict[str, Any] | None) -> _Page:
-        try:
-            answer = client.get(address, params=params)
-        except requests.RequestException as error:
-            raise unreachable(address, error) from error
-        return checked(answer, _PAGE, self._listing)
 
     def _complete(self, pages: Iterator[_Page]) -> Iterator[_Item]:
         """Yield the items of all pages; refuse a listing that is short, doubled or out of order."""
@@ -118,42 +133,3 @@ def _has_units(metadata: dict[str, Any]) -> bool | None:
     if measured is None:
         return None
     return any((entry.get("value") if isinstance(entry, dict) else entry) == "Units" for entry in measured)
-
-
-class _PacedAdapter(HTTPAdapter):
-    """Sends each request once, after its slot has come.
-
-    The client tries again for more than a minute on the errors of `requests` alone; ours pass it by, so
-    that the ledger stays the only layer that retries.
-    """
-
-    def __init__(self, pacer: RequestPacer) -> None:
-        super().__init__()
-        self._pacer = pacer
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send one request; the client itself sets no timeout."""
-        address = request.url or ""
-        self._pacer.wait_for_slot(host_of(address))
-        kwargs["timeout"] = (CONNECT_SECONDS, READ_SECONDS)
-        try:
-            response = super().send(request, *args, **kwargs)
-            # Read here, for a body that breaks later is an error that the client would retry.
-            _ = response.content
-        except requests.RequestException as error:
-            raise unreachable(address, error) from error
-        if response.status_code != HTTPStatus.OK and response.status_code not in _MOVED:
-            raise refusal(response.status_code, response.headers, address, self._pacer)
-        return response
-
-
-def dandi_client(api: str, pacer: RequestPacer) -> DandiAPIClient:
-    """Return a client for the API at this address; making it sends no request."""
-    os.environ["DANDI_NO_ET"] = "1"  # else it reports each use to etelemetry
-    # It logs a traceback for each failure, and all of them reach the caller as errors.
-    logging.getLogger("dandi").setLevel(logging.CRITICAL)
-    client = DandiAPIClient(dandi_instance=DandiInstance(name="dandi", gui=None, api=api))
-    for scheme in ("http://", "https://"):
-        client.session.mount(scheme, _PacedAdapter(pacer))
-    client.session.headers["User-Agent"] = USER_AGENT
-    return client

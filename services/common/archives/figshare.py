@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
-from spikemill.services.common.archives.base import Asset, Location, checked
+from spikemill.services.common.archives.base import Location, checked
+from spikemill.services.common.catalog import FigshareSource
 from spikemill.services.common.errors import AssetError, NetworkError
-from spikemill.services.common.http import get_json, web_client
+from spikemill.services.common.http import end_of_redirects, get_json, web_client
 from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.types import Asset
 
 PAGE_SIZE = 1000
 _REFUSED = {
@@ -57,6 +59,11 @@ class FigshareArchive:
         self._version = f"{api}/articles/{article}/versions/{version}"
         self._pacer = pacer
 
+    @classmethod
+    def of(cls, source: FigshareSource, pacer: RequestPacer) -> Self:
+        """Return the archive of a source."""
+        return cls(source.frozen_api, source.identifier, source.version, pacer)
+
     def assets(self) -> Iterator[Asset]:
         """Yield every file of the version, in path order; names may repeat, ids do not."""
         with web_client() as client:
@@ -68,6 +75,11 @@ class FigshareArchive:
     def locate(self, asset: Asset) -> Location:
         """Return the API's own download address; the website's answers programs with a challenge."""
         return Location(f"{self._api}/file/download/{asset.asset_id}")
+
+    def resolve(self, asset: Asset) -> Location:
+        """Return a freshly signed link."""
+        with web_client() as client:
+            return Location(end_of_redirects(client, self.locate(asset).address, self._pacer, asset.path))
 
     def _article(self, client: httpx.Client) -> _Article:
         article = self._get(client, self._version, _ARTICLE)

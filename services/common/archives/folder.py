@@ -4,12 +4,14 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
-from spikemill.services.common.archives.base import Asset, Location
+from spikemill.services.common.archives.base import Location
 from spikemill.services.common.archives.patterns import path_matcher
+from spikemill.services.common.catalog import FilesSource
 from spikemill.services.common.errors import AssetError, CallError
-from spikemill.services.common.types import digest
+from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.types import Asset, digest
 
 _FILE_KINDS = (stat.S_IFREG, stat.S_IFLNK)
 
@@ -20,6 +22,11 @@ class FilesArchive:
     def __init__(self, folder: Path) -> None:
         """Name the folder; nothing is read yet."""
         self._folder = folder
+
+    @classmethod
+    def of(cls, source: FilesSource, _pacer: RequestPacer) -> Self:
+        """Return the archive of a source."""
+        return cls(source.folder)
 
     def assets(self) -> Iterator[Asset]:
         """Yield every file, in path order. A link to a file counts as the file, a link to a folder not.
@@ -39,6 +46,10 @@ class FilesArchive:
                 "put the file there, or build again."
             )
         return Location(str(place), is_local=True)
+
+    def resolve(self, asset: Asset) -> Location:
+        """Return the same place: a folder's files are read where they lie."""
+        return self.locate(asset)
 
 
 def listing_fingerprint(folder: Path, include: Sequence[str], exclude: Sequence[str] = ()) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from spikemill.services.common.catalog.schema import SOURCE_TABLES, Catalogue
+from spikemill.services.common.catalog.schema import ARCHIVES, Catalogue, SourceTable
 from spikemill.services.common.catalog.tables import Expectation, Pile
 from spikemill.services.common.errors import CatalogueError
 from spikemill.services.common.files import resource_folder
@@ -114,7 +114,7 @@ def _line(details: ErrorDetails, data: dict[str, Any]) -> str:
     table, owner, keys = _place(details["loc"], data)
     where = ", ".join(filter(None, (owner, _key_text(keys))))
     if details["type"].startswith("union_tag"):
-        return f"{where}, archive: {_archive_problem(details)}; one of {', '.join(SOURCE_TABLES)}"
+        return f"{where}, archive: {_archive_problem(details)}; one of {', '.join(ARCHIVES)}"
     if details["type"] == "extra_forbidden":
         return f"{where}: {_unknown_key(table, str(keys[-1]))}"
     remedy = _remedy(table, keys)
@@ -128,9 +128,10 @@ def _place(
     match loc:
         case ("source", int(index)):
             return Catalogue, _source_text(data, index), ()
-        case ("source", int(index), str(archive), *keys) if archive in SOURCE_TABLES and keys:
-            table = Expectation if len(keys) > 1 and keys[0] == "expect" else SOURCE_TABLES[archive]
-            return table, _source_text(data, index), keys
+        case ("source", int(index), *keys):
+            table = ARCHIVES[data["source"][index]["archive"]].table
+            in_expect = len(keys) > 1 and keys[0] == "expect"
+            return Expectation if in_expect else table, _source_text(data, index), keys
         case ("pile", *keys) if keys:
             return Pile, "pile", keys
         case _:
@@ -155,8 +156,8 @@ def _key_text(keys: Sequence[str | int]) -> str:
 
 
 def _unknown_key(table: type[BaseModel], key: str) -> str:
-    owners = [archive for archive, other in SOURCE_TABLES.items() if key in other.model_fields]
-    if table in SOURCE_TABLES.values() and owners:
+    owners = [archive for archive, entry in ARCHIVES.items() if key in entry.table.model_fields]
+    if issubclass(table, SourceTable) and owners:
         return f"only a source of {' or '.join(owners)} has this key; remove it"
     known = [field.alias or name for name, field in table.model_fields.items()]
     near = get_close_matches(key, known, n=1)

@@ -3,10 +3,20 @@
 import os
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue, StringConstraints, TypeAdapter, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    PlainValidator,
+    StringConstraints,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticKnownError
 
 from spikemill.services.common.catalog.readers import (
     ReaderName,
@@ -35,6 +45,12 @@ DRAFT = "draft"
 
 class SourceTable(Table):
     """The keys that every source knows."""
+
+    if TYPE_CHECKING:  # each archive's table says what these may be
+        archive: str
+        identifier: str
+        species: str
+        redistributable: bool
 
     name: Name = Field(
         description="what the source is called, as a file name: lower-case letters, digits, - and _"
@@ -169,7 +185,7 @@ class SourceTable(Table):
         return self
 
 
-class _PublishedSource(SourceTable):
+class PublishedSource(SourceTable):
     """The keys of a source that others have published."""
 
     api: ApiAddress | None = Field(
@@ -180,8 +196,20 @@ class _PublishedSource(SourceTable):
     redistributable: bool = Field(description="true where the licence allows to publish what is made of it")
     citation: Text = Field(description="how the source wants to be cited, in one text")
 
+    @property
+    def frozen_api(self) -> str:
+        """The address of the archive's API; raises `ValueError` where it is not frozen."""
+        if self.api is None:
+            raise ValueError(f"The api of source {self.name} is not frozen; call with_api first.")
+        return self.api
 
-class DandiSource(_PublishedSource):
+    def with_api(self, settings: Settings) -> Self:
+        """Return the entry with the address of its archive frozen: its own, else that of the settings."""
+        usual = getattr(settings, f"{self.archive}_api", None)
+        return self.model_copy(update={"api": self.api or (usual and usual.rstrip("/"))})
+
+
+class DandiSource(PublishedSource):
     """A version of a dandiset."""
 
     archive: Literal["dandi"]
@@ -206,12 +234,8 @@ class DandiSource(_PublishedSource):
             raise ValueError(f"{version!r} is no version of a dandiset")
         return version
 
-    def with_api(self, settings: Settings) -> Self:
-        """Return the entry with the address of its archive frozen."""
-        return self.model_copy(update={"api": self.api or settings.dandi_api.rstrip("/")})
 
-
-class FigshareSource(_PublishedSource):
+class FigshareSource(PublishedSource):
     """A version of a figshare article."""
 
     archive: Literal["figshare"]
@@ -219,10 +243,6 @@ class FigshareSource(_PublishedSource):
         description='the article\'s number in quotes: identifier = "7739750"'
     )
     version: int = Field(ge=1, description="the number of the article's version: version = 1")
-
-    def with_api(self, settings: Settings) -> Self:
-        """Return the entry with the address of its archive frozen."""
-        return self.model_copy(update={"api": self.api or settings.figshare_api.rstrip("/")})
 
 
 class FilesSource(SourceTable):
@@ -267,13 +287,43 @@ class FilesSource(SourceTable):
         return super().describe() | {"identifier": self.folder.name}
 
 
-Source = Annotated[DandiSource | FigshareSource | FilesSource, Field(discriminator="archive")]
-SOURCE_TABLES: dict[str, type[SourceTable]] = {
-    "dandi": DandiSource,
-    "figshare": FigshareSource,
-    "files": FilesSource,
+@dataclass(frozen=True, slots=True)
+class ArchiveEntry:
+    """An archive: the table of a source in it, and its class in a module of `services/common/archives`."""
+
+    table: type[SourceTable]
+    factory: str
+
+
+ARCHIVES: dict[str, ArchiveEntry] = {
+    "dandi": ArchiveEntry(DandiSource, "dandi:DandiArchive"),
+    "figshare": ArchiveEntry(FigshareSource, "figshare:FigshareArchive"),
+    "files": ArchiveEntry(FilesSource, "folder:FilesArchive"),
 }
-_SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
+
+
+def _as_table_of_its_archive(entry: Any, info: ValidationInfo) -> SourceTable:
+    if isinstance(entry, SourceTable):
+        return entry
+    if not isinstance(entry, dict):
+        raise PydanticKnownError("dict_type")
+    if "archive" not in entry:
+        raise PydanticKnownError("union_tag_not_found", {"discriminator": "'archive'"})
+    archive = ARCHIVES.get(entry["archive"])
+    if archive is None:
+        raise PydanticKnownError(
+            "union_tag_invalid",
+            {
+                "discriminator": "'archive'",
+                "tag": str(entry["archive"]),
+                "expected_tags": ", ".join(ARCHIVES),
+            },
+        )
+    return archive.table.model_validate(entry, context=info.context)
+
+
+Source = Annotated[SourceTable, PlainValidator(_as_table_of_its_archive)]
+_SOURCE: TypeAdapter[SourceTable] = TypeAdapter(Source)
 
 
 class Catalogue(Table):

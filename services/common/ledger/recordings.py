@@ -1,14 +1,13 @@
 """What an archive lists and recordings hold: sources, assets, sessions and rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from functools import partial
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import selectinload
 
-from spikemill.services.common.archives.base import Asset as ListedAsset
 from spikemill.services.common.database import PATIENCE_FOR_RESULTS, patiently, transaction
 from spikemill.services.common.errors import DamagedOutputError, RecordingError
 from spikemill.services.common.ledger.attempts import SupersededError
@@ -16,21 +15,12 @@ from spikemill.services.common.ledger.locks import lock_names
 from spikemill.services.common.ledger.sessions import fetch_modes_of, reset_sessions
 from spikemill.services.common.models import Asset, Job, Row, Session, SourceVersion
 from spikemill.services.common.models.jobs import JobState
-from spikemill.services.common.types import session_identity
+from spikemill.services.common.types import Asset as ListedAsset
+from spikemill.services.common.types import BinnedSession, PlannedSession, SessionRow, session_identity
 from spikemill.services.common.worker.runner import Heartbeat
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPlan:
-    """One session of a listing, with its assets in path order."""
-
-    key: str
-    subject_id: str | None
-    session_id: str
-    assets: Sequence[ListedAsset] = field(default_factory=tuple)
-
-
-def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequence[SessionPlan]) -> None:
+def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequence[PlannedSession]) -> None:
     """Write a source's whole listing and seal it; a sealed listing never changes."""
     source = transaction.scalars(
         select(SourceVersion).where(SourceVersion.id == source_version_id).with_for_update()
@@ -45,7 +35,7 @@ def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequ
     source.n_planned = len(sessions)
 
 
-def _session(source: SourceVersion, ordinal: int, plan: SessionPlan) -> Session:
+def _session(source: SourceVersion, ordinal: int, plan: PlannedSession) -> Session:
     """Return a session of the listing, with its assets."""
     return Session(
         source_version_id=source.id,
@@ -89,34 +79,6 @@ def require_open_source(transaction: Transaction, source_version_id: int) -> Sou
     if source.sealed_at is not None:
         raise SupersededError(f"Source {source.name} is sealed already.")
     return source
-
-
-@dataclass(frozen=True, slots=True)
-class RowFacts:
-    """One segment of a session, as it stands in the session's chunk."""
-
-    index: int
-    first_bin: int
-    bins: int
-    tokens: int
-    row_group: int
-    compressed_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
-    """What binning a session came to."""
-
-    subject_id: str
-    n_units: int
-    n_bins: int
-    spikes: int
-    clipped: int
-    left_out: int
-    chunk: str
-    chunk_sha256: str
-    chunk_bytes: int
-    rows: Sequence[RowFacts]
 
 
 def read_session(transaction: Transaction, session_id: int) -> Session:
@@ -172,32 +134,32 @@ def count_transfer(transaction: Transaction, asset_id: int, *, arrived: int, req
     )
 
 
-def record_counts(transaction: Transaction, session_id: int, facts: SessionFacts) -> None:
+def record_counts(transaction: Transaction, session_id: int, chunk: str, binned: BinnedSession) -> None:
     """Write down a session's counts and rows, and give back its room in the spool.
 
     Raises RecordingError where another session of the source bears the same names.
     """
-    _require_own_names(transaction, session_id, facts.subject_id)
+    _require_own_names(transaction, session_id, binned.subject_id)
     transaction.execute(
         update(Session)
         .where(Session.id == session_id)
         .values(
-            subject_id=facts.subject_id,
-            n_units=facts.n_units,
-            n_bins=facts.n_bins,
-            spikes=facts.spikes,
-            clipped_cells=facts.clipped,
-            dropped_spikes=facts.left_out,
-            chunk=facts.chunk,
-            chunk_sha256=facts.chunk_sha256,
-            chunk_bytes=facts.chunk_bytes,
+            subject_id=binned.subject_id,
+            n_units=binned.n_units,
+            n_bins=binned.n_bins,
+            spikes=binned.spikes,
+            clipped_cells=binned.clipped,
+            dropped_spikes=binned.left_out,
+            chunk=chunk,
+            chunk_sha256=binned.chunk_sha256,
+            chunk_bytes=binned.chunk_bytes,
             binned_at=func.clock_timestamp(),
             admitted_at=None,
             reserved_bytes=0,
         )
     )
     transaction.execute(update(Asset).where(Asset.session_id == session_id).values(local_path=None))
-    _write_rows(transaction, session_id, facts.rows)
+    _write_rows(transaction, session_id, binned.rows)
 
 
 def _require_own_names(transaction: Transaction, session_id: int, subject_id: str) -> None:
@@ -220,36 +182,22 @@ def _require_own_names(transaction: Transaction, session_id: int, subject_id: st
         )
 
 
-def _write_rows(transaction: Transaction, session_id: int, rows: Sequence[RowFacts]) -> None:
+def _write_rows(transaction: Transaction, session_id: int, rows: Sequence[SessionRow]) -> None:
     """Write the rows; a session that is binned again comes out the same, and keeps their ids."""
     known = transaction.scalars(select(Row).where(Row.session_id == session_id).order_by(Row.index)).all()
     if known:
         _require_equal(known, rows)
         return
-    values = [
-        {
-            "session_id": session_id,
-            "index": row.index,
-            "first_bin": row.first_bin,
-            "bins": row.bins,
-            "tokens": row.tokens,
-            "row_group": row.row_group,
-            "compressed_bytes": row.compressed_bytes,
-        }
-        for row in rows
-    ]
+    values = [asdict(row) | {"session_id": session_id, "row_group": row.index} for row in rows]
     transaction.execute(insert(Row), values)
 
 
-def _require_equal(known: Sequence[Row], rows: Sequence[RowFacts]) -> None:
-    if [_facts_of(row) for row in known] != list(rows):
+def _require_equal(known: Sequence[Row], rows: Sequence[SessionRow]) -> None:
+    kept = [SessionRow(row.index, row.first_bin, row.bins, row.tokens, row.compressed_bytes) for row in known]
+    if kept != list(rows):
         raise DamagedOutputError(
             "Binned again, this session came out different: its files changed, or a disk or memory is bad."
         )
-
-
-def _facts_of(row: Row) -> RowFacts:
-    return RowFacts(row.index, row.first_bin, row.bins, row.tokens, row.row_group, row.compressed_bytes)
 
 
 class TransferMeter:

@@ -19,7 +19,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from spikemill.services.binner.readers import CopiedFile
-from spikemill.services.binner.session import ReaderSettings, SessionNames, bin_session
+from spikemill.services.binner.session import ReaderSettings, bin_session
+from spikemill.services.common.types import SessionNames
 
 source, chunk = map(Path, sys.argv[1:])
 names = SessionNames("s", "sub-1", "ses-1")

@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from spikemill.services.binner.chunks import RowNames, Segment, WrittenChunk, cut_segments, write_chunk
+from spikemill.services.binner.chunks import Segment, WrittenChunk, cut_segments, write_chunk
 from spikemill.services.common.errors import StoreError
 from spikemill.services.common.parquet_schema import SCHEMA
+from spikemill.services.common.types import SessionNames
 
-NAMES = RowNames("vcn", "sub-01", "sub-01_ses-a_behavior+ecephys")
+NAMES = SessionNames("vcn", "sub-01", "sub-01_ses-a_behavior+ecephys")
 COUNTS = np.random.default_rng(3).poisson(0.4, (7, 100)).astype(np.uint8)
 
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.io import savemat
 
 from spikemill.services.binner.readers import CopiedFile
-from spikemill.services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
+from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.errors import AssetError, RecordingError
+from spikemill.services.common.types import BinnedSession, SessionNames
 
 WriteFile = Callable[..., Path]
 SETTINGS = ReaderSettings("nwb-units")
@@ -41,8 +42,8 @@ def test_the_facts_of_a_session(write_units: WriteFile, tmp_path: Path) -> None:
     binned = bin_one(write_units(times, [302, 302, 306]), destination)
     assert (binned.n_units, binned.n_bins, binned.tokens) == (3, 10, 30)
     assert (binned.spikes, binned.clipped, binned.left_out) == (303, 1, 3)
-    assert binned.sha256 == hashlib.sha256(destination.read_bytes()).hexdigest()
-    assert binned.bytes == destination.stat().st_size
+    assert binned.chunk_sha256 == hashlib.sha256(destination.read_bytes()).hexdigest()
+    assert binned.chunk_bytes == destination.stat().st_size
     assert [(row.first_bin, row.bins, row.tokens) for row in binned.rows] == [(0, 10, 30)]
     counts = matrix(destination)
     assert counts[0].tolist() == [0, 0, 255, 0, 0, 0, 0, 0, 0, 0]

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from spikemill.services.binner.readers import CopiedFile
-from spikemill.services.binner.session import ReaderSettings, SessionNames, bin_session
+from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.errors import RecordingError
+from spikemill.services.common.types import SessionNames
 
 BESIDE_THE_CHECKOUT = Path(__file__).parents[4] / "shared" / "nwb"
 REAL_NWB = Path(os.environ.get("SPIKEMILL_REAL_NWB", BESIDE_THE_CHECKOUT))

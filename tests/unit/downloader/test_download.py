@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dandischema.digests.dandietag import DandiETag
 
-from spikemill.services.common.archives.base import Asset, Location
+from spikemill.services.common.archives.base import Location
 from spikemill.services.common.archives.folder import FilesArchive
 from spikemill.services.common.errors import (
     AssetError,
@@ -20,6 +20,7 @@ from spikemill.services.common.errors import (
     StoreError,
 )
 from spikemill.services.common.http import web_client
+from spikemill.services.common.types import Asset
 from spikemill.services.downloader.download import Verified, copy_name, fetch_asset, open_partial
 from tests.fault_storage.faults import cut_after, raw, stall_after, status, whole, with_headers
 from tests.fault_storage.server import SIGNATURE, Fault, FaultStorage, serve_storage
@@ -46,6 +47,10 @@ class OneAddress:
         """Give the one address."""
         assert asset.asset_id == ASSET.asset_id
         return Location(self.address, self.headers)
+
+    def resolve(self, asset: Asset) -> Location:
+        """Give the same one."""
+        return self.locate(asset)
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikemill.services.common.archives.base import Asset
 from spikemill.services.common.catalog import Source, source_from_record
 from spikemill.services.common.errors import CatalogueError
-from spikemill.services.downloader.selection import PlannedSession, select_sessions
+from spikemill.services.common.types import Asset, PlannedSession
+from spikemill.services.downloader.selection import select_sessions
 
 
 def entry(**keys: Any) -> Source:

@@ -10,10 +10,10 @@ import pytest
 
 from benchmarks.rodent_archive import files_of, listing_of
 from spikemill.services.cli.format import count
-from spikemill.services.common.archives.base import Asset
 from spikemill.services.common.catalog import DandiSource, Source, load_catalogue
 from spikemill.services.common.errors import CatalogueError
-from spikemill.services.downloader.selection import PlannedSession, select_sessions
+from spikemill.services.common.types import Asset, PlannedSession
+from spikemill.services.downloader.selection import select_sessions
 from standins.archive.recorded_listing import recorded_on
 from tests.listings import LISTINGS, MISSING
 

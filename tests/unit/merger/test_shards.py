@@ -12,12 +12,13 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from spikemill.services.binner.chunks import RowNames, cut_segments
+from spikemill.services.binner.chunks import cut_segments
 from spikemill.services.binner.chunks import write_chunk as write_binned
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError, StoreError
 from spikemill.services.common.parquet_schema import SCHEMA
 from spikemill.services.common.store import FolderStore
+from spikemill.services.common.types import SessionNames
 from spikemill.services.merger.plan import PlannedRow, PlannedShard, plan_pile
 from spikemill.services.merger.shards import ChunkStore, DamagedChunkError, write_shard
 from tests.unit.merger.generated_piles import (
@@ -120,7 +121,7 @@ def test_a_chunk_of_the_binner_is_merged(tmp_path: Path) -> None:
     segments = list(cut_segments(20, 5_000, limit=30_000))
     facts = write_binned(
         tmp_path / "c.parquet",
-        RowNames("vcn", "sub-1", "ses-1"),
+        SessionNames("vcn", "sub-1", "ses-1"),
         ((segment, counts[:, segment.first_bin : segment.stop_bin].copy()) for segment in segments),
     )
     rows = [

@@ -6,7 +6,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-from spikemill.services.binner.remote.spans import ByteSpan
+from spikemill.services.binner.readers.base import ByteSpan
 from spikemill.services.common.errors import NetworkError
 
 

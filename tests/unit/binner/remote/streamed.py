@@ -8,10 +8,12 @@ import h5py
 
 from spikemill.services.binner.readers import CopiedFile
 from spikemill.services.binner.remote.remote_file import open_remote
-from spikemill.services.binner.session import BinnedSession, ReaderSettings, SessionNames, bin_session
-from spikemill.services.common.archives.base import Asset
-from spikemill.services.common.archives.links import DandiLinks, FigshareLinks, Links
+from spikemill.services.binner.session import ReaderSettings, bin_session
+from spikemill.services.common.archives.base import Archive
+from spikemill.services.common.archives.dandi import DandiArchive
+from spikemill.services.common.archives.figshare import FigshareArchive
 from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.types import Asset, BinnedSession, SessionNames
 from tests.fault_storage.server import FaultStorage, serve_storage
 
 PATH = "sub-01/sub-01_ses-01.nwb"
@@ -54,18 +56,18 @@ def bin_copy(path: Path) -> BinnedSession:
     return bin_session([CopiedFile(path, PATH)], SETTINGS, NAMES, path.with_suffix(".parquet"))
 
 
-def public(storage: FaultStorage) -> Links:
+def public(storage: FaultStorage) -> Archive:
     """Return the way to an object as DANDI shows it: its public address, then signed links."""
-    return DandiLinks(storage.api, Unpaced())
+    return DandiArchive(storage.api, "000021", "0.1.1", Unpaced())
 
 
-def signed(storage: FaultStorage) -> Links:
+def signed(storage: FaultStorage) -> Archive:
     """Return the way to an object as figshare shows it: signed links."""
-    return FigshareLinks(storage.api, Unpaced())
+    return FigshareArchive(storage.api, "77", 1, Unpaced())
 
 
 def bin_streamed(
-    storage: FaultStorage, chunk: Path, links: Links | None = None, size: int | None = None, **options: Any
+    storage: FaultStorage, chunk: Path, links: Archive | None = None, size: int | None = None, **options: Any
 ) -> BinnedSession:
     """Bin the object of a storage; `options` go to `open_remote`."""
     asset = Asset("a-1", PATH, len(storage.content) if size is None else size)

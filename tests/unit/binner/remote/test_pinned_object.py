@@ -8,11 +8,12 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 import pytest
 
 from spikemill.services.binner.remote.pinned_object import PinnedObject
-from spikemill.services.common.archives.base import Asset, Location
-from spikemill.services.common.archives.links import DandiLinks
+from spikemill.services.common.archives.base import Location
+from spikemill.services.common.archives.dandi import DandiArchive
 from spikemill.services.common.errors import AssetError
 from spikemill.services.common.http import web_client
 from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.types import Asset
 from tests.fault_storage.faults import cut_after, silent, stall_after, status
 from tests.fault_storage.server import Fault, FaultStorage, Handler, right_reply, serve_storage
 
@@ -31,7 +32,11 @@ def storage() -> Iterator[FaultStorage]:
 def pinned(storage: FaultStorage) -> Iterator[PinnedObject]:
     with web_client() as client:
         yield PinnedObject(
-            DandiLinks(storage.api, Unpaced()), ASSET, client, pacer=Unpaced(), progress=lambda _: None
+            DandiArchive(storage.api, "000021", "0.1.1", Unpaced()),
+            ASSET,
+            client,
+            pacer=Unpaced(),
+            progress=lambda _: None,
         )
 
 
@@ -78,11 +83,12 @@ def test_a_closed_object_is_asked_for_nothing(storage: FaultStorage, pinned: Pin
 def test_bytes_arrive_while_the_archive_is_asked_for_a_new_link(storage: FaultStorage) -> None:
     asked_anew, arrived = threading.Event(), threading.Event()
 
-    class SlowLinks:
+    class SlowLinks(DandiArchive):
         """Gives a second link only when bytes have arrived over the first one."""
 
         def __init__(self) -> None:
             """Begin with no link given."""
+            super().__init__(storage.api, "000021", "0.1.1", Unpaced())
             self.given = 0
 
         def resolve(self, _asset: Asset) -> Location:

@@ -10,9 +10,9 @@ from benchmarks.generated_recordings import spike_bytes, write_ibl_like, write_s
 from spikemill.services.binner.readers import CopiedFile
 from spikemill.services.binner.remote.remote_file import open_remote
 from spikemill.services.binner.session import ReaderSettings, bin_session
-from spikemill.services.common.archives.base import Asset
-from spikemill.services.common.archives.links import Links
+from spikemill.services.common.archives.base import Archive
 from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.types import Asset
 from tests.fault_storage.server import FaultStorage, serve_storage
 from tests.unit.binner.remote.streamed import (
     CONNECTIONS,
@@ -62,7 +62,7 @@ def test_there_are_never_more_connections_than_allowed(
     recording: Stored,
     tmp_path: Path,
     connections: int,
-    way: Callable[[FaultStorage], Links],
+    way: Callable[[FaultStorage], Archive],
 ) -> None:
     binned = bin_streamed(storage, tmp_path / "chunk", way(storage), connections=connections)
     assert binned == recording.binned

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikemill.services.binner.remote.remote_file import ReadAhead
-from spikemill.services.binner.remote.spans import LARGEST_PART, ByteSpan
+from spikemill.services.binner.readers.base import ByteSpan
+from spikemill.services.binner.remote.remote_file import LARGEST_PART, ReadAhead
 from spikemill.services.common.errors import NetworkError
 
 CONNECTIONS = 3

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from spikemill.services.common.archives.base import Asset
 from spikemill.services.common.archives.figshare import PAGE_SIZE, FigshareArchive
 from spikemill.services.common.errors import AssetError, NetworkError
+from spikemill.services.common.types import Asset
 from tests.noting_pacer import NotingPacer
 from tests.unit.common.archives.scripted_api import Reply, ScriptedApi, serve_script
 

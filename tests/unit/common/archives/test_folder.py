@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from spikemill.services.common.archives.base import Asset
 from spikemill.services.common.archives.folder import FilesArchive, listing_fingerprint
 from spikemill.services.common.errors import AssetError, CallError
+from spikemill.services.common.types import Asset
 
 
 def write(path: Path, content: bytes = b"x") -> Path:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from spikemill.services.common.archives import open_archive, version_facts
-from spikemill.services.common.archives.base import Asset
 from spikemill.services.common.archives.dandi import DandiArchive
 from spikemill.services.common.archives.figshare import FigshareArchive
 from spikemill.services.common.archives.folder import FilesArchive
 from spikemill.services.common.catalog import Source, source_from_record
 from spikemill.services.common.settings import Settings
+from spikemill.services.common.types import Asset
 
 SETTINGS = Settings(dandi_api="http://dandi.test/api/", figshare_api="http://figshare.test/v2")
 

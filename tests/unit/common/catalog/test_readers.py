@@ -1,10 +1,7 @@
 """A reader is one module and one entry: the example of CONTRIBUTING, taken literally."""
 
-import re
-import sys
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,23 +10,15 @@ from spikemill.services.binner.readers import CopiedFile, SpikeTrains, make_read
 from spikemill.services.common.catalog import load_catalogue
 from spikemill.services.common.catalog.readers import READERS, ReaderEntry, whole_file_readers
 from spikemill.services.common.errors import CatalogueError, RecordingError
-
-CONTRIBUTING = Path(__file__).parents[4] / "CONTRIBUTING.md"
+from tests.contributing import load_example_module, registry_entry
 
 
 @pytest.fixture
 def csv_spikes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write the module of the example, and its entry in the registry."""
-    text = CONTRIBUTING.read_text()
-    module = re.search(r"```python\n# services/binner/readers/csv_spikes\.py\n(.*?)```", text, re.DOTALL)
-    entry = re.search(r'```python\n    "csv-spikes": (ReaderEntry\(.*?\)),\n```', text, re.DOTALL)
-    assert module
-    assert entry
-    name = "spikemill.services.binner.readers.csv_spikes"
-    made: ModuleType = module_from_spec(spec_from_loader(name, loader=None))  # type: ignore[arg-type]
-    exec(module[1], made.__dict__)  # noqa: S102 - the page of this checkout
-    monkeypatch.setitem(sys.modules, name, made)
-    monkeypatch.setitem(READERS, "csv-spikes", eval(entry[1], {"ReaderEntry": ReaderEntry}))  # noqa: S307
+    """Load the module of the example, and make its entry in the registry."""
+    load_example_module("services/binner/readers/csv_spikes.py", monkeypatch)
+    entry = registry_entry("csv-spikes", {"ReaderEntry": ReaderEntry})
+    monkeypatch.setitem(READERS, "csv-spikes", cast("ReaderEntry", entry))
 
 
 def catalogue(folder: Path, *more: str) -> Path:

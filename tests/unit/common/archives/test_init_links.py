@@ -1,16 +1,30 @@
 """Where an asset can be read in parts: public storage first, then signed links, each asked for anew."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from spikemill.services.common.archives.base import Asset
-from spikemill.services.common.archives.links import DandiLinks, FigshareLinks, open_links
+from spikemill.services.common.archives import open_archive
+from spikemill.services.common.archives.dandi import DandiArchive
+from spikemill.services.common.archives.figshare import FigshareArchive
 from spikemill.services.common.catalog import source_from_record
 from spikemill.services.common.errors import AssetError, NetworkError
-from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.rate_limit import RequestPacer, Unpaced
+from spikemill.services.common.types import Asset
 from tests.noting_pacer import NotingPacer
 from tests.unit.common.archives.scripted_api import Reply, ScriptedApi, serve_script
+
+
+def dandi(address: str, pacer: RequestPacer | None = None) -> DandiArchive:
+    """Return a dandiset of the API at an address."""
+    return DandiArchive(address, "000021", "0.1.1", pacer or Unpaced())
+
+
+def figshare(address: str) -> FigshareArchive:
+    """Return an article of the API at an address."""
+    return FigshareArchive(address, "77", 1, Unpaced())
+
 
 ASSET = Asset("a1", "sub-1/x.nwb", 4)
 PUBLIC = "https://storage.test/blobs/0a1"
@@ -37,7 +51,7 @@ def redirect(address: str) -> Reply:
 def test_dandis_public_address_comes_first_and_signed_links_when_it_refused(api: ScriptedApi) -> None:
     describe(api, PUBLIC)
     api.answers("/assets/a1/download/", redirect(SIGNED), redirect(f"{SIGNED}2"))
-    links = DandiLinks(api.address, Unpaced())
+    links = dandi(api.address)
 
     assert [links.resolve(ASSET).address for _ in range(3)] == [PUBLIC, SIGNED, f"{SIGNED}2"]
     assert api.requests == ["/assets/a1/", "/assets/a1/download/", "/assets/a1/download/"]
@@ -46,7 +60,7 @@ def test_dandis_public_address_comes_first_and_signed_links_when_it_refused(api:
 def test_each_asset_has_its_own_public_address(api: ScriptedApi) -> None:
     describe(api, PUBLIC)
     api.answers("/assets/b2/", Reply({"contentUrl": [f"{PUBLIC}/b"]}))
-    links = DandiLinks(api.address, Unpaced())
+    links = dandi(api.address)
 
     assert links.resolve(ASSET).address == PUBLIC
     assert links.resolve(Asset("b2", "sub-1/y.nwb", 4)).address == f"{PUBLIC}/b"
@@ -59,12 +73,12 @@ def test_without_a_public_address_a_signed_link_is_taken(
     describe(api, *addresses)
     api.answers("/assets/a1/download/", redirect(f"{SIGNED}9"))
 
-    assert DandiLinks(api.address, Unpaced()).resolve(ASSET).address == f"{SIGNED}9"
+    assert dandi(api.address).resolve(ASSET).address == f"{SIGNED}9"
 
 
 def test_figshare_gives_a_signed_link_each_time(api: ScriptedApi) -> None:
     api.answers("/file/download/a1", redirect(SIGNED), redirect(f"{SIGNED}2"))
-    links = FigshareLinks(api.address, Unpaced())
+    links = figshare(api.address)
 
     assert [links.resolve(ASSET).address for _ in range(2)] == [SIGNED, f"{SIGNED}2"]
 
@@ -73,14 +87,14 @@ def test_an_api_that_serves_the_file_itself_is_its_storage(api: ScriptedApi) -> 
     api.answers("/file/download/a1", redirect(f"{api.address}/files/a1"))
     api.answers("/files/a1", Reply(b"spikes"))
 
-    assert FigshareLinks(api.address, Unpaced()).resolve(ASSET).address == f"{api.address}/files/a1"
+    assert figshare(api.address).resolve(ASSET).address == f"{api.address}/files/a1"
 
 
 def test_every_request_to_the_api_waits_for_its_slot(api: ScriptedApi) -> None:
     describe(api, PUBLIC)
     api.answers("/assets/a1/download/", redirect(SIGNED))
     pacer = NotingPacer()
-    links = DandiLinks(api.address, pacer)
+    links = dandi(api.address, pacer)
     links.resolve(ASSET)
     links.resolve(ASSET)
 
@@ -102,25 +116,26 @@ def test_a_refusal_says_what_it_means(
     api.answers("/file/download/a1", reply)
 
     with pytest.raises(error, match=text):
-        FigshareLinks(api.address, Unpaced()).resolve(ASSET)
+        figshare(api.address).resolve(ASSET)
 
 
 def test_a_circle_ends(api: ScriptedApi) -> None:
     api.answers("/file/download/a1", redirect(f"{api.address}/file/download/a1"))
 
     with pytest.raises(NetworkError, match="without end"):
-        FigshareLinks(api.address, Unpaced()).resolve(ASSET)
+        figshare(api.address).resolve(ASSET)
 
 
 def test_metadata_of_another_form_are_refused(api: ScriptedApi) -> None:
     api.answers("/assets/a1/", Reply({"contentUrl": "everywhere"}))
 
     with pytest.raises(AssetError, match="contentUrl"):
-        DandiLinks(api.address, Unpaced()).resolve(ASSET)
+        dandi(api.address).resolve(ASSET)
 
 
-def test_a_folder_has_no_links() -> None:
-    folder = source_from_record({"name": "s", "archive": "files", "identifier": "/x"})
+def test_a_folders_files_are_read_where_they_lie(tmp_path: Path) -> None:
+    (tmp_path / "a.nwb").write_bytes(b"x")
+    folder = source_from_record({"name": "s", "archive": "files", "identifier": str(tmp_path)})
 
-    with pytest.raises(ValueError, match="no archive on the web"):
-        open_links(folder, Unpaced())
+    location = open_archive(folder).resolve(Asset("a.nwb", "a.nwb", 1))
+    assert (location.address, location.is_local) == (str(tmp_path / "a.nwb"), True)

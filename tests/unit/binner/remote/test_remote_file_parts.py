@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikemill.services.binner.remote.spans import LARGEST_PART, SMALLEST_PART, ByteSpan, cut_parts
+from spikemill.services.binner.readers.base import ByteSpan
+from spikemill.services.binner.remote.remote_file import LARGEST_PART, SMALLEST_PART, cut_parts
 
 SPANS = st.lists(st.builds(ByteSpan, st.integers(0, 1 << 40), st.integers(0, 64 << 20)), max_size=20)
 CONNECTIONS = st.integers(1, 16)
