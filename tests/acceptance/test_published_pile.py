@@ -247,6 +247,7 @@ def waiting(build: RunningBuild) -> list[dict[str, Any]]:
     return [job for job in build.ledger.jobs("publish", "ready") if job["outcomes"] == ["failed"]]
 
 
+@pytest.mark.chaos
 def test_a_build_that_is_cancelled_while_it_is_pushed_commits_nothing(place: Place, hub: HubServer) -> None:
     with hub.hold(Kind.UPLOAD) as held, pushing(place) as build:
         held.wait_until_reached()

@@ -95,6 +95,7 @@ def test_pruned_chunks_of_streamed_sessions_are_streamed_again(new_place: NewPla
         assert list(ledger.outcomes("stream").values()) == [["done", "done"]] * 2
 
 
+@pytest.mark.chaos
 def test_a_stop_gives_back_a_stream_whose_storage_says_nothing(new_place: NewPlace, recordings: Path) -> None:
     """Its parts are fetched by threads, and each would wait for a minute."""
     large = asset(Recording("w0", "silent", units=200, seconds=300, amplitudes=True), recordings)

@@ -336,6 +336,7 @@ _CRASH_POINTS = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.chaos
 @_CRASH_POINTS
 def test_a_worker_that_is_killed_at_any_point_costs_one_attempt_at_most(
     app: Celery, job: int, point: str, state: JobState
@@ -352,6 +353,7 @@ def test_a_worker_that_is_killed_at_any_point_costs_one_attempt_at_most(
     assert (done.attempt, done.crashes) == ((2, 1) if state is JobState.RUNNING else (1, 0))
 
 
+@pytest.mark.chaos
 @_CRASH_POINTS
 def test_a_stream_that_is_killed_at_any_point_is_recorded_whole_or_not_at_all(
     app: Celery, point: str, state: JobState
@@ -372,6 +374,7 @@ def test_a_stream_that_is_killed_at_any_point_is_recorded_whole_or_not_at_all(
     assert ledgers.only(JobKind.STREAM).state is JobState.DONE
 
 
+@pytest.mark.chaos
 @_CRASH_POINTS
 def test_a_push_that_is_killed_at_any_point_is_recorded_whole_or_not_at_all(
     app: Celery, point: str, state: JobState

@@ -49,6 +49,7 @@ def ask(url: str) -> object:
     return row and row[0]
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_no_process(home: Home, processes_of: Processes, number: signal.Signals) -> None:
     with program(home) as process:
@@ -61,6 +62,7 @@ def test_an_interrupt_leaves_no_process(home: Home, processes_of: Processes, num
     assert running_address(home) is None
 
 
+@pytest.mark.chaos
 def test_a_killed_supervisor_leaves_no_process_and_the_next_goes_on(
     home: Home, eventually: Eventually, processes_of: Processes
 ) -> None:

@@ -5,6 +5,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from spikemill.services.cli.local.broker import running_broker, socket_folder
 from spikemill.services.cli.local.engine import Address, build_children, python_child
 from spikemill.services.cli.local.home import Home
@@ -48,6 +50,7 @@ def test_without_binners_nothing_is_counted(home: Home) -> None:
     assert [child.name for child in children] == ["sweeper", "downloader", "merger"]
 
 
+@pytest.mark.chaos
 def test_a_killed_celery_worker_takes_its_processes_along_and_is_started_again(
     home: Home, eventually: Eventually, processes_of: Callable[[], list[str]]
 ) -> None:
