@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikemill.services.binner.chunks import UNKNOWN_SUBJECT, Segment, cut_segments, write_chunk
-from spikemill.services.common.types import SessionNames
-from spikemill.services.merger.plan import PlannedRow
+from spikemill.services.common.types import PlannedRow, SessionNames
 
 Counts = NDArray[np.uint8]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.common.store import FolderStore
+from spikemill.services.common.types import PlannedRow, PlannedShard
 from spikemill.services.merger.card import render_card
-from spikemill.services.merger.plan import MergePlan, PlannedRow, PlannedShard, list_digest, plan_pile
+from spikemill.services.merger.plan import MergePlan, list_digest, plan_pile
 from spikemill.services.merger.provenance import PileRecord, Provenance, ShardRecord
 from spikemill.services.merger.shards import ChunkStore, write_shard
 

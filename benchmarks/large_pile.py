@@ -20,8 +20,8 @@ from benchmarks.generated_chunks import Counts, generated_session
 from benchmarks.generated_piles import merge
 from spikemill.services.binner.chunks import Segment
 from spikemill.services.common.catalog.tables import MergeParameters
-from spikemill.services.common.types import SessionNames
-from spikemill.services.merger.plan import PlannedRow, in_order
+from spikemill.services.common.types import PlannedRow, SessionNames
+from spikemill.services.merger.plan import in_order
 
 N_UNITS = 1_000
 ROWS_PER_SESSION = 44

@@ -21,9 +21,9 @@ from benchmarks.tables import print_table
 from spikemill.services.binner.chunks import Segment
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.store import FolderStore
-from spikemill.services.common.types import SessionNames
+from spikemill.services.common.types import PlannedRow, PlannedShard, SessionNames
 from spikemill.services.merger.assembly import audit_shard
-from spikemill.services.merger.plan import PlannedRow, PlannedShard, plan_pile, session_of
+from spikemill.services.merger.plan import plan_pile, session_of
 from spikemill.services.merger.shards import ChunkStore, WrittenShard, write_shard
 
 N_UNITS = 600

@@ -28,10 +28,9 @@ from spikemill.services.binner.chunks import Segment
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.hub_target import HubTarget, Transfer
 from spikemill.services.common.row_format import TOKENS_PER_ROW
-from spikemill.services.common.types import SessionNames
+from spikemill.services.common.types import PlannedRow, SessionNames
 from spikemill.services.merger.hub.pile_files import pile_in_folder
 from spikemill.services.merger.hub.push import Pushed, push
-from spikemill.services.merger.plan import PlannedRow
 from standins.hub.server import HubServer, serve_hub
 
 BIN_SECONDS = 0.02

@@ -30,8 +30,7 @@ from benchmarks.one_source import compare_filters
 from benchmarks.tables import print_table
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.row_format import TOKENS_PER_ROW
-from spikemill.services.common.types import SessionNames
-from spikemill.services.merger.plan import PlannedRow
+from spikemill.services.common.types import PlannedRow, SessionNames
 
 N_SOURCES = 16
 

@@ -1,7 +1,6 @@
 """A session cut into rows, and its Parquet file: each row a row group of its own."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from spikemill.services.common.errors import StoreError
-from spikemill.services.common.files import DISK_FULL, sha256_of
+from spikemill.services.common.files import sha256_of, whole_or_none, writing
 from spikemill.services.common.parquet_schema import SCHEMA, one_row
 from spikemill.services.common.row_format import TOKENS_PER_ROW, WRITER_OPTIONS
 from spikemill.services.common.types import SessionNames, SessionRow
@@ -57,7 +55,7 @@ def write_chunk(
     """
     written: list[tuple[Segment, int]] = []
     subject = names.subject_id or UNKNOWN_SUBJECT
-    with _whole_or_none(path):
+    with whole_or_none(path), writing(path):
         with pq.ParquetWriter(path, SCHEMA, memory_pool=_memory_pool(), **WRITER_OPTIONS) as writer:
             for segment, counts in rows:
                 texts = (subject, names.session_id, segment.segment_id, names.source)
@@ -70,21 +68,6 @@ def _memory_pool() -> pa.MemoryPool:
     """Return jemalloc's pool where Arrow has it: mimalloc's grows from row to row (benchmarks/memory.py)."""
     has_jemalloc = "jemalloc" in pa.supported_memory_backends()
     return pa.jemalloc_memory_pool() if has_jemalloc else pa.default_memory_pool()
-
-
-@contextmanager
-def _whole_or_none(path: Path) -> Iterator[None]:
-    """Remove the file where the body fails, and say what is wrong with the disk where that was the reason."""
-    try:
-        yield
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        if error.errno in DISK_FULL:
-            raise StoreError(f"{path.parent}: the disk is full; free some space, then retry") from error
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _read_back(path: Path, written: list[tuple[Segment, int]]) -> WrittenChunk:

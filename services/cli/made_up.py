@@ -1,12 +1,10 @@
 """The demo's made-up recordings: NWB 2 files whose bytes are the same on every machine."""
 
 import hashlib
-import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple, dataclass
 from decimal import Decimal
 from functools import cache
@@ -18,8 +16,7 @@ import numpy as np
 from numpy.random import PCG64
 from numpy.typing import NDArray
 
-from spikemill.services.common.errors import StoreError
-from spikemill.services.common.files import resource_folder
+from spikemill.services.common.files import resource_folder, writing, written_aside
 from spikemill.services.common.types import canonical_json, digest
 
 _RECIPE = 1
@@ -125,10 +122,8 @@ def recordings_folder(folder: Path) -> Path:
             name = f"{recording.name}{probe}.nwb"
             _write_once(recording, place / source / f"sub-{recording.subject_id}" / name)
     catalogue = place / "demo.toml"
-    try:
+    with _writing("catalogue", catalogue):
         shutil.copyfile(resource_folder("catalog") / "demo-folder.toml", catalogue)
-    except OSError as error:
-        raise _cannot_be_written("catalogue", catalogue, error) from error
     return catalogue
 
 
@@ -145,17 +140,14 @@ def recording_file(recording: Recording, folder: Path) -> Path:
 def _write_once(recording: Recording, path: Path) -> None:
     if path.exists():
         return
-    try:
-        _write_aside(recording, path)
-    except OSError as error:
-        raise _cannot_be_written("recording", path, error) from error
+    with _writing("recording", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_aside(path) as aside:
+            write_recording(recording, aside)
 
 
-def _cannot_be_written(what: str, path: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"The made-up {what} {path} cannot be written: {error}. "
-        "Free some space there or choose another folder."
-    )
+def _writing(what: str, path: Path) -> AbstractContextManager[None]:
+    return writing(path, needs=f"for a made-up {what}", remedy="or choose another folder")
 
 
 def write_recording(recording: Recording, path: Path) -> None:
@@ -172,17 +164,6 @@ def write_recording(recording: Recording, path: Path) -> None:
 def _file_name(recording: Recording) -> str:
     """Return a name that changes with everything that decides the bytes."""
     return f"{recording.name}_{digest([_RECIPE, h5py.__version__, recording.key])[:20]}.nwb"
-
-
-def _write_aside(recording: Recording, path: Path) -> None:
-    """Write the recording beside its place, and rename it there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as aside:
-        partial = Path(aside, path.name)
-        write_recording(recording, partial)
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
-        partial.rename(path)
 
 
 def spike_samples(recording: Recording) -> list[Samples]:

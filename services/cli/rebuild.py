@@ -27,7 +27,7 @@ from spikemill.services.common.errors import CallError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger import admin, release_queries
 from spikemill.services.common.ledger.builds import BuildRequest
-from spikemill.services.merger.freezing import skip_reason_for
+from spikemill.services.merger.plan import skip_reason_for
 from spikemill.services.merger.provenance import (
     PROVENANCE,
     MissingRecord,

@@ -1,16 +1,61 @@
-"""Files on this machine: digests, folders synced to disk, a full disk, and what travels with the package."""
+"""Files on this machine: written whole or not at all, digests, and what travels with the package."""
 
 import errno
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
+from uuid import uuid4
 
-from spikemill.services.common.errors import CallError
+from spikemill.services.common.errors import CallError, StoreError
 
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What the system answers where a disk, or somebody's quota on it, is full."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def writing(path: Path, *, needs: str = "", remedy: str = "then retry") -> Iterator[None]:
+    """Turn what a disk refuses while the block writes to the path into a `StoreError`.
+
+    Its text says whether the disk or a quota on it is full, what was needed (`needs`), and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error, needs=needs, remedy=remedy) from error
+
+
+def cannot_write(path: Path, error: OSError, *, needs: str = "", remedy: str = "then retry") -> StoreError:
+    """Return the error for a path that the disk refuses."""
+    if error.errno in _FULL:
+        wanted = f" ({needs})" if needs else ""
+        return StoreError(f"{path} cannot be written: the disk is full{wanted}; make room there, {remedy}.")
+    reason = error.strerror or str(error)
+    return StoreError(f"{path} cannot be written: {reason}; see that its folder can be written, {remedy}.")
+
+
+@contextmanager
+def whole_or_none(path: Path) -> Iterator[None]:
+    """Remove the file where the block that writes it fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Give a name beside the path; what the block wrote there is synced, and takes the path's name."""
+    aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    with whole_or_none(aside):
+        yield aside
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        aside.replace(path)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,9 +1,10 @@
 """How rows are written: their size, the options of every Parquet file, and the format id of both."""
 
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from spikemill.services.common.types import digest
+from spikemill.services.common.types import PlannedRow, RowGroup, digest
 
 SCHEMA_VERSION = 2
 TOKENS_PER_ROW = 10_000_000
@@ -24,3 +25,9 @@ WRITER_OPTIONS: dict[str, Any] = {
     "data_page_size": 1024 * 1024,
 }
 FORMAT_ID = digest([SCHEMA_VERSION, WRITER_OPTIONS, version("pyarrow")])[:16]
+
+
+def row_groups(rows: Sequence[PlannedRow]) -> Iterator[RowGroup]:
+    """Yield the rows in groups of five; the last may be smaller."""
+    for start in range(0, len(rows), ROWS_PER_GROUP):
+        yield tuple(rows[start : start + ROWS_PER_GROUP])

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+SplitName = Literal["train", "test"]
 SplitBy = Literal["session", "subject", "row"]
 """What is never divided between train and test."""
 FILE_NAME_DIGITS = 20
@@ -86,6 +87,48 @@ class BinnedSession:
     def tokens(self) -> int:
         """The number of cells, one per unit and bin."""
         return self.n_units * self.n_bins
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """One segment of one session, and where its column pages stand.
+
+    They are row group `row_group` of the chunk that the store calls `chunk` and take `compressed_bytes`
+    bytes; the whole chunk has the sha256 `chunk_sha256`. `row_id` is its number in the ledger.
+    """
+
+    source: str
+    subject: str
+    session: str
+    segment: str
+    tokens: int
+    compressed_bytes: int
+    chunk: str
+    row_group: int
+    chunk_sha256: str
+    row_id: int = field(default=0, compare=False)
+
+
+RowGroup = tuple[PlannedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedShard:
+    """One Parquet file: its name in the pile, its split, and its row groups in order."""
+
+    name: str
+    split: SplitName
+    row_groups: tuple[RowGroup, ...]
+
+    @property
+    def rows(self) -> tuple[PlannedRow, ...]:
+        """The rows of all row groups, in order."""
+        return tuple(row for group in self.row_groups for row in group)
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of all rows."""
+        return sum(row.tokens for row in self.rows)
 
 
 def _normalised(value: Any) -> Any:

@@ -16,8 +16,8 @@ import httpx
 from dandischema.digests.dandietag import DandiETag
 
 from spikemill.services.common.archives.base import Archive, Location
-from spikemill.services.common.errors import AssetError, DamagedDownloadError, NetworkError, StoreError
-from spikemill.services.common.files import DISK_FULL, sync_folder
+from spikemill.services.common.errors import AssetError, DamagedDownloadError, NetworkError
+from spikemill.services.common.files import sync_folder, writing
 from spikemill.services.common.http import (
     host_of,
     refusal,
@@ -78,7 +78,8 @@ def fetch_asset(
             "could not be checked; exclude it in the catalogue."
         )
     destination = folder / copy_name(asset)
-    with _store_errors(folder, asset):
+    needs = f"{asset.path} has {asset.size} bytes"
+    with writing(folder, needs=needs, remedy="or lower SPIKEMILL_SPOOL_BYTES, then retry"):
         folder.mkdir(parents=True, exist_ok=True)
         standing = _standing(destination, asset, how)
         if standing is not None:
@@ -193,23 +194,6 @@ def _client(given: httpx.Client | None) -> Iterator[httpx.Client]:
     else:
         with web_client() as own:
             yield own
-
-
-@contextmanager
-def _store_errors(folder: Path, asset: Asset) -> Iterator[None]:
-    """Tell what the disk said as an error that names the folder."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise StoreError(
-                f"{folder} is full: {asset.path} has {asset.size} bytes; "
-                "free space there, or lower SPIKEMILL_SPOOL_BYTES."
-            ) from error
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise StoreError(
-            f"{folder} cannot be written: {reason}; see that the workers may, then retry."
-        ) from error
 
 
 def transfer(

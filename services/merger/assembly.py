@@ -8,10 +8,12 @@ from itertools import zip_longest
 from pathlib import Path
 
 from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.files import writing
 from spikemill.services.common.models import Session, Shard
-from spikemill.services.common.store import Store, store_errors
+from spikemill.services.common.store import Store
+from spikemill.services.common.types import PlannedRow, PlannedShard
 from spikemill.services.merger.card import render_card
-from spikemill.services.merger.plan import PlannedRow, PlannedShard, SessionKey, session_of
+from spikemill.services.merger.plan import SessionKey, session_of
 from spikemill.services.merger.provenance import CARD, PROVENANCE, Provenance, file_sha256, pile_file
 from spikemill.services.merger.shards import DecodedRow, decoded_rows
 
@@ -85,7 +87,7 @@ def write_small_files(store: Store, drafts: Path, release_digest: str, provenanc
     papers = {PROVENANCE: lines, CARD: render_card(provenance, sha256).encode("utf-8")}
     for name, content in papers.items():
         draft = drafts / name
-        with store_errors(draft):
+        with writing(draft):
             draft.write_bytes(content)
         store.publish(
             draft,

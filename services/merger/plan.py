@@ -1,63 +1,36 @@
-"""Which row goes into which shard and split, and where in it: values in, values out."""
+"""What a release freezes: which row goes into which shard and split, and where in it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from spikemill.services.common.catalog import source_from_record
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import CatalogueError
-from spikemill.services.common.row_format import ROWS_PER_GROUP
-from spikemill.services.common.types import SplitBy, digest, sort_key
+from spikemill.services.common.ledger.release_queries import MissingSession
+from spikemill.services.common.ledger.releases import FrozenRelease
+from spikemill.services.common.models import Build, SourceVersion
+from spikemill.services.common.row_format import row_groups
+from spikemill.services.common.types import (
+    PlannedRow,
+    PlannedShard,
+    RowGroup,
+    SplitBy,
+    SplitName,
+    digest,
+    sort_key,
+)
 
-SplitName = Literal["train", "test"]
 _DIGESTS = 2**256
 GroupKey = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedRow:
-    """One segment of one session, and where its column pages stand.
-
-    They are row group `row_group` of the chunk that the store calls `chunk` and take `compressed_bytes`
-    bytes; the whole chunk has the sha256 `chunk_sha256`.
-    """
-
-    source: str
-    subject: str
-    session: str
-    segment: str
-    tokens: int
-    compressed_bytes: int
-    chunk: str
-    row_group: int
-    chunk_sha256: str
-
-
-RowGroup = tuple[PlannedRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedShard:
-    """One Parquet file: its name in the pile, its split, and its row groups in order."""
-
-    name: str
-    split: SplitName
-    row_groups: tuple[RowGroup, ...]
-
-    @property
-    def rows(self) -> tuple[PlannedRow, ...]:
-        """The rows of all row groups, in order."""
-        return tuple(row for group in self.row_groups for row in group)
-
-    @property
-    def tokens(self) -> int:
-        """The tokens of all rows."""
-        return sum(row.tokens for row in self.rows)
+NOT_BUILT = "it could not be built"
+"""Why a session is missing that failed; a person who skips it for this very reason says the same."""
+_SKIPPED = "skipped: "
 
 
 class SplitRule(StrEnum):
@@ -101,6 +74,57 @@ class MergePlan:
     split: SplitFacts
 
 
+def freeze_rows(
+    build_digest: str,
+    parameters: Mapping[str, Any],
+    rows: Sequence[PlannedRow],
+    missing: Sequence[MissingSession],
+    texts: Mapping[str, Any],
+) -> FrozenRelease:
+    """Plan a release; the same rows, parameters, missing sessions and texts give the same digest."""
+    plan = plan_pile(rows, stored_parameters(parameters))
+    rows_digest = list_digest(rows)
+    left_out = missing_records(missing)
+    return FrozenRelease(
+        digest=digest([build_digest, dict(parameters), rows_digest, left_out, dict(texts)]),
+        list_digest=rows_digest,
+        split=plan.split.model_dump(mode="json"),
+        texts=texts,
+        missing=left_out,
+        shards=plan.shards,
+    )
+
+
+def stored_parameters(stored: Mapping[str, Any]) -> MergeParameters:
+    """Read the parameters of a release, which also names the texts of its card."""
+    return MergeParameters(**{key: stored[key] for key in MergeParameters.model_fields if key in stored})
+
+
+def card_texts(build: Build, sources: Sequence[SourceVersion]) -> dict[str, Any]:
+    """Return what the card will say of a pile and its sources, as their entries stand now."""
+    return {
+        "notes": build.notes or "",
+        "sources": [source_from_record(source.config).describe() for source in sources],
+    }
+
+
+def missing_records(missing: Sequence[MissingSession]) -> list[dict[str, str]]:
+    """Say of each missing session why: in words that are the same wherever the build runs."""
+    return [
+        {"source": session.source, "path": session.key, "reason": _reason(session.skipped)}
+        for session in missing
+    ]
+
+
+def _reason(skipped: str | None) -> str:
+    return NOT_BUILT if skipped in (None, NOT_BUILT) else f"{_SKIPPED}{skipped}"
+
+
+def skip_reason_for(reason: str) -> str:
+    """Return the reason to skip a session for, so that a release gives the reason of this record."""
+    return reason.removeprefix(_SKIPPED)
+
+
 def plan_pile(rows: Iterable[PlannedRow], parameters: MergeParameters) -> MergePlan:
     """Order the rows, divide them, and close a shard wherever a limit is reached.
 
@@ -122,12 +146,6 @@ def _shards(split: SplitName, rows: Sequence[PlannedRow], parameters: MergeParam
         PlannedShard(f"data/{split}-{index:05d}-of-{len(contents):05d}.parquet", split, tuple(groups))
         for index, groups in enumerate(contents)
     ]
-
-
-def row_groups(rows: Sequence[PlannedRow]) -> Iterator[RowGroup]:
-    """Yield the rows in groups of five; the last may be smaller."""
-    for start in range(0, len(rows), ROWS_PER_GROUP):
-        yield tuple(rows[start : start + ROWS_PER_GROUP])
 
 
 def _filled(groups: Iterable[RowGroup], parameters: MergeParameters) -> Iterator[list[RowGroup]]:

@@ -17,7 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from spikemill.services.common.errors import CallError, DamagedOutputError, StoreError
+from spikemill.services.common.errors import CallError, DamagedOutputError
+from spikemill.services.common.files import writing, written_aside
 
 _MOST_UNITS, _MOST_BINS = 400, 800
 """Rasters above this are averaged: more would not be seen."""
@@ -148,13 +149,8 @@ def draw(rasters: Mapping[str, Sequence[Raster]], columns: int) -> Image.Image:
 
 def save_png(picture: Image.Image, path: Path, **options: Any) -> None:
     """Write a PNG; equal pictures are equal files. Raises `StoreError` where it cannot be written."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        picture.save(unfinished, format="PNG", **options)
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise StoreError(f"{path} cannot be written: {error.strerror}; name another place.") from error
+    with writing(path, remedy="or name another place"), written_aside(path) as aside:
+        picture.save(aside, format="PNG", **options)
 
 
 def _draw_panel(axes: Axes, source: str, raster: Raster) -> None:

@@ -16,8 +16,7 @@ from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.files import sha256_of
 from spikemill.services.common.models import Asset, Build, Release, Session, Shard
 from spikemill.services.common.row_format import FORMAT_ID
-from spikemill.services.merger.freezing import stored_parameters
-from spikemill.services.merger.plan import SessionKey, SplitFacts, divide, in_order
+from spikemill.services.merger.plan import SessionKey, SplitFacts, divide, in_order, stored_parameters
 
 _NAME_DIGITS = 16
 PROVENANCE = "provenance.jsonl"

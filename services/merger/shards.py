@@ -1,11 +1,10 @@
 """Shards: column pages copied from chunks under a new footer, then read again and compared."""
 
-import errno
 import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from spikemill.services.common.errors import DamagedOutputError, StoreError
-from spikemill.services.common.files import DISK_FULL
+from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.files import whole_or_none, writing
 from spikemill.services.common.parquet_schema import SCHEMA
 from spikemill.services.common.store import Store, UnreadableFileError
+from spikemill.services.common.types import PlannedRow, PlannedShard
 from spikemill.services.merger.parquet_concat import (
     MAGIC,
     FooterError,
@@ -31,9 +31,6 @@ from spikemill.services.merger.parquet_concat import (
     read_footer,
     structures,
 )
-from spikemill.services.merger.plan import PlannedRow, PlannedShard
-
-_FULL = DISK_FULL | {errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +123,10 @@ def write_shard(shard: PlannedShard, chunks: ChunkStore, path: Path) -> WrittenS
     """
     with ThreadPoolExecutor(chunks.connections, thread_name_prefix="chunk") as threads:
         sources = _source_row_groups(shard.rows, chunks, threads)
-        try:
-            with path.open("wb") as file:
-                target = _DigestingFile(file)
-                _write(shard, sources, chunks, target, threads)
-        except OSError as error:
-            _remove(path)
-            raise StoreError(_cannot_write(shard, path, error)) from error
-        except BaseException:
-            _remove(path)
-            raise
+        needs = f"about {sum(row.compressed_bytes for row in shard.rows):,} bytes"
+        with writing(path, needs=needs), whole_or_none(path), path.open("wb") as file:
+            target = _DigestingFile(file)
+            _write(shard, sources, chunks, target, threads)
     return WrittenShard(target.position, target.hexdigest(), len(shard.rows), shard.tokens)
 
 
@@ -200,25 +191,6 @@ def _footer(row_groups: Sequence[Any], n_rows: int) -> Any:
         key_value_metadata=common.key_value_metadata,
         created_by=common.created_by,
         column_orders=common.column_orders,
-    )
-
-
-def _remove(path: Path) -> None:
-    """Remove what was begun; the error that stopped it is the one to tell."""
-    with suppress(OSError):
-        path.unlink()
-
-
-def _cannot_write(shard: PlannedShard, path: Path, error: OSError) -> str:
-    if error.errno in _FULL:
-        size = sum(row.compressed_bytes for row in shard.rows)
-        return (
-            f"The disk or quota that holds {path.parent} is full: {shard.name} needs about {size:,} bytes. "
-            "Make room, or build in another place; the build goes on from here."
-        )
-    return (
-        f"{shard.name} cannot be written to {path}: {error.strerror}; see that its folder can be written, "
-        "then retry."
     )
 
 

@@ -21,7 +21,7 @@ from spikemill.services.merger.assembly import (
     audit_release,
     write_small_files,
 )
-from spikemill.services.merger.freezing import card_texts, freeze_rows, planned_shard
+from spikemill.services.merger.plan import card_texts, freeze_rows
 from spikemill.services.merger.provenance import pile_file, provenance_of
 from spikemill.services.merger.shards import ChunkStore, DamagedChunkError, write_shard
 
@@ -67,7 +67,7 @@ def _freeze_release(claim: Claim, _heartbeat: Heartbeat) -> Result:
 
 def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
-        planned = planned_shard(*release_queries.shard_rows(ledger, claim.subject))
+        _, planned = release_queries.shard_rows(ledger, claim.subject)
         release_digest = release_queries.digest_of_shard(ledger, claim.subject)
     store = open_store()
     with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
@@ -91,7 +91,7 @@ def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
         release, build = release_queries.release_of(ledger, claim.subject)
         sessions = release_queries.sessions_of(ledger, release.id)
         shards = release_queries.shards_of(ledger, release.id)
-        planned = [(each, planned_shard(*release_queries.shard_rows(ledger, each.id))) for each in shards]
+        planned = [release_queries.shard_rows(ledger, each.id) for each in shards]
     store = open_store()
     release_digest = release.digest or ""
     try:

@@ -34,9 +34,9 @@ from spikemill.services.common.models import (
 )
 from spikemill.services.common.models.builds import BuildState
 from spikemill.services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
-from spikemill.services.common.row_format import FORMAT_ID
+from spikemill.services.common.row_format import FORMAT_ID, row_groups
 from spikemill.services.common.types import Asset as ListedAsset
-from spikemill.services.common.types import BinnedSession, PlannedSession, SessionRow, digest
+from spikemill.services.common.types import BinnedSession, PlannedSession, PlannedShard, SessionRow, digest
 from spikemill.services.sweeper.loop import STEPS
 
 PARAMETERS: dict[str, Any] = {"seed": 0, "split_by": "session"}
@@ -302,12 +302,7 @@ def frozen(claimed: Claim, *, shards: int = 1) -> Result:
         split={"train": len(rows)},
         missing=missing,
         shards=[
-            releases.FrozenShard(
-                "train",
-                f"data/train-{number:05d}.parquet",
-                20,
-                [releases.FrozenRow(row.row_id, row.chunk, row.chunk_sha256) for row in rows[number::shards]],
-            )
+            PlannedShard(f"data/train-{number:05d}.parquet", "train", tuple(row_groups(rows[number::shards])))
             for number in range(min(shards, len(rows)))
         ],
     )

@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import AssetError, RecordingError
-from spikemill.services.common.ledger import admin, releases, repair
+from spikemill.services.common.ledger import admin, release_queries, releases, repair
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.builds import OpenedBuild
-from spikemill.services.common.models import Job, JobDependency, ShardRow
+from spikemill.services.common.models import Job, JobDependency, Session, ShardRow
 from spikemill.services.common.models.builds import BuildState, ReleaseState
 from spikemill.services.common.models.jobs import JobKind, JobState
 from tests.integration import ledgers
@@ -48,6 +48,17 @@ def test_the_gate_opens_once_and_only_when_every_session_is_done() -> None:
     for _ in range(3):
         ledgers.sweep_once()
     assert ledgers.only(JobKind.FREEZE).release_id == opened.release
+
+
+def test_what_is_merged_are_the_rows_that_were_binned() -> None:
+    opened = one_dead_of_two(allow_missing=True)
+    with transaction() as ledger:
+        [row] = release_queries.rows_of(ledger, opened.build)
+        session = ledger.scalars(select(Session).where(Session.chunk.is_not(None))).one()
+    facts = ledgers.facts(session.id)
+    assert (row.source, row.subject, row.session) == ("a", facts.subject_id, session.session_id)
+    assert (row.segment, row.row_group, row.tokens, row.compressed_bytes) == ("segment_0", 0, 20, 30)
+    assert (row.chunk, row.chunk_sha256) == (ledgers.chunk_of(session.id), facts.chunk_sha256)
 
 
 def test_a_dead_session_keeps_the_gate_shut() -> None:

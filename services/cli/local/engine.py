@@ -21,6 +21,7 @@ from spikemill.services.cli.local.home import Home
 from spikemill.services.cli.local.postgres import running_postgres
 from spikemill.services.cli.local.supervisor import Death, Supervisor, crash_reports, interrupts
 from spikemill.services.common.errors import CallError
+from spikemill.services.common.files import written_aside
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.kinds import BINNER, STREAMER, WORKER_KINDS, WorkerKind
 
@@ -183,13 +184,10 @@ def _path(home: Home) -> Path:
 @contextmanager
 def published(home: Home, address: Address) -> Iterator[None]:
     """Let other commands find the engine while the block runs; the caller holds the home's lock."""
-    path = _path(home)
-    aside = path.with_suffix(".new")
-    aside.unlink(missing_ok=True)
-    # The addresses may carry a password.
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(asdict(address), file)
-    aside.replace(path)
+    with written_aside(_path(home)) as aside:
+        # The addresses may carry a password.
+        aside.touch(0o600)
+        aside.write_text(json.dumps(asdict(address)))
     try:
         yield
     finally:

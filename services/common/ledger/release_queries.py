@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, selectinload
 from sqlalchemy.orm import Session as Transaction
-from sqlalchemy.orm import selectinload
 
 from spikemill.services.common.ledger.locks import BUILD_SESSIONS
 from spikemill.services.common.models import (
@@ -21,22 +21,8 @@ from spikemill.services.common.models import (
     SourceVersion,
 )
 from spikemill.services.common.models.jobs import JobState
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRow:
-    """A row, the names that it bears, and where its column pages stand."""
-
-    row_id: int
-    source: str
-    subject: str
-    session: str
-    index: int
-    tokens: int
-    compressed_bytes: int
-    row_group: int
-    chunk: str
-    chunk_sha256: str
+from spikemill.services.common.row_format import row_groups
+from spikemill.services.common.types import PlannedRow, PlannedShard, SplitName
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,45 +67,47 @@ def _done_sessions(build_id: int) -> Select[int]:
     )
 
 
-def _rows() -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Row.id,
-            SourceVersion.name,
-            func.coalesce(Session.subject_id, ""),
-            Session.session_id,
-            Row.index,
-            Row.tokens,
-            Row.compressed_bytes,
-            Row.row_group,
-        )
-        .join(Session, Session.id == Row.session_id)
-        .join(SourceVersion, SourceVersion.id == Session.source_version_id)
-    )
-
-
-def rows_of(transaction: Transaction, build_id: int) -> list[StoredRow]:
+def rows_of(transaction: Transaction, build_id: int) -> list[PlannedRow]:
     """Return every row of a build's done sessions."""
-    query = (
-        _rows()
-        .add_columns(Session.chunk, Session.chunk_sha256)
-        .where(Session.id.in_(_done_sessions(build_id)))
-        .order_by(Row.id)
-    )
-    return [StoredRow(*row) for row in transaction.execute(query)]
+    query = _rows(Session.chunk, Session.chunk_sha256).where(Session.id.in_(_done_sessions(build_id)))
+    return [PlannedRow(*row) for row in transaction.execute(query.order_by(Row.id))]
 
 
-def shard_rows(transaction: Transaction, shard_id: int) -> tuple[Shard, list[StoredRow]]:
-    """Return a shard and its frozen rows in order."""
+def shard_rows(transaction: Transaction, shard_id: int) -> tuple[Shard, PlannedShard]:
+    """Return a shard, and its frozen rows as they were planned."""
     query = (
-        _rows()
-        .add_columns(ShardRow.chunk, ShardRow.chunk_sha256)
+        _rows(ShardRow.chunk, ShardRow.chunk_sha256)
         .join(ShardRow, ShardRow.row_id == Row.id)
         .where(ShardRow.shard_id == shard_id)
         .order_by(ShardRow.position)
     )
-    rows = [StoredRow(*row) for row in transaction.execute(query)]
-    return transaction.get_one(Shard, shard_id), rows
+    shard = transaction.get_one(Shard, shard_id)
+    rows = [PlannedRow(*row) for row in transaction.execute(query)]
+    split: SplitName = "test" if shard.split == "test" else "train"
+    return shard, PlannedShard(shard.name, split, tuple(row_groups(rows)))
+
+
+def _rows(
+    chunk: InstrumentedAttribute[Any], chunk_sha256: InstrumentedAttribute[Any]
+) -> Select[*tuple[Any, ...]]:
+    """Select the fields of a `PlannedRow`, the chunk's as these columns say."""
+    return (
+        select(
+            SourceVersion.name,
+            func.coalesce(Session.subject_id, ""),
+            Session.session_id,
+            func.concat("segment_", Row.index),
+            Row.tokens,
+            Row.compressed_bytes,
+            chunk,
+            Row.row_group,
+            chunk_sha256,
+            Row.id,
+        )
+        .select_from(Row)
+        .join(Session, Session.id == Row.session_id)
+        .join(SourceVersion, SourceVersion.id == Session.source_version_id)
+    )
 
 
 def shards_of(transaction: Transaction, release_id: int) -> Sequence[Shard]:

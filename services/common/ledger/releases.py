@@ -15,6 +15,7 @@ from spikemill.services.common.models import Build, Job, JobDependency, Release,
 from spikemill.services.common.models.builds import BuildState, ReleaseState
 from spikemill.services.common.models.jobs import JobKind, JobState
 from spikemill.services.common.row_format import FORMAT_ID
+from spikemill.services.common.types import PlannedShard
 
 _READY_TO_FREEZE = text("""
     SELECT gate.release_id FROM releases_ready_to_freeze AS gate
@@ -89,25 +90,6 @@ def replace_release(transaction: Transaction, release: Release) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class FrozenRow:
-    """A row in its place: the list that a release freezes."""
-
-    row_id: int
-    chunk: str
-    chunk_sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class FrozenShard:
-    """A shard as it was planned."""
-
-    split: str
-    name: str
-    tokens: int
-    rows: Sequence[FrozenRow]
-
-
-@dataclass(frozen=True, slots=True)
 class FrozenRelease:
     """All that a release's plan decides."""
 
@@ -116,7 +98,7 @@ class FrozenRelease:
     split: Mapping[str, Any]
     texts: Mapping[str, Any]
     missing: Sequence[Mapping[str, Any]]
-    shards: Sequence[FrozenShard]
+    shards: Sequence[PlannedShard]
 
 
 def freeze(transaction: Transaction, release_id: int, frozen: FrozenRelease) -> None:
@@ -156,7 +138,7 @@ def _outdate_twin(transaction: Transaction, release: Release, digest: str) -> No
         copy_commit(release, twin)
 
 
-def _add_shard(transaction: Transaction, release_id: int, planned: FrozenShard) -> int:
+def _add_shard(transaction: Transaction, release_id: int, planned: PlannedShard) -> int:
     """Add a shard with its rows; return the job that writes it."""
     shard = Shard(
         release_id=release_id,

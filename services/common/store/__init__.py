@@ -12,7 +12,6 @@ from spikemill.services.common.store.base import (
     UnreadableFileError,
     is_object_address,
     parse_address,
-    store_errors,
 )
 from spikemill.services.common.store.folder import FolderStore
 from spikemill.services.common.store.scratch import Scratch, scratch_for
@@ -26,7 +25,6 @@ __all__ = [
     "open_store",
     "scratch_for",
     "store_at",
-    "store_errors",
 ]
 
 

@@ -3,8 +3,8 @@
 import hashlib
 import os
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from spikemill.services.common.errors import CallError, DamagedOutputError, StoreError
-from spikemill.services.common.files import DISK_FULL
 
 OWNER_FILE = "ledger-id"
 """The file that names the ledger of a store."""
@@ -106,24 +105,6 @@ def require_whole(path: Path, name: object, *, sha256: str, size: int) -> None:
 def not_whole(name: object) -> StoreError:
     """Return the error for a file that is not what was written."""
     return StoreError(f"{name} did not reach the store whole; check the disk, then retry.")
-
-
-@contextmanager
-def store_errors(path: Path) -> Iterator[None]:
-    """Tell what the disk refuses as a StoreError that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise store_error(error, path) from error
-
-
-def store_error(error: OSError, path: Path) -> StoreError:
-    """Say which disk is full, or what else it refuses."""
-    if error.errno in DISK_FULL:
-        return StoreError(f"The disk of the store is full ({path.parent}); make room, then retry.")
-    return StoreError(
-        f"The store could not take {path}: {error.strerror}; see that its folder can be written, then retry."
-    )
 
 
 @dataclass(frozen=True, slots=True)

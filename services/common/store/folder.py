@@ -12,13 +12,11 @@ from typing import ClassVar
 from uuid import UUID, uuid4
 
 from spikemill.services.common.errors import StoreError
-from spikemill.services.common.files import sha256_of, sync_folder
+from spikemill.services.common.files import cannot_write, sha256_of, sync_folder, writing
 from spikemill.services.common.store.base import (
     OWNER_FILE,
     UnreadableFileError,
     require_whole,
-    store_error,
-    store_errors,
 )
 
 _DRAFTS = ".drafts"
@@ -52,7 +50,7 @@ class FolderStore:
                     f"name another folder, or remove it if its ledger is gone."
                 ) from None
         except OSError as error:
-            raise store_error(error, mark) from error
+            raise cannot_write(mark, error) from error
 
     def path(self, name: str) -> Path:
         """Return where a published file can be read."""
@@ -62,7 +60,7 @@ class FolderStore:
     def draft(self, owner: str) -> Iterator[Path]:
         """Give a folder of the owner's own, in the same file system, and remove it at the end."""
         folder = self.root / _DRAFTS / f"{owner}.{uuid4().hex[:8]}"
-        with store_errors(folder):
+        with writing(folder):
             folder.mkdir(parents=True)
         try:
             yield folder
@@ -80,7 +78,7 @@ class FolderStore:
         Raises StoreError when the disk is full or the file is not what its writer says.
         """
         final = self.path(name)
-        with store_errors(final):
+        with writing(final):
             final.parent.mkdir(parents=True, exist_ok=True)
             with _in_same_place(local, final) as aside:
                 require_whole(aside, final, sha256=sha256, size=size)
@@ -146,7 +144,7 @@ class FolderStore:
         """
         link = self.root / "pile"
         aside = self.root / f".pile.{uuid4().hex[:8]}"
-        with store_errors(link):
+        with writing(link):
             aside.symlink_to(Path("piles") / release_digest)
             try:
                 aside.replace(link)

@@ -10,17 +10,16 @@ from typing import ClassVar
 from uuid import UUID
 
 from spikemill.services.common.errors import StoreError
-from spikemill.services.common.files import sha256_of
+from spikemill.services.common.files import sha256_of, writing
 from spikemill.services.common.store.base import (
     OWNER_FILE,
     ObjectAddress,
     UnreadableFileError,
     not_whole,
     require_whole,
-    store_errors,
 )
 from spikemill.services.common.store.bucket import CONNECTIONS, Bucket, Standing
-from spikemill.services.common.store.scratch import Scratch, scratch_errors, scratch_for
+from spikemill.services.common.store.scratch import SCRATCH_REMEDY, Scratch, scratch_for
 
 _CURRENT = "CURRENT.json"
 _MIB = 1 << 20
@@ -78,7 +77,7 @@ class ObjectStore:
         Raises StoreError when the file is not what its writer says, or the server does not take it whole.
         """
         final = f"{self.place}/{name}"
-        with store_errors(local):
+        with writing(local):
             require_whole(local, final, sha256=sha256, size=size)
             found = self._standing(name)
             if found is not None and (found.size, found.sha256) == (size, sha256):
@@ -140,7 +139,7 @@ class ObjectStore:
         """Download an object into the scratch folder for as long as it is read."""
         with self.scratch.draft("read") as folder:
             copy = folder / PurePosixPath(name).name
-            with scratch_errors(copy):
+            with writing(copy, remedy=SCRATCH_REMEDY):
                 if not self.bucket.download(self.address.key(name), copy):
                     raise _gone(name)
             yield copy

@@ -11,10 +11,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from spikemill.services.common.errors import StoreError
-from spikemill.services.common.files import DISK_FULL
+from spikemill.services.common.files import writing
 from spikemill.services.common.settings import settings
 from spikemill.services.common.types import FILE_NAME_DIGITS, digest
 
+SCRATCH_REMEDY = "or name another folder in SPIKEMILL_SCRATCH, then retry"
 _PRIVATE = 0o700
 
 
@@ -31,7 +32,7 @@ class Scratch:
         It stays locked for as long as its process lives: whoever comes next removes those that are not.
         """
         folder = self._drafts / f"{owner}.{uuid4().hex[:8]}"
-        with scratch_errors(folder), self._alone():
+        with writing(folder, remedy=SCRATCH_REMEDY), self._alone():
             self._sweep()
             folder.mkdir()
             lock = _lock(folder)
@@ -76,22 +77,9 @@ def scratch_for(place: str) -> Scratch:
     return Scratch(root / digest([place])[:FILE_NAME_DIGITS])
 
 
-@contextmanager
-def scratch_errors(path: Path) -> Iterator[None]:
-    """Tell what the disk of the scratch folder refuses as a StoreError that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        reason = "is full" if error.errno in DISK_FULL else f"refused it: {error.strerror}"
-        raise StoreError(
-            f"{path} could not be written, the disk {reason}; make room there, or name another folder in "
-            "SPIKEMILL_SCRATCH, then retry."
-        ) from error
-
-
 def _temporary() -> Path:
     folder = Path(tempfile.gettempdir()) / f"spikemill-{os.getuid()}"
-    with scratch_errors(folder):
+    with writing(folder, remedy=SCRATCH_REMEDY):
         folder.mkdir(mode=_PRIVATE, exist_ok=True)
         if folder.stat().st_uid != os.getuid():
             raise StoreError(f"{folder} belongs to somebody else; name another folder in SPIKEMILL_SCRATCH.")

@@ -52,7 +52,7 @@ def test_what_stands_in_the_home_is_kept(home: Home) -> None:
 def test_a_folder_that_cannot_be_written_is_named(home: Home) -> None:
     home.create()
     (home.path / "recordings").write_text("")
-    with pytest.raises(StoreError, match=r"made-up recording .*recordings.* cannot be written"):
+    with pytest.raises(StoreError, match=r"recordings.* cannot be written: .*choose another folder"):
         demo_catalogue(home, None)
 
 

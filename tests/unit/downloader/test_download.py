@@ -368,7 +368,8 @@ def test_a_full_disk_names_the_folder_and_keeps_what_has_come(storage: FaultStor
         if sum(arrived) > HALF:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(StoreError, match=f"{tmp_path} is full: {ASSET.path} has {len(DATA)} bytes"):
+    wanted = f"{tmp_path} cannot be written: the disk is full .{ASSET.path} has {len(DATA)} bytes"
+    with pytest.raises(StoreError, match=wanted):
         fetch_asset(archive(storage), ASSET, tmp_path, progress=full)
     assert fetch(storage, tmp_path).path.read_bytes() == DATA
     assert storage.ranges[1] is not None

@@ -16,8 +16,9 @@ from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.parquet_schema import SCHEMA
 from spikemill.services.common.row_format import FORMAT_ID, WRITER_OPTIONS
 from spikemill.services.common.store import FolderStore
+from spikemill.services.common.types import PlannedRow
 from spikemill.services.merger.card import render_card
-from spikemill.services.merger.plan import MergePlan, PlannedRow, SessionKey, list_digest, plan_pile
+from spikemill.services.merger.plan import MergePlan, SessionKey, list_digest, plan_pile
 from spikemill.services.merger.provenance import (
     AssetRecord,
     MissingRecord,

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from spikemill.services.merger.plan import PlannedRow
+from spikemill.services.common.types import PlannedRow
 
 
 def make_row(source: str, session: int, segment: int, tokens: int = 10, size: int = 10) -> PlannedRow:

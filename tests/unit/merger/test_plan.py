@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import CatalogueError
-from spikemill.services.merger.plan import PlannedRow, PlannedShard, in_order, plan_pile
+from spikemill.services.common.types import PlannedRow, PlannedShard
+from spikemill.services.merger.plan import in_order, plan_pile
 from tests.unit.merger.generated_rows import make_row
 
 sized_rows = st.dictionaries(

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikemill.services.common.errors import CatalogueError
-from spikemill.services.common.types import sort_key
-from spikemill.services.merger.plan import PlannedRow, in_order, list_digest
+from spikemill.services.common.types import PlannedRow, sort_key
+from spikemill.services.merger.plan import in_order, list_digest
 from tests.unit.merger.generated_rows import make_row, rows
 
 

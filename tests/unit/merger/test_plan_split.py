@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikemill.services.common.catalog.tables import MergeParameters
-from spikemill.services.common.types import SplitBy
-from spikemill.services.merger.plan import PlannedRow, Split, SplitRule, divide, falls_below, group_key
+from spikemill.services.common.types import PlannedRow, SplitBy
+from spikemill.services.merger.plan import Split, SplitRule, divide, falls_below, group_key
 from tests.unit.merger.generated_rows import make_row, rows
 
 split_bys = st.sampled_from(["session", "subject", "row"])

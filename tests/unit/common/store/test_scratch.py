@@ -17,6 +17,7 @@ _HOLD = """
 import sys, time
 from pathlib import Path
 from spikemill.services.common.store import Scratch
+from spikemill.services.common.store.scratch import SCRATCH_REMEDY
 with Scratch(Path(sys.argv[1])).draft("2.1") as folder:
     (folder / "copy").write_bytes(b"half")
     print(folder, flush=True)
@@ -28,9 +29,10 @@ import sys
 from pathlib import Path
 from spikemill.services.common.errors import StoreError
 from spikemill.services.common.store import Scratch
-from spikemill.services.common.store.scratch import scratch_errors
+from spikemill.services.common.store.scratch import SCRATCH_REMEDY
+from spikemill.services.common.files import writing
 try:
-    with Scratch(Path(sys.argv[1])).draft("1.1") as folder, scratch_errors(folder / "copy"):
+    with Scratch(Path(sys.argv[1])).draft("1.1") as folder, writing(folder / "copy", remedy=SCRATCH_REMEDY):
         (folder / "copy").write_bytes(bytes(100_000))
 except StoreError as error:
     print(error)
@@ -82,7 +84,7 @@ def test_without_a_setting_it_is_a_private_temporary_folder(
 
 def test_a_scratch_folder_that_cannot_be_made_is_one_readable_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"refused it: Not a directory; .* SPIKEMILL_SCRATCH"):
+    with pytest.raises(StoreError, match=r"cannot be written: Not a directory; .* SPIKEMILL_SCRATCH"):
         Scratch(tmp_path / "file").draft("1.1").__enter__()
 
 

@@ -7,23 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikemill.services.common.ledger.release_queries import MissingSession, StoredRow
+from spikemill.services.common.ledger.release_queries import MissingSession
 from spikemill.services.common.ledger.releases import FrozenRelease
-from spikemill.services.merger.freezing import freeze_rows, missing_records, planned_row
+from spikemill.services.common.types import PlannedRow
+from spikemill.services.merger.plan import freeze_rows, missing_records
 
 PARAMETERS: dict[str, Any] = {"seed": 3, "split_by": "session", "test_fraction": 0.2, "texts": "x"}
 TEXTS: dict[str, Any] = {"notes": "", "sources": []}
 MISSING = MissingSession("a", "sub-1/day3.nwb", None)
 
 
-def stored(number: int) -> StoredRow:
+def stored(number: int) -> PlannedRow:
     """Return a row as the ledger holds it."""
-    return StoredRow(
+    return PlannedRow(
         row_id=number,
         source="a",
         subject=f"sub-{number % 3}",
         session=f"day{number // 2}",
-        index=number % 2,
+        segment=f"segment_{number % 2}",
         tokens=100 + number,
         compressed_bytes=10,
         row_group=number % 2,
@@ -35,14 +36,14 @@ def stored(number: int) -> StoredRow:
 ROWS = [stored(number) for number in range(12)]
 
 
-def frozen(rows: list[StoredRow] | None = None, **changes: Any) -> FrozenRelease:
+def frozen(rows: list[PlannedRow] | None = None, **changes: Any) -> FrozenRelease:
     """Freeze the rows, but for what is changed."""
     asked: dict[str, Any] = {"build_digest": "b", "parameters": PARAMETERS, "missing": [], "texts": TEXTS}
     return freeze_rows(rows=ROWS if rows is None else rows, **(asked | changes))
 
 
 @given(st.permutations(ROWS))
-def test_the_order_in_which_the_ledger_gives_rows_does_not_matter(rows: list[StoredRow]) -> None:
+def test_the_order_in_which_the_ledger_gives_rows_does_not_matter(rows: list[PlannedRow]) -> None:
     assert frozen(rows) == frozen()
 
 
@@ -78,7 +79,3 @@ def test_a_missing_session_is_told_in_words_that_hold_everywhere() -> None:
     skipped = replace(MISSING, skipped="the probe came loose")
     reasons = [record["reason"] for record in missing_records([MISSING, skipped])]
     assert reasons == ["it could not be built", "skipped: the probe came loose"]
-
-
-def test_a_segment_bears_its_number() -> None:
-    assert planned_row(stored(1)).segment == "segment_1"
