@@ -21,7 +21,7 @@ from standins.archive.holdings import demo_archive
 from standins.archive.server import serve
 from tests.acceptance.builds import Place
 from tests.acceptance.running_builds import RunningBuild
-from tests.s3_server.server import Request, S3Server, serve_s3
+from tests.servers.s3.server import Request, S3Server, serve_s3
 
 _PROGRAM = Path(__file__).parents[1] / "tests" / "acceptance" / "cluster_program.py"
 _PREFIX = "demo"

@@ -16,11 +16,11 @@ from spikemill.services.cli.local.home import Home
 from spikemill.services.common.database import engine
 from spikemill.services.common.migrate import migrate
 from spikemill.services.common.settings import settings
-from tests.ledger_databases import LedgerDatabases
-from tests.s3_server.server import S3Server, serve_s3
-from tests.scheduling import Scheduling, longest_first
-from tests.shared_runs import folder_of, make_folder, tell_of_folder
-from tests.skips import Skips
+from tests.harness.ledger_databases import LedgerDatabases
+from tests.harness.scheduling import Scheduling, longest_first
+from tests.harness.shared_runs import folder_of, make_folder, tell_of_folder
+from tests.harness.skips import Skips
+from tests.servers.s3.server import S3Server, serve_s3
 
 # Until all is collected there is only more and more to keep.
 gc.disable()

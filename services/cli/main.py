@@ -9,9 +9,7 @@ from typing import Annotated
 
 import typer
 
-from spikemill.services.cli.commands.asking import plot, status, tokens, verify
-from spikemill.services.cli.commands.building import build, demo, plan, push, queue
-from spikemill.services.cli.commands.changing import cancel, prune, retry, skip
+from spikemill.services.cli import commands
 from spikemill.services.cli.format import print_error
 from spikemill.services.common.errors import CallError, SpikemillError, readable
 
@@ -26,7 +24,11 @@ app = typer.Typer(
 FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
 
-for command in (build, demo, plan, queue, status, tokens, retry, skip, cancel, prune, verify, plot, push):
+for command in (
+    *(commands.build, commands.demo, commands.plan, commands.queue, commands.status, commands.tokens),
+    *(commands.retry, commands.skip, commands.cancel, commands.prune, commands.verify, commands.plot),
+    commands.push,
+):
     app.command()(command)
 
 

@@ -105,7 +105,6 @@ class PushBar:
     """Tells of the shards that the hub has, and counts them."""
 
     def __init__(self, progress: Progress, bar: TaskID) -> None:
-        """Move a bar of a display."""
         self._progress = progress
         self._bar = bar
 

@@ -200,7 +200,6 @@ class Pace:
     """Remembers what was seen: all of the recent past, and the beginning."""
 
     def __init__(self) -> None:
-        """Begin before anything was seen."""
         self._recent: deque[tuple[float, int]] = deque()
         self._first: Snapshot | None = None
         self._last: Snapshot | None = None
@@ -323,7 +322,6 @@ class LiveView:
     """A table of the sources, with lines below it, on a terminal."""
 
     def __init__(self, live: Live) -> None:
-        """Show on a live display."""
         self._live = live
         self._pace = Pace()
 
@@ -338,7 +336,6 @@ class LineView:
     """A line for each change, but no flood, and one now and then where nothing changes."""
 
     def __init__(self, console: Console) -> None:
-        """Write to a console."""
         self._console = console
         self._pace = Pace()
         self._told: set[str] = set()

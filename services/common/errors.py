@@ -82,7 +82,6 @@ class NetworkError(SpikemillError):
     """An archive could not be reached, or asked to wait."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        """Keep the seconds that the server asked for, where it did."""
         super().__init__(message)
         self.retry_after = retry_after
 

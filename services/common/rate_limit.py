@@ -96,7 +96,6 @@ class ProcessPacer:
     """Hands out so many requests a minute to each host; one left alone answers a few at once."""
 
     def __init__(self, per_minute: int) -> None:
-        """Begin with no host asked yet."""
         self._pause = 60.0 / per_minute
         self._next: dict[str, float] = defaultdict(float)
 
@@ -117,7 +116,6 @@ class CountingPacer:
     """Counts the slots that it asks another pacer for."""
 
     def __init__(self, pacer: RequestPacer) -> None:
-        """Begin with none."""
         self._pacer = pacer
         self.requests = 0
 

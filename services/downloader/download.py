@@ -111,7 +111,6 @@ class PartialFile:
     """The bytes of an asset so far, in order from the first, and the ETag of the object they are of."""
 
     def __init__(self, stream: BinaryIO, path: Path) -> None:
-        """Take over a locked stream that appends."""
         self._stream = stream
         self._etag_file = path.with_name(f"{path.name}.etag")
         self.path = path

@@ -14,7 +14,7 @@ from spikemill.services.cli.local.home import Home
 from standins.archive.server import ArchiveServer
 from tests.acceptance.questions import Questions, questions_of
 from tests.acceptance.running_builds import RunningBuild
-from tests.forked_programs import Finished, run_program
+from tests.harness.forked_programs import Finished, run_program
 
 COMMAND = str(Path(sys.executable).with_name("spikemill"))
 ENTRY = "spikemill.services.cli.entry"

@@ -16,7 +16,7 @@ from standins.archive.server import serve
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.installations import Installation, install
 from tests.acceptance.small_archives import VARIED_SOURCES, varied_archive, write_catalogue
-from tests.shared_runs import folder_of, made_once
+from tests.harness.shared_runs import folder_of, made_once
 
 
 @pytest.fixture(scope="session", autouse=True)

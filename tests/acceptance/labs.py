@@ -18,7 +18,7 @@ from spikemill.services.cli.local.engine import ledger_address
 from spikemill.services.cli.local.home import Home
 from spikemill.services.cli.made_up import Recording, write_recording
 from tests.acceptance.builds import COMMAND, ENTRY
-from tests.forked_programs import Finished, run_program
+from tests.harness.forked_programs import Finished, run_program
 
 _CATALOGUE = """
 [pile]

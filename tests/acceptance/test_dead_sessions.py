@@ -8,7 +8,7 @@ from spikemill.services.merger.provenance import MissingRecord, Provenance, pars
 from standins.archive.content import ArchiveFile, MadeUpArchive
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short
-from tests.forked_programs import Finished
+from tests.harness.forked_programs import Finished
 
 BAD = "sub-x/sub-x_ses-bad.nwb"
 GONE = "sub-y/sub-y_ses-gone.nwb"

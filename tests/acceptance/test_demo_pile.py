@@ -14,7 +14,7 @@ import pytest
 
 from spikemill.services.cli.local.home import Home
 from spikemill.services.merger.provenance import parse_provenance
-from tests.pile_features import FEATURES
+from tests.samples.pile_features import FEATURES
 
 Session = tuple[str, str, str]
 Totals = dict[Session, tuple[int, int, int]]

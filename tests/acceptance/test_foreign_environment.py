@@ -3,7 +3,7 @@
 import re
 
 from tests.acceptance.builds import Place, pile_of
-from tests.foreign_environment import EVERYTHING
+from tests.environments.foreign_environment import EVERYTHING
 
 _NAMES = re.compile(rf"\b({'|'.join(EVERYTHING)})\b")
 

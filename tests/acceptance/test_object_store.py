@@ -14,7 +14,7 @@ from standins.archive.content import MadeUpArchive
 from tests.acceptance.builds import NewPlace, Place
 from tests.acceptance.running_builds import RunningBuild
 from tests.acceptance.small_archives import VARIED_SOURCES
-from tests.s3_server.server import Request, S3Server, cut, refuse
+from tests.servers.s3.server import Request, S3Server, cut, refuse
 
 _PROGRAM = Path(__file__).with_name("cluster_program.py")
 _RELEASES = "SELECT array_agg(state::text) FROM releases WHERE state <> 'waiting'"

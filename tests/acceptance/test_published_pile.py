@@ -22,7 +22,7 @@ from tests.acceptance.celery_events import heard
 from tests.acceptance.processes import kill
 from tests.acceptance.running_builds import RunningBuild
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short, write_catalogue
-from tests.forked_programs import Finished
+from tests.harness.forked_programs import Finished
 
 REPOSITORY = "lab/small"
 PUBLISHED = "SELECT hub_repository, hub_revision, hub_commit FROM releases WHERE state = 'published'"

@@ -12,7 +12,7 @@ from standins.hub.kinds import Kind
 from standins.hub.server import HubServer, serve_hub
 from tests.acceptance.builds import NewPlace, Place, pile_of
 from tests.acceptance.small_archives import asset, dandi_source, dandiset, short
-from tests.forked_programs import Finished
+from tests.harness.forked_programs import Finished
 
 REPOSITORY = "lab/small"
 TOKEN = "not-of-the-usual-form-0123456789"  # noqa: S105 - what no pattern of secrets finds

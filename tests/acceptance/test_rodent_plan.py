@@ -10,7 +10,7 @@ from benchmarks.planning import plan
 from benchmarks.rodent_archive import rodent_archive
 from spikemill.services.common.catalog import load_catalogue
 from standins.archive.server import ArchiveServer, serve
-from tests.listings import LISTINGS, MISSING
+from tests.samples.listings import LISTINGS, MISSING
 
 PAGE = Path(__file__).parents[2] / "docs" / "sources.md"
 PUBLISHED_TOKENS = 452_793_851_799 - 69_147_814_139

@@ -28,8 +28,8 @@ from tests.deployment.projects import (
     plain_user,
     why_no_engine,
 )
-from tests.s3_server.server import S3Server, serve_s3
-from tests.tls.certificates import MISSING, issue
+from tests.servers.s3.server import S3Server, serve_s3
+from tests.servers.tls.certificates import MISSING, issue
 
 pytestmark = [
     pytest.mark.skipif(why_no_engine() is not None, reason=str(why_no_engine())),

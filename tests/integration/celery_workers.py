@@ -12,7 +12,7 @@ from typing import Any
 from celery import Celery
 
 from spikemill.services.cli.local.fork_server import ForkedProcess
-from tests.forked_programs import start_program
+from tests.harness.forked_programs import start_program
 
 _PATIENCE = 90.0
 

@@ -14,8 +14,8 @@ from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.app import create_app
 from spikemill.services.common.worker.kinds import Queue
 from tests.integration.celery_workers import broker
-from tests.tls.certificates import MISSING, Issued, issue
-from tests.tls.front import tls_front
+from tests.servers.tls.certificates import MISSING, Issued, issue
+from tests.servers.tls.front import tls_front
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from tests.foreign_environment import EVERYTHING, LIBPQ
+from tests.environments.foreign_environment import EVERYTHING, LIBPQ
 from tests.integration.celery_workers import broker, until
-from tests.s3_server.server import S3Server
+from tests.servers.s3.server import S3Server
 
 _SPIKEMILL = str(Path(sys.executable).with_name("spikemill"))
 _NAMED = "PGCHANNELBINDING"

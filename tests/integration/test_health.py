@@ -21,7 +21,7 @@ from spikemill.services.common.database import transaction
 from spikemill.services.common.models import LedgerMark
 from spikemill.services.common.models.jobs import JobKind, JobState
 from spikemill.services.common.worker.kinds import task_name
-from tests.forked_programs import run_program, start_program
+from tests.harness.forked_programs import run_program, start_program
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from tests.ledger_databases import LedgerDatabases
+from tests.harness.ledger_databases import LedgerDatabases
 
 _BUILD = "INSERT INTO builds (digest, pile, state) VALUES ('d', 'pile', 'open')"
 _COUNTS = "SELECT (SELECT count(*) FROM builds), (SELECT count(*) FROM ledger_mark)"

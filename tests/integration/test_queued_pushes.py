@@ -2,7 +2,7 @@
 
 import pytest
 
-from spikemill.services.cli.commands.building import queue
+from spikemill.services.cli.commands import queue
 from spikemill.services.common.database import transaction
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger import pushes

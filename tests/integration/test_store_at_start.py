@@ -12,7 +12,7 @@ from spikemill.services.common.settings import settings
 from spikemill.services.common.store import open_store
 from spikemill.services.common.store.ownership import own_store, require_store
 from tests.integration.celery_workers import until, worker
-from tests.s3_server.server import S3Server
+from tests.servers.s3.server import S3Server
 
 WRONG = "not-this-one-at-all"
 SWEEPER = [sys.executable, "-m", "spikemill.services.sweeper"]

@@ -11,7 +11,6 @@ PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
 MADE_BY_EXAMPLES = {
     "catalog/our-lab.toml",
     "services/binner/readers/csv_spikes.py",
-    "services/cli/commands/sources.py",
     "services/common/archives/web_folder.py",
 }
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tests.scheduling import TOGETHER, longest_first, together_with
+from tests.harness.scheduling import TOGETHER, longest_first, together_with
 
 CHECKOUT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.skips import NAMED, places
+from tests.harness.skips import NAMED, places
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +16,7 @@ _ALONE = ("-p", "xdist", "-p", "no:cacheprovider")
 _CONFTEST = """
 from pathlib import Path
 
-from tests.skips import Skips
+from tests.harness.skips import Skips
 
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):

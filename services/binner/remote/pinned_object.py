@@ -35,7 +35,6 @@ class Part:
     """Bytes from `offset` on, in order, into a view of their final place."""
 
     def __init__(self, offset: int, view: memoryview) -> None:
-        """Begin with no byte."""
         self._offset = offset
         self._view = view
         self.filled = 0
@@ -70,7 +69,6 @@ class PinnedObject:
     def __init__(
         self, archive: Archive, asset: Asset, client: httpx.Client, *, pacer: RequestPacer, progress: Progress
     ) -> None:
-        """Name the object; nothing is asked yet."""
         self.asset = asset
         self.etag: str | None = None
         self.bytes_downloaded = 0
@@ -270,7 +268,6 @@ class RetryBudget:
     """Says when a part is given up, and how long to wait before its next try, as `tenacity` asks."""
 
     def __init__(self, part: Part) -> None:
-        """Begin with all tries."""
         self._part = part
         self._filled = part.filled
         self._failures = 0
@@ -311,7 +308,6 @@ class Connections:
     """
 
     def __init__(self) -> None:
-        """Know of none yet."""
         self.extensions: Mapping[str, Any] = {"trace": self._note}
         self._lock = threading.Lock()
         self._streams: list[Any] = []

@@ -197,7 +197,6 @@ class ReadAhead:
     """
 
     def __init__(self, fill: Fill, connections: int) -> None:
-        """Expect nothing yet; `fill` fetches a part into a view, in any thread."""
         self._fill = fill
         self._connections = connections
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="range")

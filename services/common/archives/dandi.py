@@ -49,7 +49,6 @@ class DandiArchive:
     """One version of one dandiset. Zarr assets are skipped: no reader takes them."""
 
     def __init__(self, api: str, dandiset: str, version: str, pacer: RequestPacer) -> None:
-        """Name the version; nothing is asked yet."""
         self._api = api
         self._listing = f"{api}/dandisets/{dandiset}/versions/{version}/assets/"
         self._pacer = pacer

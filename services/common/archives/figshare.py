@@ -54,7 +54,6 @@ class FigshareArchive:
     """One version of one article; a file's path is its folder in the article and its name."""
 
     def __init__(self, api: str, article: str, version: int, pacer: RequestPacer) -> None:
-        """Name the version; nothing is asked yet."""
         self._api = api
         self._version = f"{api}/articles/{article}/versions/{version}"
         self._pacer = pacer

@@ -20,7 +20,6 @@ class FilesArchive:
     """A folder and all folders below it; an asset's id is its path."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder; nothing is read yet."""
         self._folder = folder
 
     @classmethod

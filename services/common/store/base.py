@@ -24,7 +24,6 @@ class UnreadableFileError(DamagedOutputError):
     """A file that the store should hold is gone or broken; `problem` says how."""
 
     def __init__(self, name: str, problem: str) -> None:
-        """Say which file, and what is wrong with it."""
         super().__init__(f"{name} {problem}.")
         self.problem = problem
 

@@ -68,7 +68,6 @@ class Bucket:
     """The bucket of an address, with keys as they are there."""
 
     def __init__(self, address: ObjectAddress) -> None:
-        """Prepare to connect; the first request does."""
         self._address = address
         with refusals(address):
             self._client = connect(address)

@@ -11,7 +11,7 @@ import pytest
 from deploy.bootstrap.cluster import Authority, Cluster, ClusterError, given_keys, received
 from deploy.bootstrap.private_files import Owner
 from deploy.bootstrap.secret_files import Passwords, Servers, secret_files
-from tests.tls.certificates import MISSING
+from tests.servers.tls.certificates import MISSING
 
 needs_openssl = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 

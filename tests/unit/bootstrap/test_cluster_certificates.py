@@ -11,7 +11,7 @@ import pytest
 
 from deploy.bootstrap.cluster import Authority, CertificateError
 from deploy.bootstrap.private_files import Owner
-from tests.tls.certificates import MISSING, Issued, issue
+from tests.servers.tls.certificates import MISSING, Issued, issue
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 

@@ -13,7 +13,7 @@ from spikemill.services.common.rate_limit import Unpaced
 from spikemill.services.common.settings import Settings
 from standins.archive.content import ArchiveFile, Dandiset, MadeUpArchive
 from standins.archive.server import ArchiveServer, serve
-from tests.noting_pacer import NotingPacer
+from tests.servers.noting_pacer import NotingPacer
 
 CATALOGUE = """
 [pile]

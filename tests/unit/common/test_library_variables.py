@@ -17,8 +17,8 @@ from spikemill.services.common.library_variables import (
     without_effect,
 )
 from spikemill.services.common.settings import Settings
-from tests.environment_reads import variables_read_by
-from tests.foreign_environment import AWS_LOGIN, EVERYTHING
+from tests.environments.environment_reads import variables_read_by
+from tests.environments.foreign_environment import AWS_LOGIN, EVERYTHING
 
 pytestmark = pytest.mark.slow
 

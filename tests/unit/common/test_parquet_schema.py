@@ -6,7 +6,7 @@ import datasets
 import pyarrow as pa
 
 from spikemill.services.common.parquet_schema import FEATURES, SCHEMA
-from tests.pile_features import FEATURES as SEEN
+from tests.samples.pile_features import FEATURES as SEEN
 
 
 def in_new_words(feature: object) -> object:

@@ -1,7 +1,7 @@
 """How many requests a pacer let through."""
 
 from spikemill.services.common.rate_limit import CountingPacer
-from tests.noting_pacer import NotingPacer
+from tests.servers.noting_pacer import NotingPacer
 
 
 def test_every_slot_is_counted_and_all_is_asked_of_the_pacer_below() -> None:

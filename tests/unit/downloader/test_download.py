@@ -22,9 +22,9 @@ from spikemill.services.common.errors import (
 from spikemill.services.common.http import web_client
 from spikemill.services.common.types import Asset
 from spikemill.services.downloader.download import Verified, copy_name, fetch_asset, open_partial
-from tests.fault_storage.faults import cut_after, raw, stall_after, status, whole, with_headers
-from tests.fault_storage.server import SIGNATURE, Fault, FaultStorage, serve_storage
-from tests.noting_pacer import NotingPacer
+from tests.servers.fault_storage.faults import cut_after, raw, stall_after, status, whole, with_headers
+from tests.servers.fault_storage.server import SIGNATURE, Fault, FaultStorage, serve_storage
+from tests.servers.noting_pacer import NotingPacer
 
 DATA = bytes(range(256)) * 2000
 HALF = 300_000

@@ -15,7 +15,7 @@ from spikemill.services.common.errors import CatalogueError
 from spikemill.services.common.types import Asset, PlannedSession
 from spikemill.services.downloader.selection import select_sessions
 from standins.archive.recorded_listing import recorded_on
-from tests.listings import LISTINGS, MISSING
+from tests.samples.listings import LISTINGS, MISSING
 
 SOURCES = {source.name: source for source in load_catalogue("rodent").sources}
 LISTED = [name for name, source in SOURCES.items() if source.proven_on is not None]

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow.dataset as ds
 import pytest
 
-from tests.pile_features import FEATURES
+from tests.samples.pile_features import FEATURES
 from tests.unit.merger.generated_piles import GeneratedSession
 
 

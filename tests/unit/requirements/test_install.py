@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.tls.certificates import MISSING, issue
+from tests.servers.tls.certificates import MISSING, issue
 from tests.unit.requirements.made_wheels import make_wheel, served_index, write_lock
 
 pytestmark = pytest.mark.slow

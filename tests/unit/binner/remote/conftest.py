@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.generated_recordings import write_vcn_like
 from spikemill.services.binner.remote import pinned_object
-from tests.fault_storage.server import FaultStorage, serve_storage
+from tests.servers.fault_storage.server import FaultStorage, serve_storage
 from tests.unit.binner.remote.streamed import Stored, stored
 
 

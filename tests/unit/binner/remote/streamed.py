@@ -14,7 +14,7 @@ from spikemill.services.common.archives.dandi import DandiArchive
 from spikemill.services.common.archives.figshare import FigshareArchive
 from spikemill.services.common.rate_limit import Unpaced
 from spikemill.services.common.types import Asset, BinnedSession, SessionNames
-from tests.fault_storage.server import FaultStorage, serve_storage
+from tests.servers.fault_storage.server import FaultStorage, serve_storage
 
 PATH = "sub-01/sub-01_ses-01.nwb"
 CONNECTIONS = 4

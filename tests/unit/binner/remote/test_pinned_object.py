@@ -14,8 +14,8 @@ from spikemill.services.common.errors import AssetError
 from spikemill.services.common.http import web_client
 from spikemill.services.common.rate_limit import Unpaced
 from spikemill.services.common.types import Asset
-from tests.fault_storage.faults import cut_after, silent, stall_after, status
-from tests.fault_storage.server import Fault, FaultStorage, Handler, right_reply, serve_storage
+from tests.servers.fault_storage.faults import cut_after, silent, stall_after, status
+from tests.servers.fault_storage.server import Fault, FaultStorage, Handler, right_reply, serve_storage
 
 DATA = bytes(range(256)) * 100
 ASSET = Asset("a-1", "sub-1/sub-1.nwb", len(DATA))

@@ -13,7 +13,7 @@ from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.archives.base import Archive
 from spikemill.services.common.rate_limit import Unpaced
 from spikemill.services.common.types import Asset
-from tests.fault_storage.server import FaultStorage, serve_storage
+from tests.servers.fault_storage.server import FaultStorage, serve_storage
 from tests.unit.binner.remote.streamed import (
     CONNECTIONS,
     NAMES,

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.generated_recordings import write_ibl_like
 from spikemill.services.common.errors import RecordingError
-from tests.fault_storage.server import serve_storage
+from tests.servers.fault_storage.server import serve_storage
 from tests.unit.binner.remote.streamed import Stored, bin_copy, bin_streamed
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from tests.fault_storage.server import FaultStorage
+from tests.servers.fault_storage.server import FaultStorage
 from tests.unit.binner.remote.streamed import Stored, bin_streamed
 
 _ENOUGH = 10_000

@@ -14,7 +14,7 @@ from spikemill.services.common.errors import (
     SpikemillError,
 )
 from spikemill.services.common.http import web_client
-from tests.fault_storage.faults import (
+from tests.servers.fault_storage.faults import (
     changed_to,
     cut_after,
     longer,
@@ -26,8 +26,8 @@ from tests.fault_storage.faults import (
     whole,
     with_headers,
 )
-from tests.fault_storage.server import SIGNATURE, Fault, FaultStorage, serve_storage
-from tests.noting_pacer import NotingPacer
+from tests.servers.fault_storage.server import SIGNATURE, Fault, FaultStorage, serve_storage
+from tests.servers.noting_pacer import NotingPacer
 from tests.unit.binner.remote.streamed import CONNECTIONS, PATH, Stored, bin_streamed, signed
 
 pytestmark = pytest.mark.usefixtures("hasty")

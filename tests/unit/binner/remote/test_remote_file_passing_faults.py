@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spikemill.services.common.http import web_client
-from tests.fault_storage.faults import (
+from tests.servers.fault_storage.faults import (
     cut_after,
     expired,
     longer,
@@ -18,8 +18,8 @@ from tests.fault_storage.faults import (
     with_body,
     with_headers,
 )
-from tests.fault_storage.server import Fault, FaultStorage
-from tests.noting_pacer import NotingPacer
+from tests.servers.fault_storage.server import Fault, FaultStorage
+from tests.servers.noting_pacer import NotingPacer
 from tests.unit.binner.remote.streamed import CONNECTIONS, Stored, bin_streamed, signed
 
 BROKEN: dict[str, Fault] = {

@@ -8,8 +8,8 @@ import pytest
 from spikemill.services.common.archives.dandi import DandiArchive
 from spikemill.services.common.errors import AssetError, NetworkError
 from spikemill.services.common.types import Asset
-from tests.noting_pacer import NotingPacer
-from tests.unit.common.archives.scripted_api import Reply, ScriptedApi, serve_script
+from tests.servers.noting_pacer import NotingPacer
+from tests.servers.scripted_api import Reply, ScriptedApi, serve_script
 
 LISTING = "/api/dandisets/000021/versions/draft/assets/"
 FIRST = f"{LISTING}?order=path&metadata=true&page_size=1000"

@@ -8,8 +8,8 @@ import pytest
 from spikemill.services.common.archives.figshare import PAGE_SIZE, FigshareArchive
 from spikemill.services.common.errors import AssetError, NetworkError
 from spikemill.services.common.types import Asset
-from tests.noting_pacer import NotingPacer
-from tests.unit.common.archives.scripted_api import Reply, ScriptedApi, serve_script
+from tests.servers.noting_pacer import NotingPacer
+from tests.servers.scripted_api import Reply, ScriptedApi, serve_script
 
 ARTICLE = "/v2/articles/7739750/versions/2"
 

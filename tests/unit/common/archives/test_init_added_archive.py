@@ -15,8 +15,8 @@ from spikemill.services.common.errors import AssetError, CatalogueError
 from spikemill.services.common.rate_limit import Unpaced
 from spikemill.services.common.settings import Settings
 from spikemill.services.downloader.download import fetch_asset
-from tests.contributing import example, load_example_module, registry_entry
-from tests.unit.common.archives.scripted_api import Reply, serve_script
+from tests.samples.contributing import example, load_example_module, registry_entry
+from tests.servers.scripted_api import Reply, serve_script
 
 BYTES = b"spikes"
 

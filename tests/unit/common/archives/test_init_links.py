@@ -12,8 +12,8 @@ from spikemill.services.common.catalog import source_from_record
 from spikemill.services.common.errors import AssetError, NetworkError
 from spikemill.services.common.rate_limit import RequestPacer, Unpaced
 from spikemill.services.common.types import Asset
-from tests.noting_pacer import NotingPacer
-from tests.unit.common.archives.scripted_api import Reply, ScriptedApi, serve_script
+from tests.servers.noting_pacer import NotingPacer
+from tests.servers.scripted_api import Reply, ScriptedApi, serve_script
 
 
 def dandi(address: str, pacer: RequestPacer | None = None) -> DandiArchive:

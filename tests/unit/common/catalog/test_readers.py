@@ -10,7 +10,7 @@ from spikemill.services.binner.readers import CopiedFile, SpikeTrains, make_read
 from spikemill.services.common.catalog import load_catalogue
 from spikemill.services.common.catalog.readers import READERS, ReaderEntry, whole_file_readers
 from spikemill.services.common.errors import CatalogueError, RecordingError
-from tests.contributing import load_example_module, registry_entry
+from tests.samples.contributing import load_example_module, registry_entry
 
 
 @pytest.fixture

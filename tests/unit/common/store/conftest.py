@@ -7,7 +7,7 @@ import pytest
 from spikemill.services.common.store import FolderStore, Store, open_store
 from spikemill.services.common.store.base import parse_address
 from spikemill.services.common.store.s3 import ObjectStore, connect_store
-from tests.s3_server.server import S3Server
+from tests.servers.s3.server import S3Server
 
 
 @pytest.fixture(params=["folder", "objects"])

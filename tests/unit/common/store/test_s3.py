@@ -19,8 +19,8 @@ from spikemill.services.common.settings import settings
 from spikemill.services.common.store import open_store
 from spikemill.services.common.store.base import parse_address
 from spikemill.services.common.store.s3 import ObjectStore, connect_store
-from tests.foreign_environment import AWS_LOGIN
-from tests.s3_server.server import S3Server, cut, lose, refuse
+from tests.environments.foreign_environment import AWS_LOGIN
+from tests.servers.s3.server import S3Server, cut, lose, refuse
 from tests.unit.common.store.files import NAME, bytes_of, publish
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from spikemill.services.common.errors import DamagedDownloadError, DamagedOutput
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import open_store
 from spikemill.services.common.store.spool import Copy, Spool, open_spool
-from tests.s3_server.server import S3Server
+from tests.servers.s3.server import S3Server
 
 CONTENT = b"recording"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

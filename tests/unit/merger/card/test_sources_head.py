@@ -18,7 +18,7 @@ from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.merger.card import HubCard, card_head, render_card
 from spikemill.services.merger.plan import SplitFacts, SplitRule
 from spikemill.services.merger.provenance import MissingRecord, PileRecord, Provenance, ShardRecord
-from tests.pile_features import FEATURES
+from tests.samples.pile_features import FEATURES
 
 SPLIT = SplitFacts(
     rule=SplitRule.DIGEST,

@@ -23,8 +23,8 @@ from standins.hub.kinds import Kind
 from standins.hub.server import HubServer, serve_hub
 from standins.wire.messages import Answer, Request, json_answer, redirect
 from standins.wire.server import LOOPBACK, ScriptedServer
-from tests.tls.certificates import MISSING, issue
-from tests.tls.front import tls_front
+from tests.servers.tls.certificates import MISSING, issue
+from tests.servers.tls.front import tls_front
 from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset
 
 pytestmark = pytest.mark.slow

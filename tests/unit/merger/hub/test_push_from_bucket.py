@@ -11,7 +11,7 @@ from spikemill.services.common.store.base import parse_address
 from spikemill.services.common.store.s3 import connect_store
 from spikemill.services.merger.hub.pile_files import StoredPile
 from spikemill.services.merger.hub.push import push
-from tests.s3_server.server import S3Server
+from tests.servers.s3.server import S3Server
 from tests.unit.merger.hub.datasets import HASTY, Dataset, Steps
 
 pytestmark = pytest.mark.slow

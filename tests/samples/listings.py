@@ -3,6 +3,6 @@
 import os
 from pathlib import Path
 
-LISTINGS = Path(os.environ.get("SPIKEMILL_DANDI_LISTINGS", Path(__file__).parents[2] / "shared" / "dandi"))
+LISTINGS = Path(os.environ.get("SPIKEMILL_DANDI_LISTINGS", Path(__file__).parents[3] / "shared" / "dandi"))
 MISSING = f"no listings of dandisets at {LISTINGS} (SPIKEMILL_DANDI_LISTINGS)"
 """Why tests that need them are skipped."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spikemill.services.cli.commands.building import push
+from spikemill.services.cli.commands import push
 from spikemill.services.common.errors import CallError
 from spikemill.services.common.settings import settings
 from standins.hub.server import serve_hub

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.fault_storage.server import Fault, Handler, Reply, right_reply
+from tests.servers.fault_storage.server import Fault, Handler, Reply, right_reply
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Fault:

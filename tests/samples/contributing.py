@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-_PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
+_PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
 
 def example(beginning: str) -> str:

@@ -19,7 +19,7 @@ from spikemill.services.cli.local.fork_server import ForkedProcess, ForkServer
 
 Finished = subprocess.CompletedProcess[str]
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 
 
 def run_program(
