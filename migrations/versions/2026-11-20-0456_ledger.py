@@ -63,15 +63,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "ledger_mark",
-        sa.Column(
-            "singleton", sa.Boolean(), server_default="true", nullable=False, comment="There is one row."
-        ),
+        sa.Column("singleton", sa.Boolean(), server_default="true", nullable=False, comment="Always true."),
         sa.Column(
             "ledger_id",
             sa.UUID(),
             server_default=sa.text("gen_random_uuid()"),
             nullable=False,
-            comment="A store with another name is refused.",
+            comment="A store with another id is refused.",
         ),
         sa.Column(
             "swept_at",
@@ -87,7 +85,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("singleton", name=op.f("ck_ledger_mark_one_row")),
         sa.PrimaryKeyConstraint("singleton", name=op.f("pk_ledger_mark")),
-        comment="The ledger's own name, which its store carries too; and the sweeper's pulse.",
+        comment="The ledger's own id, which its store carries too; and the sweeper's heartbeat.",
     )
     op.create_table(
         "request_slots",
@@ -125,13 +123,13 @@ def upgrade() -> None:
             "format_id",
             sa.Text(),
             nullable=False,
-            comment="Schema, writer settings and pyarrow version of its chunks.",
+            comment="Schema, writer settings and pyarrow version of chunks.",
         ),
         sa.Column(
             "expected",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=False,
-            comment="Published sessions, subjects and tokens, if known.",
+            comment="Published sessions, subjects, tokens, if known.",
         ),
         sa.Column(
             "created_at",
@@ -198,22 +196,19 @@ def upgrade() -> None:
             "list_digest", sa.Text(), nullable=True, comment="sha256 of the frozen list (row, chunk sha256)."
         ),
         sa.Column(
-            "digest",
-            sa.Text(),
-            nullable=True,
-            comment="sha256 of build, parameters and list; names its folder.",
+            "digest", sa.Text(), nullable=True, comment="sha256 of build, parameters, list; names its folder."
         ),
         sa.Column(
             "split",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=True,
-            comment="What the split came to: groups, rows, tokens.",
+            comment="Groups, rows and tokens of the split.",
         ),
         sa.Column(
             "card_metadata",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=True,
-            comment="What its card and provenance say of the pile and its sources.",
+            comment="Texts of its card and provenance.",
         ),
         sa.Column(
             "missing",
@@ -235,39 +230,33 @@ def upgrade() -> None:
             "frozen_at", sa.DateTime(timezone=True), nullable=True, comment="When its list was frozen."
         ),
         sa.Column(
-            "published_at", sa.DateTime(timezone=True), nullable=True, comment="When the pile stood, audited."
+            "published_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the pile was verified and published.",
         ),
         sa.Column(
-            "hub_repository",
-            sa.Text(),
-            nullable=True,
-            comment="The dataset of the hub that it is to be pushed to, or was last: organisation/name.",
+            "hub_repository", sa.Text(), nullable=True, comment="Dataset to push to, or last pushed to."
         ),
         sa.Column("hub_revision", sa.Text(), nullable=True, comment="The branch of that dataset."),
         sa.Column(
-            "hub_private",
-            sa.Boolean(),
-            nullable=True,
-            comment="Whether that dataset is private if the push creates it.",
+            "hub_private", sa.Boolean(), nullable=True, comment="Whether a push creates that dataset private."
         ),
         sa.Column("hub_endpoint", sa.Text(), nullable=True, comment="The hub's address."),
         sa.Column(
             "hub_shards",
             sa.BigInteger(),
             nullable=True,
-            comment="How many of its shards the push under way found there or sent.",
+            comment="Shards that the running push has found or sent.",
         ),
         sa.Column(
-            "hub_commit",
-            sa.Text(),
-            nullable=True,
-            comment="The commit of the hub that holds it; empty until it is pushed.",
+            "hub_commit", sa.Text(), nullable=True, comment="The commit that holds it; empty until pushed."
         ),
         sa.Column(
             "hub_pushed_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When that commit was known to stand.",
+            comment="When that commit was recorded.",
         ),
         sa.CheckConstraint(
             "(hub_commit IS NULL) = (hub_pushed_at IS NULL)", name=op.f("ck_releases_commit_has_time")
@@ -300,20 +289,15 @@ def upgrade() -> None:
     op.create_table(
         "sessions",
         sa.Column("id", sa.BigInteger(), nullable=False, comment="Its number in this ledger."),
+        sa.Column("source_version_id", sa.BigInteger(), nullable=False, comment="Its source."),
         sa.Column(
-            "source_version_id", sa.BigInteger(), nullable=False, comment="The source version it belongs to."
-        ),
-        sa.Column(
-            "identity",
-            sa.Text(),
-            nullable=False,
-            comment="sha256 of source version and key; names its chunk.",
+            "identity", sa.Text(), nullable=False, comment="sha256 of source and key; names its chunk."
         ),
         sa.Column(
             "ordinal",
             sa.BigInteger(),
             nullable=False,
-            comment="Its place in the listing, from 0; a build's limit counts by it.",
+            comment="Its place in the listing, from 0; limits count by it.",
         ),
         sa.Column("key", sa.Text(), nullable=False, comment="The asset's path, or the group's name."),
         sa.Column(
@@ -324,24 +308,19 @@ def upgrade() -> None:
             "admitted_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="Since when it holds room in the spool.",
+            comment="Since when it has room in the spool.",
         ),
         sa.Column(
             "reserved_bytes",
             sa.BigInteger(),
             server_default="0",
             nullable=False,
-            comment="Bytes of the spool that it holds.",
+            comment="Bytes reserved in the spool.",
         ),
         sa.Column("n_units", sa.BigInteger(), nullable=True, comment="Units: the rows of its matrix."),
         sa.Column("n_bins", sa.BigInteger(), nullable=True, comment="Bins: the columns of its matrix."),
         sa.Column("spikes", sa.BigInteger(), nullable=True, comment="Spikes counted."),
-        sa.Column(
-            "clipped_cells",
-            sa.BigInteger(),
-            nullable=True,
-            comment="Cells that a uint8 cannot hold, kept at its limit.",
-        ),
+        sa.Column("clipped_cells", sa.BigInteger(), nullable=True, comment="Cells above 255, stored as 255."),
         sa.Column(
             "dropped_spikes",
             sa.BigInteger(),
@@ -349,10 +328,7 @@ def upgrade() -> None:
             comment="Spikes before the first edge or at no finite time; cells whose rate is no number.",
         ),
         sa.Column(
-            "chunk",
-            sa.Text(),
-            nullable=True,
-            comment="Name of its chunk in the store; empty when it is not there.",
+            "chunk", sa.Text(), nullable=True, comment="Its chunk's name in the store; empty without one."
         ),
         sa.Column("chunk_sha256", sa.Text(), nullable=True, comment="sha256 of the chunk's bytes."),
         sa.Column("chunk_bytes", sa.BigInteger(), nullable=True, comment="Size of the chunk."),
@@ -379,7 +355,7 @@ def upgrade() -> None:
     op.create_table(
         "assets",
         sa.Column("id", sa.BigInteger(), nullable=False, comment="Its number in this ledger."),
-        sa.Column("session_id", sa.BigInteger(), nullable=False, comment="The session that it is part of."),
+        sa.Column("session_id", sa.BigInteger(), nullable=False, comment="The session it belongs to."),
         sa.Column(
             "position",
             sa.BigInteger(),
@@ -402,10 +378,7 @@ def upgrade() -> None:
             comment="Where the verified copy lies: a path, or its name in an object store; else empty.",
         ),
         sa.Column(
-            "sha256",
-            sa.Text(),
-            nullable=True,
-            comment="sha256 of the copy; empty where only parts were streamed.",
+            "sha256", sa.Text(), nullable=True, comment="sha256 of the copy; empty if it was streamed."
         ),
         sa.Column(
             "verified_by",
@@ -419,20 +392,20 @@ def upgrade() -> None:
             sa.BigInteger(),
             server_default="0",
             nullable=False,
-            comment="Bytes that travelled, all attempts.",
+            comment="Bytes received, all attempts.",
         ),
         sa.Column(
             "range_requests",
             sa.BigInteger(),
             server_default="0",
             nullable=False,
-            comment="Requests for parts of it, all attempts at streaming.",
+            comment="Range requests, all attempts.",
         ),
         sa.Column(
             "fetched_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When the copy was last verified, or its session last streamed.",
+            comment="When it was last copied or streamed.",
         ),
         sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name=op.f("fk_assets_session_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_assets")),
@@ -442,7 +415,7 @@ def upgrade() -> None:
     op.create_table(
         "rows",
         sa.Column("id", sa.BigInteger(), nullable=False, comment="Its number in this ledger."),
-        sa.Column("session_id", sa.BigInteger(), nullable=False, comment="The session that it is cut from."),
+        sa.Column("session_id", sa.BigInteger(), nullable=False, comment="The session it is cut from."),
         sa.Column("index", sa.BigInteger(), nullable=False, comment="segment_<index>."),
         sa.Column("first_bin", sa.BigInteger(), nullable=False, comment="The first bin of the segment."),
         sa.Column("bins", sa.BigInteger(), nullable=False, comment="How many bins it spans."),
@@ -462,7 +435,7 @@ def upgrade() -> None:
     op.create_table(
         "shards",
         sa.Column("id", sa.BigInteger(), nullable=False, comment="Its number in this ledger."),
-        sa.Column("release_id", sa.BigInteger(), nullable=False, comment="The release that it is part of."),
+        sa.Column("release_id", sa.BigInteger(), nullable=False, comment="The release it belongs to."),
         sa.Column("split", sa.Text(), nullable=False, comment="train or test."),
         sa.Column(
             "name",
@@ -520,20 +493,14 @@ def upgrade() -> None:
         ),
         sa.Column("source_version_id", sa.BigInteger(), nullable=True, comment="What a plan lists."),
         sa.Column("asset_id", sa.BigInteger(), nullable=True, comment="What a fetch copies."),
-        sa.Column("session_id", sa.BigInteger(), nullable=True, comment="What a bin or a stream counts."),
-        sa.Column(
-            "release_id", sa.BigInteger(), nullable=True, comment="What is frozen, assembled or published."
-        ),
+        sa.Column("session_id", sa.BigInteger(), nullable=True, comment="What is counted."),
+        sa.Column("release_id", sa.BigInteger(), nullable=True, comment="Its release."),
         sa.Column("shard_id", sa.BigInteger(), nullable=True, comment="What is written."),
         sa.Column(
             "format_id", sa.Text(), nullable=True, comment="Only a worker of this format may claim it."
         ),
         sa.Column(
-            "attempt",
-            sa.BigInteger(),
-            server_default="0",
-            nullable=False,
-            comment="Counts the claims, so that an older one is known by its number.",
+            "attempt", sa.BigInteger(), server_default="0", nullable=False, comment="Number of claims so far."
         ),
         sa.Column(
             "failures",
@@ -547,14 +514,14 @@ def upgrade() -> None:
             sa.BigInteger(),
             server_default="0",
             nullable=False,
-            comment="Attempts that vanished with their worker.",
+            comment="Attempts whose worker vanished.",
         ),
         sa.Column(
             "rebuild_count",
             sa.BigInteger(),
             server_default="0",
             nullable=False,
-            comment="How often its output was missing or damaged.",
+            comment="How often its output was lost.",
         ),
         sa.Column(
             "first_failed_at",
@@ -567,13 +534,13 @@ def upgrade() -> None:
             sa.DateTime(timezone=True),
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
-            comment="It may not run earlier; what is ready waits since then.",
+            comment="The earliest time it may run.",
         ),
         sa.Column(
             "celery_retry_until",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="Until then Celery's own retry message is under way.",
+            comment="Until then Celery retries it.",
         ),
         sa.Column(
             "sent_at",
@@ -582,29 +549,20 @@ def upgrade() -> None:
             comment="When a message for it was last sent.",
         ),
         sa.Column(
-            "broker_epoch",
-            sa.Text(),
-            nullable=True,
-            comment="The broker's life in which that message was sent.",
+            "broker_epoch", sa.Text(), nullable=True, comment="Epoch of the broker that got that message."
         ),
-        sa.Column("lease_owner", sa.Text(), nullable=True, comment="host:process:attempt of who runs it."),
+        sa.Column("lease_owner", sa.Text(), nullable=True, comment="Who runs it: host:process:random."),
         sa.Column(
-            "lease_worker",
-            sa.Text(),
-            nullable=True,
-            comment="The worker's incarnation: ends with its process.",
+            "lease_worker", sa.Text(), nullable=True, comment="The worker instance: ends with its process."
         ),
         sa.Column(
-            "supervisor_id",
-            sa.Text(),
-            nullable=True,
-            comment="The supervisor's life in which it was claimed.",
+            "supervisor_id", sa.Text(), nullable=True, comment="The supervisor that ran when it was claimed."
         ),
         sa.Column(
             "lease_expires",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When a silent owner loses it.",
+            comment="When an owner without heartbeat loses it.",
         ),
         sa.Column(
             "started_at", sa.DateTime(timezone=True), nullable=True, comment="When the last attempt began."
@@ -614,12 +572,9 @@ def upgrade() -> None:
         ),
         sa.Column("error_class", sa.Text(), nullable=True, comment="The kind of the last error."),
         sa.Column(
-            "error",
-            sa.Text(),
-            nullable=True,
-            comment="The last error's text: what was wrong and what can be done.",
+            "error", sa.Text(), nullable=True, comment="The last error: what was wrong, what can be done."
         ),
-        sa.Column("skipped_because", sa.Text(), nullable=True, comment="Why a person passed it by."),
+        sa.Column("skipped_because", sa.Text(), nullable=True, comment="Why a person skipped it."),
         sa.Column(
             "output",
             postgresql.JSONB(astext_type=sa.Text()),
@@ -636,10 +591,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(state = 'skipped') = (skipped_because IS NOT NULL)", name=op.f("ck_jobs_skipped_has_reason")
         ),
-        sa.CheckConstraint(
-            _SUBJECT_OF_KIND,
-            name=op.f("ck_jobs_subject_of_kind"),
-        ),
+        sa.CheckConstraint(_SUBJECT_OF_KIND, name=op.f("ck_jobs_subject_of_kind")),
         sa.CheckConstraint("state <> 'dead' OR error IS NOT NULL", name=op.f("ck_jobs_dead_has_error")),
         sa.ForeignKeyConstraint(["asset_id"], ["assets.id"], name=op.f("fk_jobs_asset_id")),
         sa.ForeignKeyConstraint(["release_id"], ["releases.id"], name=op.f("fk_jobs_release_id")),
@@ -696,12 +648,7 @@ def upgrade() -> None:
             nullable=False,
             comment="When it began.",
         ),
-        sa.Column(
-            "ended_at",
-            sa.DateTime(timezone=True),
-            nullable=True,
-            comment="When it ended, as far as is known.",
-        ),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True, comment="When it ended, if known."),
         sa.Column(
             "outcome",
             sa.Enum(
@@ -726,7 +673,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "job_dependencies",
-        sa.Column("job_id", sa.BigInteger(), nullable=False, comment="The job that waits."),
+        sa.Column("job_id", sa.BigInteger(), nullable=False, comment="The waiting job."),
         sa.Column("needs_id", sa.BigInteger(), nullable=False, comment="The job that must be done first."),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_dependencies_job_id")),
         sa.ForeignKeyConstraint(["needs_id"], ["jobs.id"], name=op.f("fk_job_dependencies_needs_id")),

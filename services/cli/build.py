@@ -34,8 +34,7 @@ from spikemill.services.common.ledger import build_queries, builds, dispatch, pu
 from spikemill.services.common.ledger.builds import BuildRequest, OpenedBuild, SourceRequest
 from spikemill.services.common.ledger.sessions import fetch_modes_of
 from spikemill.services.common.migrate import migrate
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import BuildState, JobKind, ReleaseState
 from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import FolderStore, Store

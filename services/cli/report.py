@@ -18,8 +18,7 @@ from spikemill.services.cli.local.home import Home
 from spikemill.services.cli.watch import Ending, Pace, Snapshot, progress_table, sentences
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger.build_queries import BuildStatus, Failure, LeftOut, TokenCount
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import COUNTING, JobKind, JobState
+from spikemill.services.common.models import COUNTING, BuildState, JobKind, JobState, ReleaseState
 
 _STATES = {
     BuildState.RELEASED: "the pile stands",

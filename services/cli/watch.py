@@ -26,8 +26,7 @@ from spikemill.services.common.ledger.build_queries import (
     LeftOut,
     SourceProgress,
 )
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobState
+from spikemill.services.common.models import BuildState, JobState, ReleaseState
 from spikemill.services.common.settings import settings
 
 _PAUSE = 0.5

@@ -11,8 +11,7 @@ from spikemill.services.common.database import transaction
 from spikemill.services.common.ledger import recordings
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.ledger.recordings import TransferMeter
-from spikemill.services.common.models import SourceVersion
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind, SourceVersion
 from spikemill.services.common.rate_limit import LedgerPacer
 from spikemill.services.common.store.spool import Spool, open_spool, sweep_staging
 from spikemill.services.common.worker.kinds import task_name

@@ -10,7 +10,7 @@ from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.ledger import pushes, release_queries, releases, repair
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim, Result
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind
 from spikemill.services.common.store import Store, open_store
 from spikemill.services.common.worker.kinds import task_name
 from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import CallError, readable
 from spikemill.services.common.ledger.metrics_queries import Gauges, JobCount, ReadyCount, read_gauges
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import JobKind, JobState
 from spikemill.services.common.worker.kinds import QUEUE_OF_KIND, Queue
 
 _log = logging.getLogger(__name__)

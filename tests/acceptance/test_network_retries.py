@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from celery import states
 
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind
 from spikemill.services.common.worker.kinds import task_name
 from standins.archive.content import MadeUpArchive
 from tests.acceptance.builds import NewPlace, Place

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from huggingface_hub import HfApi, RepoFile
 
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind
 from spikemill.services.common.worker.kinds import task_name
 from standins.archive.content import MadeUpArchive
 from standins.hub.kinds import Kind

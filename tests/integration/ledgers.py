@@ -23,17 +23,20 @@ from spikemill.services.common.ledger import sessions as session_queries
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.ledger.locks import needed_by_open_build
 from spikemill.services.common.models import (
+    COUNTING,
     Asset,
     Attempt,
     Build,
+    BuildState,
     Job,
+    JobKind,
+    JobState,
+    Outcome,
     Release,
     Session,
     Shard,
     SourceVersion,
 )
-from spikemill.services.common.models.builds import BuildState
-from spikemill.services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
 from spikemill.services.common.row_format import FORMAT_ID, row_groups
 from spikemill.services.common.types import Asset as ListedAsset
 from spikemill.services.common.types import BinnedSession, PlannedSession, PlannedShard, SessionRow, digest

@@ -19,8 +19,7 @@ from spikemill.services.common.ledger import admin, jobs, release_queries, repai
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.builds import OpenedBuild
 from spikemill.services.common.ledger.jobs import Claim
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import BuildState, JobKind, JobState, Outcome, ReleaseState
 from tests.integration import ledgers
 
 

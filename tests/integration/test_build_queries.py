@@ -7,8 +7,7 @@ from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import CallError, RecordingError
 from spikemill.services.common.ledger import admin, build_queries, builds, release_queries
 from spikemill.services.common.ledger.build_queries import AssetBytes
-from spikemill.services.common.models import SourceVersion
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import JobKind, JobState, SourceVersion
 from spikemill.services.common.types import Asset as ListedAsset
 from spikemill.services.common.types import PlannedSession
 from tests.integration import ledgers

@@ -14,8 +14,7 @@ from spikemill.services.common.ledger import admin, builds, dispatch, jobs, rele
 from spikemill.services.common.ledger import sessions as session_queries
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Result
-from spikemill.services.common.models.builds import ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import JobKind, JobState, ReleaseState
 from tests.integration import ledgers
 
 _WAITING = text("""

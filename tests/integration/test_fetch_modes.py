@@ -16,9 +16,7 @@ from spikemill.services.common.errors import (
 from spikemill.services.common.ledger import admin, build_queries, dispatch, jobs, repair
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.builds import OpenedBuild
-from spikemill.services.common.models import JobDependency
-from spikemill.services.common.models.builds import ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import JobDependency, JobKind, JobState, Outcome, ReleaseState
 from tests.integration import ledgers
 
 NO_RANGES = NoRangesError("The server serves no parts.")

@@ -7,8 +7,7 @@ import pytest
 
 from spikemill.services.common.database import transaction
 from spikemill.services.common.ledger import admin, jobs, repair
-from spikemill.services.common.models import Session
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind, Session
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import FolderStore, Store, open_store
 from spikemill.services.common.store.ownership import own_store

@@ -18,8 +18,7 @@ from sqlalchemy import func, update
 from spikemill.services.cli.local.children import Process
 from spikemill.services.cli.local.engine import Address
 from spikemill.services.common.database import transaction
-from spikemill.services.common.models import LedgerMark
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import JobKind, JobState, LedgerMark
 from spikemill.services.common.worker.kinds import task_name
 from tests.harness.forked_programs import run_program, start_program
 from tests.integration import ledgers

@@ -14,9 +14,21 @@ from spikemill.services.common.errors import AssetError, CallError, NetworkError
 from spikemill.services.common.ledger import admin, jobs, release_queries, repair
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim
-from spikemill.services.common.models import Asset, Attempt, Build, Job, JobDependency, Release, Session
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import COUNTING, JobKind, JobState, Outcome
+from spikemill.services.common.models import (
+    COUNTING,
+    Asset,
+    Attempt,
+    Build,
+    BuildState,
+    Job,
+    JobDependency,
+    JobKind,
+    JobState,
+    Outcome,
+    Release,
+    ReleaseState,
+    Session,
+)
 from tests.integration import ledgers
 
 pytestmark = pytest.mark.chaos

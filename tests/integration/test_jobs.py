@@ -10,8 +10,7 @@ from spikemill.services.common.errors import AssetError, DamagedDownloadError, N
 from spikemill.services.common.ledger import jobs
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Result
-from spikemill.services.common.models import Attempt
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import Attempt, JobKind, JobState, Outcome
 from tests.integration import ledgers
 
 

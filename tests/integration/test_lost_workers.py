@@ -7,8 +7,7 @@ from celery import Celery
 from sqlalchemy import select
 
 from spikemill.services.common.database import transaction
-from spikemill.services.common.models import Attempt, Job
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import Attempt, Job, JobKind, JobState, Outcome
 from spikemill.services.common.worker.kinds import task_name
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker

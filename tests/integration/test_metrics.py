@@ -19,7 +19,7 @@ from sqlalchemy import text
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import CallError, NetworkError
 from spikemill.services.common.ledger.recordings import count_transfer
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import JobKind, JobState
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.kinds import Queue
 from spikemill.services.sweeper.metrics import serve_metrics

@@ -14,9 +14,7 @@ from spikemill.services.common.ledger import builds as build_planning
 from spikemill.services.common.ledger import jobs, recordings
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Result
-from spikemill.services.common.models import BuildSource, Session
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import BuildSource, BuildState, JobKind, JobState, ReleaseState, Session
 from spikemill.services.common.types import PlannedSession
 from tests.integration import ledgers
 

@@ -6,8 +6,7 @@ from typing import Any
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import AssetError, NetworkError, RecordingError
 from spikemill.services.common.ledger import admin, build_queries
-from spikemill.services.common.models.builds import ReleaseState
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind, ReleaseState
 from tests.integration import ledgers
 
 

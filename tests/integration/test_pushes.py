@@ -16,9 +16,7 @@ from spikemill.services.common.ledger import admin, build_queries, jobs, pushes,
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.builds import BuildRequest, OpenedBuild
 from spikemill.services.common.ledger.jobs import Claim, Result
-from spikemill.services.common.models import Release
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import BuildState, JobKind, JobState, Outcome, Release, ReleaseState
 from spikemill.services.common.store import FolderStore
 from tests.integration import ledgers
 

@@ -13,8 +13,7 @@ from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim
-from spikemill.services.common.models import Release
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind, Release
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import FolderStore
 from spikemill.services.common.worker.runner import Heartbeat

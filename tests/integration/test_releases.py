@@ -10,9 +10,16 @@ from spikemill.services.common.errors import AssetError, RecordingError
 from spikemill.services.common.ledger import admin, release_queries, releases, repair
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.builds import OpenedBuild
-from spikemill.services.common.models import Job, JobDependency, Session, ShardRow
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import (
+    BuildState,
+    Job,
+    JobDependency,
+    JobKind,
+    JobState,
+    ReleaseState,
+    Session,
+    ShardRow,
+)
 from tests.integration import ledgers
 
 

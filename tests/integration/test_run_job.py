@@ -20,9 +20,7 @@ from spikemill.services.common.errors import DamagedDownloadError, NetworkError,
 from spikemill.services.common.ledger import dispatch
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim, Result
-from spikemill.services.common.models import Job
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import BuildState, Job, JobKind, JobState, Outcome, ReleaseState
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.app import create_app
 from spikemill.services.common.worker.runner import NETWORK_RETRIES, Handler, Heartbeat, run_job

@@ -7,8 +7,7 @@ import pytest
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import NetworkError, RecordingError
 from spikemill.services.common.ledger import admin
-from spikemill.services.common.models.builds import BuildState
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import BuildState, JobKind, JobState
 from tests.integration import ledgers
 
 

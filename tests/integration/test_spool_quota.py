@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import AssetError, NetworkError, RecordingError
 from spikemill.services.common.ledger import admin, sessions
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import JobKind, JobState
 from spikemill.services.common.types import Asset as ListedAsset
 from spikemill.services.common.types import PlannedSession
 from tests.integration import ledgers

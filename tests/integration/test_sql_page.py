@@ -17,7 +17,7 @@ from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import NetworkError, RecordingError
 from spikemill.services.common.ledger import dispatch
 from spikemill.services.common.ledger.recordings import count_transfer
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind
 from spikemill.services.common.worker.process import process_exit_of
 from tests.integration import ledgers
 

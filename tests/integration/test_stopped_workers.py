@@ -6,7 +6,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import JobKind, JobState, Outcome
 from spikemill.services.common.worker.kinds import task_name
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker

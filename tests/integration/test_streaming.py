@@ -18,7 +18,7 @@ from spikemill.services.common.errors import AssetError, NoRangesError, Recordin
 from spikemill.services.common.ledger import admin
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim, Result
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import JobKind, JobState, Outcome
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import open_store
 from spikemill.services.common.types import Asset as ListedAsset

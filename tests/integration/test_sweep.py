@@ -12,8 +12,7 @@ from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import NetworkError
 from spikemill.services.common.ledger import admin, dispatch
 from spikemill.services.common.ledger import jobs as job_queries
-from spikemill.services.common.models import LedgerMark
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import JobKind, JobState, LedgerMark, Outcome
 from spikemill.services.common.settings import settings
 from tests.integration import ledgers
 

@@ -14,8 +14,7 @@ from celery import Celery
 from sqlalchemy import select, text
 
 from spikemill.services.common.database import engine, transaction
-from spikemill.services.common.models import LedgerMark
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import JobKind, JobState, LedgerMark, Outcome
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.app import create_app
 from spikemill.services.common.worker.kinds import Queue

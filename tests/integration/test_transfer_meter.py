@@ -7,8 +7,7 @@ from sqlalchemy import select, text
 
 from spikemill.services.common.database import transaction
 from spikemill.services.common.ledger.recordings import TransferMeter
-from spikemill.services.common.models import Asset
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import Asset, JobKind
 from spikemill.services.common.worker.runner import Heartbeat
 from tests.integration import ledgers
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind
 from spikemill.services.sweeper.loop import Sweeper
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker

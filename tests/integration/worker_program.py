@@ -10,8 +10,7 @@ from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import NetworkError
 from spikemill.services.common.ledger import recordings
 from spikemill.services.common.ledger.jobs import Claim, Result
-from spikemill.services.common.models import SourceVersion
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind, SourceVersion
 from spikemill.services.common.worker.kinds import task_name
 from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job
 from spikemill.services.common.worker.signals import worker_app

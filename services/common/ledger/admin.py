@@ -18,9 +18,19 @@ from spikemill.services.common.ledger.locks import (
 )
 from spikemill.services.common.ledger.releases import outdate_releases_of
 from spikemill.services.common.ledger.sessions import release_reservations, restart_session
-from spikemill.services.common.models import Build, Job, Release, Session, Shard, SourceVersion
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import (
+    Build,
+    BuildState,
+    Job,
+    JobKind,
+    JobState,
+    Outcome,
+    Release,
+    ReleaseState,
+    Session,
+    Shard,
+    SourceVersion,
+)
 
 
 def retry_dead(transaction: Transaction, sources: Sequence[str] = ()) -> int:

@@ -6,8 +6,7 @@ from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.common.errors import SpikemillError
-from spikemill.services.common.models import Attempt, Job
-from spikemill.services.common.models.jobs import JobState, Outcome
+from spikemill.services.common.models import Attempt, Job, JobState, Outcome
 
 CLEARED_LEASE: dict[str, Any] = dict.fromkeys(
     ("lease_owner", "lease_worker", "supervisor_id", "lease_expires", "sent_at", "broker_epoch")

@@ -12,9 +12,17 @@ from spikemill.services.common.hub_target import WITHOUT_PUSH, HubTarget, requir
 from spikemill.services.common.ledger.locks import lock_releases
 from spikemill.services.common.ledger.pushes import cancel_push, is_push_requested, request_push
 from spikemill.services.common.ledger.sessions import apply_fetch_mode, fetch_modes_of
-from spikemill.services.common.models import Build, BuildSource, Job, Release, SourceVersion
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import (
+    Build,
+    BuildSource,
+    BuildState,
+    Job,
+    JobKind,
+    JobState,
+    Release,
+    ReleaseState,
+    SourceVersion,
+)
 from spikemill.services.common.types import digest
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.pile:' || :pile))")

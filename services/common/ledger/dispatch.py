@@ -11,8 +11,7 @@ from sqlalchemy.orm import aliased
 from spikemill.services.common.ledger.attempts import end_attempt, release_lease, requeue
 from spikemill.services.common.ledger.jobs import is_gone, mark_dead
 from spikemill.services.common.ledger.locks import lock_sessions_of_jobs, needed_by_open_build
-from spikemill.services.common.models import Job, JobDependency, LedgerMark
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import Job, JobDependency, JobKind, JobState, LedgerMark, Outcome
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.process import UNKNOWN, ProcessExit
 

@@ -15,8 +15,7 @@ from spikemill.services.common.errors import NetworkError, NoRangesError, RetryP
 from spikemill.services.common.ledger.attempts import SupersededError, end_attempt, release_lease, requeue
 from spikemill.services.common.ledger.locks import lock_before_job, needed_by_open_build
 from spikemill.services.common.ledger.sessions import close_session_of, fall_back_to_copy
-from spikemill.services.common.models import Attempt, Job
-from spikemill.services.common.models.jobs import JobKind, JobState, Outcome
+from spikemill.services.common.models import Attempt, Job, JobKind, JobState, Outcome
 from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.process import worker_id

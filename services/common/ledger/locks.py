@@ -6,9 +6,17 @@ from sqlalchemy import ColumnElement, Connection, Select, column, func, select, 
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from spikemill.services.common.models import Asset, Build, Job, Release, Session
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import COUNTING, JobKind
+from spikemill.services.common.models import (
+    COUNTING,
+    Asset,
+    Build,
+    BuildState,
+    Job,
+    JobKind,
+    Release,
+    ReleaseState,
+    Session,
+)
 
 _RELEASES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.releases'))")
 _NAMES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.names:' || :source))")

@@ -14,9 +14,7 @@ from spikemill.services.common.ledger.attempts import (
     reset_jobs,
 )
 from spikemill.services.common.ledger.locks import lock_jobs, lock_releases
-from spikemill.services.common.models import Build, Job, Release
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import Build, BuildState, Job, JobKind, JobState, Release, ReleaseState
 
 
 class NamesTarget(Protocol):

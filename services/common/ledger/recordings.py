@@ -13,8 +13,7 @@ from spikemill.services.common.errors import DamagedOutputError, RecordingError
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.locks import lock_names
 from spikemill.services.common.ledger.sessions import fetch_modes_of, reset_sessions
-from spikemill.services.common.models import Asset, Job, Row, Session, SourceVersion
-from spikemill.services.common.models.jobs import JobState
+from spikemill.services.common.models import Asset, Job, JobState, Row, Session, SourceVersion
 from spikemill.services.common.types import Asset as ListedAsset
 from spikemill.services.common.types import BinnedSession, PlannedSession, SessionRow, session_identity
 from spikemill.services.common.worker.runner import Heartbeat

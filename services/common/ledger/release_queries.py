@@ -13,6 +13,7 @@ from spikemill.services.common.models import (
     Build,
     BuildSource,
     Job,
+    JobState,
     Release,
     Row,
     Session,
@@ -20,7 +21,6 @@ from spikemill.services.common.models import (
     ShardRow,
     SourceVersion,
 )
-from spikemill.services.common.models.jobs import JobState
 from spikemill.services.common.row_format import row_groups
 from spikemill.services.common.types import PlannedRow, PlannedShard, SplitName
 

@@ -11,9 +11,18 @@ from sqlalchemy.orm import Session as Transaction
 from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.locks import BUILD_SESSIONS, lock_releases
 from spikemill.services.common.ledger.pushes import copy_commit, copy_push_request
-from spikemill.services.common.models import Build, Job, JobDependency, Release, Shard, ShardRow
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import (
+    Build,
+    BuildState,
+    Job,
+    JobDependency,
+    JobKind,
+    JobState,
+    Release,
+    ReleaseState,
+    Shard,
+    ShardRow,
+)
 from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.common.types import PlannedShard
 

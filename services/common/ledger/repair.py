@@ -12,9 +12,20 @@ from spikemill.services.common.ledger.locks import lock_jobs, lock_releases
 from spikemill.services.common.ledger.pushes import is_push_requested, restart_push
 from spikemill.services.common.ledger.releases import replace_release
 from spikemill.services.common.ledger.sessions import restart_session
-from spikemill.services.common.models import Build, Job, LedgerMark, Release, Row, Session, Shard, ShardRow
-from spikemill.services.common.models.builds import BuildState, ReleaseState
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import (
+    Build,
+    BuildState,
+    Job,
+    JobKind,
+    JobState,
+    LedgerMark,
+    Release,
+    ReleaseState,
+    Row,
+    Session,
+    Shard,
+    ShardRow,
+)
 
 _MAX_REOPENED = 3
 

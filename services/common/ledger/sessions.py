@@ -19,8 +19,15 @@ from spikemill.services.common.ledger.locks import (
     sessions_of,
 )
 from spikemill.services.common.ledger.releases import outdate_releases_of
-from spikemill.services.common.models import Asset, Job, JobDependency, Session, SourceVersion
-from spikemill.services.common.models.jobs import JobKind, JobState
+from spikemill.services.common.models import (
+    Asset,
+    Job,
+    JobDependency,
+    JobKind,
+    JobState,
+    Session,
+    SourceVersion,
+)
 
 _FETCH_MODES: Mapping[str, Sequence[JobKind]] = {
     "copy": [JobKind.BIN],

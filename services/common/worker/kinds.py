@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from spikemill.services.common.models.jobs import JobKind
+from spikemill.services.common.models import JobKind
 
 _MODULE = "spikemill.services.common.worker"
 # A row takes Arrow hundreds of megabytes for a moment; this pool returns them to the system.

@@ -25,7 +25,7 @@ from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.build_queries import JobNames, names_of
 from spikemill.services.common.ledger.jobs import Claim, Result, heartbeat
 from spikemill.services.common.logs import log_about
-from spikemill.services.common.models.jobs import JobState
+from spikemill.services.common.models import JobState
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.app import TIME_LIMIT
 
