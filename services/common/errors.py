@@ -102,6 +102,10 @@ class HubError(SpikemillError):
     """The Hugging Face hub says no, and would say it again; the text tells what to do."""
 
 
+class SupersededError(SpikemillError):
+    """Another has the job by now, or nothing needs it any more; what was done for it is dropped."""
+
+
 class DamagedOutputError(SpikemillError):
     """A file that the ledger names is missing or not what the ledger says."""
 

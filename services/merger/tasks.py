@@ -6,9 +6,8 @@ from functools import lru_cache, partial
 from celery import Task
 
 from spikemill.services.common.database import transaction
-from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.errors import DamagedOutputError, SupersededError
 from spikemill.services.common.ledger import pushes, release_queries, releases, repair
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models import JobKind
 from spikemill.services.common.store import Store, open_store

@@ -14,9 +14,9 @@ from spikemill.services.common.errors import (
     NetworkError,
     RecordingError,
     StoreError,
+    SupersededError,
 )
 from spikemill.services.common.ledger import admin, jobs, release_queries, repair
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.builds import OpenedBuild
 from spikemill.services.common.ledger.jobs import Claim
 from spikemill.services.common.models import BuildState, JobKind, JobState, Outcome, ReleaseState

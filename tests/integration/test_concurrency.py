@@ -9,10 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.common.database import transaction
-from spikemill.services.common.errors import AssetError, NoRangesError
+from spikemill.services.common.errors import AssetError, NoRangesError, SupersededError
 from spikemill.services.common.ledger import admin, builds, dispatch, jobs, releases, repair
 from spikemill.services.common.ledger import sessions as session_queries
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Result
 from spikemill.services.common.models import JobKind, JobState, ReleaseState
 from tests.integration import ledgers

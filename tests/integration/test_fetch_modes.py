@@ -12,9 +12,9 @@ from spikemill.services.common.errors import (
     NetworkError,
     NoRangesError,
     RecordingError,
+    SupersededError,
 )
 from spikemill.services.common.ledger import admin, build_queries, dispatch, jobs, repair
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.builds import OpenedBuild
 from spikemill.services.common.models import JobDependency, JobKind, JobState, Outcome, ReleaseState
 from tests.integration import ledgers

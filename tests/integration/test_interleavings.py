@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
 from spikemill.services.common.database import transaction
-from spikemill.services.common.errors import AssetError, CallError, NetworkError, NoRangesError
+from spikemill.services.common.errors import (
+    AssetError,
+    CallError,
+    NetworkError,
+    NoRangesError,
+    SupersededError,
+)
 from spikemill.services.common.ledger import admin, jobs, release_queries, repair
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim
 from spikemill.services.common.models import (
     COUNTING,

@@ -6,9 +6,14 @@ import pytest
 from sqlalchemy import func, select
 
 from spikemill.services.common.database import transaction
-from spikemill.services.common.errors import AssetError, DamagedDownloadError, NetworkError, RecordingError
+from spikemill.services.common.errors import (
+    AssetError,
+    DamagedDownloadError,
+    NetworkError,
+    RecordingError,
+    SupersededError,
+)
 from spikemill.services.common.ledger import jobs
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Result
 from spikemill.services.common.models import Attempt, JobKind, JobState, Outcome
 from tests.integration import ledgers

@@ -9,10 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from spikemill.services.common.database import transaction
-from spikemill.services.common.errors import RecordingError
+from spikemill.services.common.errors import RecordingError, SupersededError
 from spikemill.services.common.ledger import builds as build_planning
 from spikemill.services.common.ledger import jobs, recordings
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Result
 from spikemill.services.common.models import BuildSource, BuildState, JobKind, JobState, ReleaseState, Session
 from spikemill.services.common.types import PlannedSession

@@ -10,10 +10,9 @@ from sqlalchemy.exc import IntegrityError
 
 from spikemill.services.cli.build import request_build
 from spikemill.services.common.database import transaction
-from spikemill.services.common.errors import CallError, RecordingError
+from spikemill.services.common.errors import CallError, RecordingError, SupersededError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger import admin, build_queries, jobs, pushes, repair
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.builds import BuildRequest, OpenedBuild
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models import BuildState, JobKind, JobState, Outcome, Release, ReleaseState

@@ -9,9 +9,8 @@ from huggingface_hub import HfApi
 from sqlalchemy import update
 
 from spikemill.services.common.database import transaction
-from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.errors import DamagedOutputError, SupersededError
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim
 from spikemill.services.common.models import JobKind, Release
 from spikemill.services.common.settings import settings

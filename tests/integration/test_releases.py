@@ -6,9 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from spikemill.services.common.database import transaction
-from spikemill.services.common.errors import AssetError, RecordingError
+from spikemill.services.common.errors import AssetError, RecordingError, SupersededError
 from spikemill.services.common.ledger import admin, release_queries, releases, repair
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.builds import OpenedBuild
 from spikemill.services.common.models import (
     BuildState,

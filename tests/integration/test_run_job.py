@@ -16,9 +16,13 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from spikemill.services.common.database import engine, transaction
-from spikemill.services.common.errors import DamagedDownloadError, NetworkError, RecordingError
+from spikemill.services.common.errors import (
+    DamagedDownloadError,
+    NetworkError,
+    RecordingError,
+    SupersededError,
+)
 from spikemill.services.common.ledger import dispatch
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models import BuildState, Job, JobKind, JobState, Outcome, ReleaseState
 from spikemill.services.common.settings import settings

@@ -14,9 +14,8 @@ from spikemill.services.binner.session import ReaderSettings, bin_session, bin_s
 from spikemill.services.cli.made_up import Recording
 from spikemill.services.common.catalog import source_from_record
 from spikemill.services.common.database import transaction
-from spikemill.services.common.errors import AssetError, NoRangesError, RecordingError
+from spikemill.services.common.errors import AssetError, NoRangesError, RecordingError, SupersededError
 from spikemill.services.common.ledger import admin
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models import JobKind, JobState, Outcome
 from spikemill.services.common.settings import settings

@@ -6,15 +6,15 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.common.errors import CallError
-from spikemill.services.common.ledger.attempts import CLEARED_LEASE, abort_attempts, requeue, reset_jobs
 from spikemill.services.common.ledger.locks import (
     BUILD_SESSIONS,
     jobs_of,
-    lock_jobs,
     lock_releases,
     lock_sessions,
     needed_by_open_build,
+    reset_jobs,
     sessions_of,
+    set_jobs,
 )
 from spikemill.services.common.ledger.releases import outdate_releases_of
 from spikemill.services.common.ledger.sessions import release_reservations, restart_session
@@ -24,7 +24,6 @@ from spikemill.services.common.models import (
     Job,
     JobKind,
     JobState,
-    Outcome,
     Release,
     ReleaseState,
     Session,
@@ -78,21 +77,14 @@ def cancel_builds(transaction: Transaction) -> int:
         .values(state=BuildState.CANCELLED)
         .returning(Build.id)
     ).all()
-    transaction.flush()
-    _withdraw_unwanted(transaction)
-    return len(cancelled)
-
-
-def _withdraw_unwanted(transaction: Transaction) -> None:
-    """Take running jobs from their workers where nobody waits for them any more."""
-    unwanted = transaction.scalars(
-        select(Job)
+    unneeded = transaction.scalars(
+        select(Job.id)
         .where(Job.state == JobState.RUNNING, ~needed_by_open_build())
         .order_by(Job.id)
         .with_for_update()
     ).all()
-    for job in unwanted:
-        requeue(transaction, job, Outcome.WITHDRAWN)
+    set_jobs(transaction, Job.id.in_(unneeded), JobState.READY)
+    return len(cancelled)
 
 
 def prune_chunks(transaction: Transaction) -> list[str]:
@@ -138,18 +130,12 @@ def skip_listed(transaction: Transaction, build_id: int, source: str, key: str, 
 def _skip(transaction: Transaction, session: Session, reason: str) -> None:
     lock_releases(transaction)
     lock_sessions(transaction, [session.id])
-    jobs = jobs_of([session.id])
-    lock_jobs(transaction, jobs)
     done = select(Job.id).where(Job.session_id == session.id, Job.state == JobState.DONE)
     if transaction.scalar(done) is not None:
         raise CallError(f"Session {session.key} is done; only one that is not can be skipped.")
-    abort_attempts(transaction, jobs)
+    jobs = jobs_of([session.id])
+    set_jobs(transaction, jobs, JobState.SKIPPED, skipped_because=reason, output=None)
     release_reservations(transaction, [session.id])
-    transaction.execute(
-        update(Job)
-        .where(jobs)
-        .values(state=JobState.SKIPPED, skipped_because=reason, output=None, **CLEARED_LEASE)
-    )
     outdate_releases_of(transaction, [session.id])
 
 

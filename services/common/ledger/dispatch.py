@@ -1,24 +1,22 @@
 """Which jobs are sent to the workers, and what the sweeper does to those that stopped."""
 
+import os
+import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from spikemill.services.common.ledger.attempts import end_attempt, release_lease, requeue
-from spikemill.services.common.ledger.jobs import is_gone, mark_dead
-from spikemill.services.common.ledger.locks import lock_sessions_of_jobs, needed_by_open_build
+from spikemill.services.common.ledger.jobs import end_attempt, mark_dead, release_lease, requeue
+from spikemill.services.common.ledger.locks import lock_sessions, needed_by_open_build, sessions_of
 from spikemill.services.common.models import Job, JobDependency, JobKind, JobState, LedgerMark, Outcome
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.process import UNKNOWN, ProcessExit
 
 _BATCH = 500
-_VANISHED = "Attempt {attempt} of {owner} vanished: {reason}."
-_TOO_OFTEN = " It happened {crashes} times; {remedy}, then retry."
-_WORN_OUT = " It was the last of {attempt} attempts; see the attempts of job {job} in the ledger, then retry."
 
 
 def note_start(transaction: Transaction) -> None:
@@ -55,9 +53,23 @@ def expire_owner(transaction: Transaction, job_id: int, end: ProcessExit = UNKNO
     Another process may hold the job by now, here or elsewhere: that one keeps it.
     """
     owner = transaction.scalar(select(Job.lease_owner).where(Job.id == job_id))
-    if owner is None or not is_gone(owner):
+    if owner is None or not _is_gone(owner):
         return 0
     return _count_crashes(transaction, (Job.id == job_id) & (Job.lease_owner == owner), end)
+
+
+def _is_gone(owner: str) -> bool:
+    """Tell whether an owner is a process of this machine that no longer runs."""
+    host, process, _ = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _count_crashes(
@@ -67,7 +79,7 @@ def _count_crashes(
     suspects = transaction.scalars(running.with_only_columns(Job.id).limit(_BATCH)).all()
     if not suspects:
         return 0
-    lock_sessions_of_jobs(transaction, suspects)
+    lock_sessions(transaction, sessions_of(Job.id.in_(suspects)))
     vanished = transaction.scalars(running.where(Job.id.in_(suspects)).with_for_update()).all()
     for job in vanished:
         _count_crash(transaction, job, end)
@@ -75,16 +87,17 @@ def _count_crashes(
 
 
 def _count_crash(transaction: Transaction, job: Job, end: ProcessExit) -> None:
-    """A job that vanished with its worker: it runs again, unless it has done so too often."""
+    """Run a job again that vanished with its worker, unless that happened too often."""
     job.crashes += 1
     job.error_class = "Vanished"
-    job.error = _VANISHED.format(attempt=job.attempt, owner=job.lease_owner, reason=end.reason)
-    end_attempt(transaction, job.id, job.attempt, Outcome.VANISHED, job.error)
+    job.error = f"Attempt {job.attempt} of {job.lease_owner} vanished: {end.reason}."
+    end_attempt(transaction, job, Outcome.VANISHED, job.error)
     if job.crashes >= settings().max_crashes:
-        job.error += _TOO_OFTEN.format(crashes=job.crashes, remedy=end.remedy)
+        job.error += f" It happened {job.crashes} times; {end.remedy}, then retry."
         mark_dead(transaction, job)
     elif job.attempt >= settings().attempt_cap:
-        job.error += _WORN_OUT.format(attempt=job.attempt, job=job.id)
+        job.error += f" It was the last of {job.attempt} attempts; "
+        job.error += f"see the attempts of job {job.id} in the ledger, then retry."
         mark_dead(transaction, job)
     else:
         release_lease(job, JobState.READY)
@@ -129,9 +142,8 @@ def promote_unblocked(transaction: Transaction) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message that is to be sent: look at this job."""
+class Message(NamedTuple):
+    """A message to send: look at this job."""
 
     job: int
     kind: JobKind
@@ -157,14 +169,16 @@ def mark_sent(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str,
     A job is sent when no message for it is under way: none was sent, the broker began a new life since, the
     queue has been empty for some seconds, or the message is old.
     """
-    room = settings().window - _under_way(transaction, kinds, epoch=epoch, idle=idle)
+    patience = timedelta(seconds=3) if idle else settings().resend
+    is_recent = (Job.broker_epoch == epoch) & (Job.sent_at > func.clock_timestamp() - patience)
+    is_under_way = func.coalesce(is_recent, text("false"))
+    waiting = select(func.count(Job.id)).where(Job.state == JobState.READY, Job.kind.in_(kinds), is_under_way)
+    room = settings().window - transaction.scalars(waiting).one()
     if room <= 0:
         return []
     chosen = (
         select(Job.id)
-        .where(
-            Job.kind.in_(kinds), _may_run(), ~_is_under_way(epoch=epoch, idle=idle), needed_by_open_build()
-        )
+        .where(Job.kind.in_(kinds), _may_run(), ~is_under_way, needed_by_open_build())
         .order_by(Job.not_before, Job.id)
         .limit(room)
         .with_for_update(skip_locked=True)
@@ -177,7 +191,7 @@ def mark_sent(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str,
         .returning(Job.id, Job.kind)
         .execution_options(synchronize_session=False)
     )
-    return sorted((Message(job, kind) for job, kind in sent), key=lambda message: message.job)
+    return sorted(Message(*row) for row in sent)
 
 
 def _may_run() -> ColumnElement[bool]:
@@ -187,16 +201,3 @@ def _may_run() -> ColumnElement[bool]:
         & (Job.not_before <= now)
         & (Job.celery_retry_until.is_(None) | (Job.celery_retry_until <= now))
     )
-
-
-def _is_under_way(*, epoch: str, idle: bool) -> ColumnElement[bool]:
-    """Return the condition that a message for the job may still arrive."""
-    patience = timedelta(seconds=3) if idle else settings().resend
-    return func.coalesce(
-        (Job.broker_epoch == epoch) & (Job.sent_at > func.clock_timestamp() - patience), text("false")
-    )
-
-
-def _under_way(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str, idle: bool) -> int:
-    waiting = (Job.state == JobState.READY) & Job.kind.in_(kinds) & _is_under_way(epoch=epoch, idle=idle)
-    return transaction.scalar(select(func.count()).select_from(Job).where(waiting)) or 0

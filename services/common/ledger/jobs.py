@@ -1,7 +1,6 @@
 """A job in the hands of a worker: claim, heartbeat, finish, fail, release; all by the database's clock."""
 
 import os
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,11 +10,21 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, func, insert, select, update
 from sqlalchemy.orm import Session as Transaction
 
-from spikemill.services.common.errors import NetworkError, NoRangesError, RetryPolicy, readable, retry_policy
-from spikemill.services.common.ledger.attempts import SupersededError, end_attempt, release_lease, requeue
-from spikemill.services.common.ledger.locks import lock_before_job, needed_by_open_build
-from spikemill.services.common.ledger.sessions import close_session_of, fall_back_to_copy
-from spikemill.services.common.models import Attempt, Job, JobKind, JobState, Outcome
+from spikemill.services.common.errors import (
+    NetworkError,
+    NoRangesError,
+    SupersededError,
+    readable,
+    retry_policy,
+)
+from spikemill.services.common.ledger.locks import (
+    CLEARED_LEASE,
+    lock_releases,
+    lock_sessions,
+    needed_by_open_build,
+)
+from spikemill.services.common.ledger.sessions import fall_back_to_copy, release_reservation_of
+from spikemill.services.common.models import COUNTING, Asset, Attempt, Job, JobKind, JobState, Outcome
 from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.process import worker_id
@@ -35,9 +44,19 @@ class Claim:
     failures: int
     owner: str
 
+    @property
+    def is_held(self) -> ColumnElement[bool]:
+        """The condition that the job is held as it was claimed: id, attempt, owner, still running."""
+        return and_(
+            Job.id == self.job,
+            Job.attempt == self.attempt,
+            Job.lease_owner == self.owner,
+            Job.state == JobState.RUNNING,
+        )
+
 
 def claim(transaction: Transaction, job_id: int) -> Claim | None:
-    """Take the job, if it may run, is wanted, and is meant for a worker of this format."""
+    """Take the job, if it may run, an open build needs it, and it is meant for a worker of this format."""
     owner = f"{worker_id(os.getpid())}:{uuid4().hex[:8]}"
     job = transaction.scalar(
         update(Job)
@@ -64,61 +83,29 @@ def claim(transaction: Transaction, job_id: int) -> Claim | None:
     if job is None:
         return None
     transaction.execute(insert(Attempt).values(job_id=job.id, attempt=job.attempt, owner=owner))
-    return Claim(job.id, job.kind, _subject_of(job), job.attempt, job.failures, owner)
-
-
-def _subject_of(job: Job) -> int:
-    """Return the row that the job is about."""
     subjects = (job.source_version_id, job.asset_id, job.session_id, job.release_id, job.shard_id)
-    return next(subject for subject in subjects if subject is not None)
-
-
-def is_gone(owner: str) -> bool:
-    """Tell whether an owner is a process of this machine that no longer runs."""
-    host, process, _ = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def held_by(claim: Claim) -> ColumnElement[bool]:
-    """Return the condition that the job is held as it was claimed: id, attempt, owner, still running."""
-    return and_(
-        Job.id == claim.job,
-        Job.attempt == claim.attempt,
-        Job.lease_owner == claim.owner,
-        Job.state == JobState.RUNNING,
-    )
+    subject = next(subject for subject in subjects if subject is not None)
+    return Claim(job.id, job.kind, subject, job.attempt, job.failures, owner)
 
 
 def heartbeat(transaction: Transaction, claim: Claim) -> bool:
-    """Renew the lease; False when the job is no longer ours, or nobody wants it and it was given back."""
+    """Renew the lease; False when another has the job, or no open build needs it and it was given back."""
     renewed = transaction.scalar(
         update(Job)
-        .where(held_by(claim), needed_by_open_build())
+        .where(claim.is_held, needed_by_open_build())
         .values(lease_expires=func.clock_timestamp() + settings().lease)
         .returning(Job.id)
     )
     if renewed is None:
-        abort_claim(transaction, claim)
+        _abort(transaction, claim)
     return renewed is not None
 
 
-def abort_claim(transaction: Transaction, claim: Claim) -> None:
-    """Give back a job that nobody wants: a lease that runs out would count as a crash."""
-    job = transaction.scalar(select(Job).where(held_by(claim)).with_for_update())
+def _abort(transaction: Transaction, claim: Claim) -> None:
+    """Give back a job that no build needs: a lease that runs out would count as a crash."""
+    job = transaction.scalar(select(Job).where(claim.is_held).with_for_update())
     if job is not None:
         requeue(transaction, job, Outcome.WITHDRAWN)
-
-
-def _nothing() -> None:
-    """Leave it at that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,22 +114,25 @@ class Result:
 
     output: Mapping[str, Any]
     record: Callable[[Transaction], None]
-    afterwards: Callable[[], None] = _nothing
+    afterwards: Callable[[], None] = lambda: None
 
 
 def finish(transaction: Transaction, claim: Claim, result: Result) -> JobState:
-    """Record what the job produced and call it done; safe to repeat after a lost answer."""
+    """Record what the job produced and mark it done; safe to repeat when the answer to a commit was lost."""
     try:
         job = _held(transaction, claim)
     except SupersededError:
-        if _was_finished(transaction, claim):
+        ended = select(Attempt.outcome).where(
+            Attempt.job_id == claim.job, Attempt.attempt == claim.attempt, Attempt.owner == claim.owner
+        )
+        if transaction.scalar(ended) is Outcome.DONE:
             return JobState.DONE
         raise
     release_lease(job, JobState.DONE)
     job.output = dict(result.output)
     job.error = job.error_class = job.first_failed_at = None
     job.finished_at = func.clock_timestamp()
-    end_attempt(transaction, claim.job, claim.attempt, Outcome.DONE)
+    end_attempt(transaction, job, Outcome.DONE)
     transaction.flush()
     result.record(transaction)
     return JobState.DONE
@@ -155,7 +145,7 @@ def fail(transaction: Transaction, claim: Claim, error: BaseException) -> JobSta
     """
     job = _held(transaction, claim)
     if isinstance(error, NoRangesError) and fall_back_to_copy(transaction, job):
-        end_attempt(transaction, claim.job, claim.attempt, Outcome.HANDED_OVER, readable(error))
+        end_attempt(transaction, job, Outcome.HANDED_OVER, readable(error))
         return job.state
     _count_failure(transaction, job, error)
     if job.state is JobState.READY:
@@ -181,74 +171,75 @@ def release(transaction: Transaction, claim: Claim) -> None:
 
 
 def handle_superseded(transaction: Transaction, claim: Claim, error: SupersededError) -> JobState:
-    """End an attempt that found itself superseded; while its job is wanted as before, that is a failure."""
-    if transaction.scalar(select(Job.id).where(held_by(claim), needed_by_open_build())) is not None:
+    """End an attempt that was superseded; while an open build still needs the job, that is a failure."""
+    if transaction.scalar(select(Job.id).where(claim.is_held, needed_by_open_build())) is not None:
         return fail(transaction, claim, error)
-    abort_claim(transaction, claim)
+    _abort(transaction, claim)
     return JobState.READY
 
 
-def mark_dead(transaction: Transaction, job: Job) -> None:
-    """Call a job dead, and give back what its session held."""
-    release_lease(job, JobState.DEAD)
-    job.finished_at = func.clock_timestamp()
-    transaction.flush()
-    close_session_of(transaction, job)
-
-
 def _held(transaction: Transaction, claim: Claim) -> Job:
-    """Lock the job as it was claimed, and what its end may change; or raise SupersededError."""
-    lock_before_job(transaction, claim.kind, claim.subject)
-    job = transaction.scalar(select(Job).where(held_by(claim)).with_for_update())
+    """Lock the job as it was claimed, after what its end may change; or raise SupersededError."""
+    if claim.kind in COUNTING:
+        lock_sessions(transaction, [claim.subject])
+    elif claim.kind is JobKind.FETCH:
+        lock_sessions(transaction, select(Asset.session_id).where(Asset.id == claim.subject))
+    elif claim.kind in {JobKind.FREEZE, JobKind.ASSEMBLE, JobKind.PUBLISH}:
+        lock_releases(transaction)
+    job = transaction.scalar(select(Job).where(claim.is_held).with_for_update())
     if job is None:
         raise SupersededError(f"Job {claim.job}: attempt {claim.attempt} was superseded.")
     return job
 
 
-def _was_finished(transaction: Transaction, claim: Claim) -> bool:
-    """Tell whether this attempt's finish stands already: the answer to its commit was lost."""
-    ended = select(Attempt.outcome).where(
-        Attempt.job_id == claim.job, Attempt.attempt == claim.attempt, Attempt.owner == claim.owner
-    )
-    return transaction.scalar(ended) is Outcome.DONE
-
-
 def _count_failure(transaction: Transaction, job: Job, error: BaseException) -> None:
-    """Count the failure and let the job go: dead if it was tried often or long enough, else ready."""
-    _note_failure(transaction, job, error)
-    if _is_hopeless(transaction, job, retry_policy(error)):
+    """Count the failure and let the job go: dead if it was tried often or long enough, else ready.
+
+    Each kind of error has its own tries, so another kind begins at one.
+    """
+    kind, now = type(error).__name__, func.clock_timestamp()
+    is_same = kind == job.error_class
+    job.failures = job.failures + 1 if is_same else 1
+    job.first_failed_at = func.coalesce(Job.first_failed_at, now) if is_same else now
+    job.error_class, job.error = kind, readable(error)
+    end_attempt(transaction, job, Outcome.FAILED, job.error)
+    transaction.flush()
+    waited_too_long = select(now - Job.first_failed_at > settings().give_up_after).where(Job.id == job.id)
+    if (
+        job.failures >= retry_policy(error).tries
+        or job.attempt >= settings().attempt_cap
+        or transaction.scalar(waited_too_long)
+    ):
         mark_dead(transaction, job)
     else:
         release_lease(job, JobState.READY)
 
 
-def _note_failure(transaction: Transaction, job: Job, error: BaseException) -> None:
-    """Count the failure: each kind has its own tries, so another kind begins at one."""
-    kind = type(error).__name__
-    if kind == job.error_class:
-        job.failures += 1
-        job.first_failed_at = func.coalesce(Job.first_failed_at, func.clock_timestamp())
-    else:
-        job.failures = 1
-        job.first_failed_at = func.clock_timestamp()
-    job.error_class = kind
-    job.error = readable(error)
-    end_attempt(transaction, job.id, job.attempt, Outcome.FAILED, job.error)
+def mark_dead(transaction: Transaction, job: Job) -> None:
+    """Give a job up, and free the room that its session holds in the spool."""
+    release_lease(job, JobState.DEAD)
+    job.finished_at = func.clock_timestamp()
     transaction.flush()
+    release_reservation_of(transaction, job)
 
 
-def _is_hopeless(transaction: Transaction, job: Job, policy: RetryPolicy) -> bool:
-    """Tell whether a job that failed has been tried often and long enough."""
-    return (
-        job.failures >= policy.tries
-        or job.attempt >= settings().attempt_cap
-        or _waited_too_long(transaction, job)
+def requeue(transaction: Transaction, job: Job, outcome: Outcome) -> None:
+    """Make a locked, running job ready again, uncounted."""
+    end_attempt(transaction, job, outcome)
+    release_lease(job, JobState.READY)
+
+
+def release_lease(job: Job, state: JobState) -> None:
+    """Take the lease off a locked job."""
+    job.state = state
+    for column in CLEARED_LEASE:
+        setattr(job, column, None)
+
+
+def end_attempt(transaction: Transaction, job: Job, outcome: Outcome, error: str | None = None) -> None:
+    """Record how the last attempt at a job ended."""
+    transaction.execute(
+        update(Attempt)
+        .where(Attempt.job_id == job.id, Attempt.attempt == job.attempt)
+        .values(ended_at=func.clock_timestamp(), outcome=outcome, error=error)
     )
-
-
-def _waited_too_long(transaction: Transaction, job: Job) -> bool:
-    """Tell whether the archive has been away for longer than anybody wants to wait."""
-    waited = select(func.clock_timestamp() - Job.first_failed_at > settings().give_up_after).where(
-        Job.id == job.id
-    )
-    return bool(transaction.scalar(waited))

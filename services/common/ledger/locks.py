@@ -1,28 +1,31 @@
-"""In which order rows are locked, and which jobs an open build needs."""
+"""In which order rows are locked, which jobs an open build needs, and how jobs are taken from workers.
+
+Releases are locked first, then sessions, then jobs, each by ascending number.
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, column, func, select, table, text
+from sqlalchemy import ColumnElement, Connection, Select, column, func, select, table, text, update
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from spikemill.services.common.models import (
-    COUNTING,
-    Asset,
-    Build,
-    BuildState,
-    Job,
-    JobKind,
-    Release,
-    ReleaseState,
-    Session,
-)
+from spikemill.services.common.models import Asset, Attempt, Job, JobState, Outcome, Session
 
-_RELEASES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.releases'))")
-_NAMES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.names:' || :source))")
 _SWEEPER = text("SELECT pg_try_advisory_lock(hashtext('spikemill.sweeper'))")
+_RELEASES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.releases'))")
 BUILD_SESSIONS = table("build_sessions", column("build_id"), column("session_id"))
-NEEDED_JOBS = table("needed_jobs", column("job_id"), column("build_id"))
+_NEEDED_JOBS = table("needed_jobs", column("job_id"), column("build_id"))
+CLEARED_LEASE: dict[str, Any] = dict.fromkeys(
+    ("lease_owner", "lease_worker", "supervisor_id", "lease_expires", "sent_at", "broker_epoch")
+)
+"""The columns of a job that no worker holds and that no message is under way for."""
+_NEVER_RUN: dict[str, Any] = dict.fromkeys(
+    (
+        *("first_failed_at", "celery_retry_until", "finished_at"),
+        *("error", "error_class", "output", "skipped_because"),
+    )
+)
 
 
 def take_sweeper_lock(connection: Connection) -> bool:
@@ -42,8 +45,13 @@ def lock_sessions(transaction: Transaction, sessions: Select[int] | Sequence[int
     ).all()
 
 
+def lock_jobs(transaction: Transaction, jobs: ColumnElement[bool]) -> None:
+    """Lock jobs, after their sessions."""
+    transaction.execute(select(Job.id).where(jobs).order_by(Job.id).with_for_update()).all()
+
+
 def jobs_of(sessions: Select[int] | Sequence[int]) -> ColumnElement[bool]:
-    """Return the condition that a job is about one of the sessions: its fetches, its bin or its stream."""
+    """Return the condition that a job belongs to one of the sessions: its fetches, its bin or its stream."""
     counting, fetching = aliased(Job), aliased(Job)
     return Job.id.in_(
         select(counting.id)
@@ -57,49 +65,28 @@ def jobs_of(sessions: Select[int] | Sequence[int]) -> ColumnElement[bool]:
 
 
 def sessions_of(jobs: ColumnElement[bool]) -> Select[int]:
-    """Return the sessions that jobs are about, each as often as it has such jobs."""
+    """Return the sessions that jobs belong to, each as often as it has such jobs."""
     session = func.coalesce(Job.session_id, Asset.session_id)
     return select(session).outerjoin(Asset, Asset.id == Job.asset_id).where(jobs, session.is_not(None))
 
 
-def lock_jobs(transaction: Transaction, jobs: ColumnElement[bool]) -> None:
-    """Lock jobs, after the sessions that they are about."""
-    transaction.execute(select(Job.id).where(jobs).order_by(Job.id).with_for_update()).all()
-
-
-def lock_names(transaction: Transaction, source_version_id: int) -> None:
-    """Let nobody else give a session of this source its names until this transaction ends."""
-    transaction.execute(_NAMES, {"source": str(source_version_id)})
-
-
-def lock_sessions_of_jobs(transaction: Transaction, jobs: Sequence[int]) -> None:
-    """Lock the sessions that the jobs are about."""
-    lock_sessions(transaction, sessions_of(Job.id.in_(jobs)))
-
-
-def lock_before_job(transaction: Transaction, kind: JobKind, subject: int) -> None:
-    """Lock what the end of a job may change beside the job itself."""
-    if kind in COUNTING:
-        lock_sessions(transaction, [subject])
-    elif kind is JobKind.FETCH:
-        lock_sessions(transaction, select(Asset.session_id).where(Asset.id == subject))
-    elif kind in {JobKind.FREEZE, JobKind.ASSEMBLE, JobKind.PUBLISH}:
-        lock_releases(transaction)
-
-
 def needed_by_open_build() -> ColumnElement[bool]:
     """Return the condition that some open build needs the job."""
-    return select(NEEDED_JOBS.c.job_id).where(NEEDED_JOBS.c.job_id == Job.id).exists()
+    return select(_NEEDED_JOBS.c.job_id).where(_NEEDED_JOBS.c.job_id == Job.id).exists()
 
 
-def session_needed_by_open_build() -> ColumnElement[bool]:
-    """Return the condition that some open build still needs the session: quick also for many sessions."""
-    return (
-        select(BUILD_SESSIONS.c.session_id)
-        .join(Release, Release.build_id == BUILD_SESSIONS.c.build_id)
-        .join(Build, Build.id == Release.build_id)
-        .where(BUILD_SESSIONS.c.session_id == Session.id)
-        .where(Build.state == BuildState.OPEN, Release.state == ReleaseState.WAITING)
-        .correlate(Session)
-        .exists()
+def set_jobs(transaction: Transaction, jobs: ColumnElement[bool], state: JobState, **columns: Any) -> None:
+    """Lock jobs, take them from the workers that run them, and put them into a state."""
+    lock_jobs(transaction, jobs)
+    transaction.execute(
+        update(Attempt)
+        .where(Attempt.job_id == Job.id, Attempt.attempt == Job.attempt, Job.state == JobState.RUNNING, jobs)
+        .values(ended_at=func.clock_timestamp(), outcome=Outcome.WITHDRAWN)
     )
+    transaction.execute(update(Job).where(jobs).values(state=state, **CLEARED_LEASE, **columns))
+
+
+def reset_jobs(transaction: Transaction, jobs: ColumnElement[bool], state: JobState) -> None:
+    """Put jobs into a state as if they had never run; only their attempts are counted on."""
+    fresh = {"failures": 0, "crashes": 0, "not_before": func.clock_timestamp(), **_NEVER_RUN}
+    set_jobs(transaction, jobs, state, **fresh)

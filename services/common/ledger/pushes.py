@@ -6,14 +6,9 @@ from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
+from spikemill.services.common.errors import SupersededError
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.common.ledger.attempts import (
-    CLEARED_LEASE,
-    SupersededError,
-    abort_attempts,
-    reset_jobs,
-)
-from spikemill.services.common.ledger.locks import lock_jobs, lock_releases
+from spikemill.services.common.ledger.locks import lock_releases, reset_jobs, set_jobs
 from spikemill.services.common.models import Build, BuildState, Job, JobKind, JobState, Release, ReleaseState
 
 
@@ -99,12 +94,9 @@ def queue_push(transaction: Transaction, release_id: int) -> None:
 
 
 def restart_push(transaction: Transaction, release_id: int) -> None:
-    """Take the push of a release, if it has one, back to its beginning; what is under way is withdrawn."""
+    """Start the push of a release again, if it has one; a worker that runs it loses it."""
     transaction.flush()
-    push = push_of(release_id)
-    lock_jobs(transaction, push)
-    abort_attempts(transaction, push)
-    reset_jobs(transaction, push, JobState.READY)
+    reset_jobs(transaction, _push_of(release_id), JobState.READY)
 
 
 def set_target(release: Release, target: HubTarget | None) -> None:
@@ -136,7 +128,7 @@ def at_target(target: HubTarget) -> ColumnElement[bool]:
     return and_(*(column == value for column, value in zip(columns, target.place, strict=True)))
 
 
-def push_of(release_id: int) -> ColumnElement[bool]:
+def _push_of(release_id: int) -> ColumnElement[bool]:
     """Return the condition that a job is the push of this release."""
     return (Job.release_id == release_id) & (Job.kind == JobKind.PUBLISH)
 
@@ -210,6 +202,19 @@ def record_push(transaction: Transaction, release_id: int, *, target: HubTarget,
         end_build(transaction, release.build_id)
 
 
+def _end_push(transaction: Transaction, release_id: int, commit: str) -> None:
+    """Mark the job of a push done where a push by hand did what it was for."""
+    set_jobs(
+        transaction,
+        _push_of(release_id) & (Job.state != JobState.DONE),
+        JobState.DONE,
+        output={"commit": commit},
+        error=None,
+        error_class=None,
+        finished_at=func.clock_timestamp(),
+    )
+
+
 def note_push(
     transaction: Transaction, digest: str, provenance_sha256: str, target: HubTarget, commit: str
 ) -> bool:
@@ -238,23 +243,4 @@ def commit_of(transaction: Transaction, build_id: int, target: HubTarget) -> str
         .where(Release.build_id == build_id, Release.hub_commit.is_not(None), at_target(target))
         .order_by(Release.hub_pushed_at.desc())
         .limit(1)
-    )
-
-
-def _end_push(transaction: Transaction, release_id: int, commit: str) -> None:
-    """Call the job of a push done where something else did what it was for."""
-    undone = push_of(release_id) & (Job.state != JobState.DONE)
-    lock_jobs(transaction, undone)
-    abort_attempts(transaction, undone)
-    transaction.execute(
-        update(Job)
-        .where(undone)
-        .values(
-            state=JobState.DONE,
-            output={"commit": commit},
-            error=None,
-            error_class=None,
-            finished_at=func.clock_timestamp(),
-            **CLEARED_LEASE,
-        )
     )

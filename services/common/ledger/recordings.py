@@ -4,19 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import selectinload
 
 from spikemill.services.common.database import PATIENCE_FOR_RESULTS, patiently, transaction
-from spikemill.services.common.errors import DamagedOutputError, RecordingError
-from spikemill.services.common.ledger.attempts import SupersededError
-from spikemill.services.common.ledger.locks import lock_names
+from spikemill.services.common.errors import DamagedOutputError, RecordingError, SupersededError
 from spikemill.services.common.ledger.sessions import fetch_modes_of, reset_sessions
 from spikemill.services.common.models import Asset, Job, JobState, Row, Session, SourceVersion
 from spikemill.services.common.types import Asset as ListedAsset
 from spikemill.services.common.types import BinnedSession, PlannedSession, SessionRow, session_identity
 from spikemill.services.common.worker.runner import Heartbeat
+
+_NAMES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.names:' || :source))")
 
 
 def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequence[PlannedSession]) -> None:
@@ -165,7 +165,7 @@ def _require_own_names(transaction: Transaction, session_id: int, subject_id: st
     """Two sessions that nothing tells apart would give rows that nothing tells apart."""
     session = transaction.get_one(Session, session_id)
     # A twin that is being recorded at the same moment waits here.
-    lock_names(transaction, session.source_version_id)
+    transaction.execute(_NAMES, {"source": str(session.source_version_id)})
     twin = transaction.scalar(
         select(Session.key).where(
             Session.source_version_id == session.source_version_id,

@@ -8,7 +8,7 @@ from sqlalchemy import Select, exists, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
-from spikemill.services.common.ledger.attempts import SupersededError
+from spikemill.services.common.errors import SupersededError
 from spikemill.services.common.ledger.locks import BUILD_SESSIONS, lock_releases
 from spikemill.services.common.ledger.pushes import copy_commit, copy_push_request
 from spikemill.services.common.models import (

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session as Transaction
 
-from spikemill.services.common.ledger.attempts import abort_attempts, reset_jobs
 from spikemill.services.common.ledger.jobs import mark_dead
-from spikemill.services.common.ledger.locks import lock_jobs, lock_releases
+from spikemill.services.common.ledger.locks import lock_releases, reset_jobs
 from spikemill.services.common.ledger.pushes import is_push_requested, restart_push
 from spikemill.services.common.ledger.releases import replace_release
 from spikemill.services.common.ledger.sessions import restart_session
@@ -54,9 +53,7 @@ def reopen_release(transaction: Transaction, release_id: int, lost_shards: Seque
     lost = select(Job).where(Job.shard_id.in_(lost_shards), Job.state == JobState.DONE).order_by(Job.id)
     for job in transaction.scalars(lost.with_for_update()).all():
         _write_again(transaction, job)
-    assembly = (Job.release_id == release_id) & (Job.kind == JobKind.ASSEMBLE)
-    lock_jobs(transaction, assembly)
-    reset_jobs(transaction, assembly, JobState.BLOCKED)
+    reset_jobs(transaction, _assembly_of(release_id), JobState.BLOCKED)
     if is_push_requested(release):
         restart_push(transaction, release_id)
 
@@ -75,9 +72,7 @@ def reopen_while_pushed(
     if not (is_standing and is_push_requested(release)):
         return
     reopen_release(transaction, release_id, lost_shards)
-    written_again = Job.shard_id.in_(lost_shards)
-    assembled_again = (Job.release_id == release_id) & (Job.kind == JobKind.ASSEMBLE)
-    damaged = written_again if lost_shards else assembled_again
+    damaged = Job.shard_id.in_(lost_shards) if lost_shards else _assembly_of(release_id)
     for job in transaction.scalars(select(Job).where(damaged).order_by(Job.id).with_for_update()).all():
         _count_reopened(transaction, job, reason)
 
@@ -105,12 +100,14 @@ def reopen_shard(transaction: Transaction, shard_id: int, reason: str) -> None:
     job = transaction.scalars(select(Job).where(Job.shard_id == shard_id).with_for_update()).one()
     if release.state is not ReleaseState.FROZEN or job.state is not JobState.DONE:
         return
-    assembly = (Job.release_id == release.id) & (Job.kind == JobKind.ASSEMBLE)
-    lock_jobs(transaction, assembly)
-    abort_attempts(transaction, assembly)
-    reset_jobs(transaction, assembly, JobState.BLOCKED)
+    reset_jobs(transaction, _assembly_of(release.id), JobState.BLOCKED)
     _write_again(transaction, job)
     _count_reopened(transaction, job, reason)
+
+
+def _assembly_of(release_id: int) -> ColumnElement[bool]:
+    """Return the condition that a job assembles this release."""
+    return (Job.release_id == release_id) & (Job.kind == JobKind.ASSEMBLE)
 
 
 def _write_again(transaction: Transaction, job: Job) -> None:

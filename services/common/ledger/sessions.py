@@ -8,23 +8,28 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
-from spikemill.services.common.ledger.attempts import CLEARED_LEASE, abort_attempts, reset_jobs
 from spikemill.services.common.ledger.locks import (
+    BUILD_SESSIONS,
     jobs_of,
     lock_jobs,
     lock_releases,
     lock_sessions,
     needed_by_open_build,
-    session_needed_by_open_build,
+    reset_jobs,
     sessions_of,
+    set_jobs,
 )
 from spikemill.services.common.ledger.releases import outdate_releases_of
 from spikemill.services.common.models import (
     Asset,
+    Build,
+    BuildState,
     Job,
     JobDependency,
     JobKind,
     JobState,
+    Release,
+    ReleaseState,
     Session,
     SourceVersion,
 )
@@ -39,38 +44,40 @@ _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.admissio
 _BATCH = 200
 
 
-def fetch_modes_of(entry: Mapping[str, Any]) -> Sequence[JobKind]:
-    """Return the ways that a catalogue's entry leaves to its sessions, the first choice first."""
-    return _FETCH_MODES[entry.get("fetch", "copy")]
+def fetch_modes_of(config: Mapping[str, Any]) -> Sequence[JobKind]:
+    """Return the kinds of job that may count the sessions of a source, the first choice first."""
+    return _FETCH_MODES[config.get("fetch", "copy")]
 
 
-def fetch_mode_of(transaction: Transaction, session_id: int) -> JobKind:
-    """Return the way that a session goes next: the one it is on, unless its source leaves only the other."""
-    entry, current = transaction.execute(
+def restart_session(transaction: Transaction, session_id: int) -> None:
+    """Start a session again with the kind of job that it has, unless its source now allows only the other."""
+    lock_releases(transaction)
+    lock_sessions(transaction, [session_id])
+    config, current = transaction.execute(
         select(SourceVersion.config, Job.kind)
         .join(Session, Session.source_version_id == SourceVersion.id)
         .join(Job, Job.session_id == Session.id)
         .where(Session.id == session_id)
     ).one()
-    ways = fetch_modes_of(entry)
-    return current if current in ways else ways[0]
+    kinds = fetch_modes_of(config)
+    reset_sessions(transaction, [session_id], current if current in kinds else kinds[0])
+    outdate_releases_of(transaction, [session_id])
 
 
-def reset_sessions(transaction: Transaction, sessions: Select[int] | Sequence[int], way: JobKind) -> None:
-    """Put locked sessions to the beginning of a way; what is under way for them is withdrawn."""
-    jobs = jobs_of(sessions)
-    lock_jobs(transaction, jobs)
-    abort_attempts(transaction, jobs)
+def reset_sessions(transaction: Transaction, sessions: Select[int] | Sequence[int], kind: JobKind) -> None:
+    """Start locked sessions again, with a bin or a stream; what runs for them is taken from its workers."""
+    reset_jobs(transaction, jobs_of(sessions), JobState.BLOCKED)
     release_reservations(transaction, sessions)
-    reset_jobs(transaction, jobs, JobState.BLOCKED)
-    transaction.execute(update(Job).where(Job.session_id.in_(sessions)).values(kind=way))
-    if way is JobKind.BIN:
-        _copy_first(transaction, sessions)
+    counting = Job.session_id.in_(sessions)
+    transaction.execute(update(Job).where(counting).values(kind=kind))
+    if kind is JobKind.BIN:
+        _fetch_first(transaction, sessions)
     else:
-        _copy_nothing(transaction, sessions)
+        needs = JobDependency.job_id.in_(select(Job.id).where(counting))
+        transaction.execute(delete(JobDependency).where(needs))
 
 
-def _copy_first(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
+def _fetch_first(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
     """Have the assets fetched before their session is binned."""
     assets = select(
         literal(JobKind.FETCH, Job.kind.type), literal(JobState.BLOCKED, Job.state.type), Asset.id
@@ -92,34 +99,24 @@ def _copy_first(transaction: Transaction, sessions: Select[int] | Sequence[int])
     )
 
 
-def _copy_nothing(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
-    """Let nothing wait for fetches; those that there are stay blocked."""
-    counting = select(Job.id).where(Job.session_id.in_(sessions))
-    transaction.execute(delete(JobDependency).where(JobDependency.job_id.in_(counting)))
-
-
 def fall_back_to_copy(transaction: Transaction, job: Job) -> bool:
-    """Have the session of a locked stream copied instead, if its source allows it; tell whether it does."""
+    """Have the session of a locked stream copied instead; False where its source does not allow it."""
     if job.kind is not JobKind.STREAM or job.session_id is None:
         return False
-    entry = transaction.scalars(
-        select(SourceVersion.config)
-        .join(Session, Session.source_version_id == SourceVersion.id)
-        .where(Session.id == job.session_id)
-    ).one()
-    if JobKind.BIN not in fetch_modes_of(entry):
+    config = select(SourceVersion.config).join(SourceVersion.sessions).where(Session.id == job.session_id)
+    if JobKind.BIN not in fetch_modes_of(transaction.scalars(config).one()):
         return False
     reset_sessions(transaction, [job.session_id], JobKind.BIN)
     return True
 
 
-def apply_fetch_mode(transaction: Transaction, source_version_id: int, entry: Mapping[str, Any]) -> None:
-    """Let the sessions of a source whose `fetch` was changed go the way that it names now.
+def apply_fetch_mode(transaction: Transaction, source_version_id: int, config: Mapping[str, Any]) -> None:
+    """Count the sessions of a source as its changed `fetch` says.
 
-    What waits on another way begins again on this one, and so does what failed: that may be why `fetch` was
+    What waits to be counted another way starts again, and so does what failed: that may be why `fetch` was
     changed. What runs ends as it is; what is done or skipped stays so. The caller locked releases and source.
     """
-    way = fetch_modes_of(entry)[0]
+    kind = fetch_modes_of(config)[0]
     unfinished = (
         select(Session.id)
         .join(Job, Job.session_id == Session.id)
@@ -130,9 +127,9 @@ def apply_fetch_mode(transaction: Transaction, source_version_id: int, entry: Ma
     lock_jobs(transaction, jobs_of(unfinished))
     runs = Session.id.in_(sessions_of(Job.state == JobState.RUNNING))
     failed = Session.id.in_(sessions_of(Job.state == JobState.DEAD))
-    moved = transaction.scalars(unfinished.where(~runs, (Job.kind != way) | failed)).all()
+    moved = transaction.scalars(unfinished.where(~runs, (Job.kind != kind) | failed)).all()
     sessions = select(func.unnest(literal(moved, ARRAY(BigInteger))))
-    reset_sessions(transaction, sessions, way)
+    reset_sessions(transaction, sessions, kind)
     outdate_releases_of(transaction, sessions)
 
 
@@ -155,8 +152,23 @@ def admit_sessions(transaction: Transaction, *, capacity: int) -> int:
     lock_sessions(transaction, fitting)
     # Looked at again once they are locked: a person may just have skipped one.
     sizes = dict(transaction.execute(_waiting().where(Session.id.in_(fitting))).all())
-    if sizes:
-        _admit(transaction, sizes)
+    if not sizes:
+        return 0
+    transaction.execute(
+        update(Session)
+        .where(Session.id.in_(sizes))
+        .values(admitted_at=func.clock_timestamp(), reserved_bytes=case(sizes, value=Session.id, else_=0))
+    )
+    assets = select(Asset.id).where(Asset.session_id.in_(sizes))
+    transaction.execute(
+        update(Job)
+        .where(Job.state == JobState.BLOCKED, Job.asset_id.in_(assets))
+        .values(
+            state=JobState.READY,
+            sent_at=None,
+            not_before=func.greatest(Job.not_before, func.clock_timestamp()),
+        )
+    )
     return len(sizes)
 
 
@@ -171,56 +183,35 @@ def _waiting() -> Select[int, int]:
         .where(Asset.session_id == Session.id, Job.state.in_([JobState.DEAD, JobState.SKIPPED]))
         .exists()
     )
+    # Quick for many sessions, which the view of needed jobs is not.
+    needed = (
+        select(BUILD_SESSIONS.c.session_id)
+        .join(Release, Release.build_id == BUILD_SESSIONS.c.build_id)
+        .join(Build, Build.id == Release.build_id)
+        .where(BUILD_SESSIONS.c.session_id == Session.id)
+        .where(Build.state == BuildState.OPEN, Release.state == ReleaseState.WAITING)
+        .correlate(Session)
+        .exists()
+    )
     return (
         select(Session.id, cast(room, BigInteger))
         .join(Job, Job.session_id == Session.id)
         .join(SourceVersion, SourceVersion.id == Session.source_version_id)
         .where(Job.kind == JobKind.BIN, Job.state == JobState.BLOCKED, Session.admitted_at.is_(None))
-        .where(~stuck, session_needed_by_open_build())
+        .where(~stuck, needed)
         .order_by(Session.id)
         .limit(_BATCH)
     )
 
 
-def _admit(transaction: Transaction, sizes: Mapping[int, int]) -> None:
-    """Give locked sessions their room, and let their assets be fetched."""
-    transaction.execute(
-        update(Session)
-        .where(Session.id.in_(sizes))
-        .values(
-            admitted_at=func.clock_timestamp(),
-            reserved_bytes=case(sizes, value=Session.id, else_=0),
-        )
-    )
-    assets = select(Asset.id).where(Asset.session_id.in_(sizes))
-    transaction.execute(
-        update(Job)
-        .where(Job.state == JobState.BLOCKED, Job.asset_id.in_(assets))
-        .values(
-            state=JobState.READY,
-            sent_at=None,
-            not_before=func.greatest(Job.not_before, func.clock_timestamp()),
-        )
-    )
-
-
-def _assets_of(session_id: int) -> Select[int]:
-    return select(Asset.id).where(Asset.session_id == session_id)
-
-
-def close_session_of(transaction: Transaction, job: Job) -> None:
-    """Give back the room of the session that a job is about, if it is about one."""
+def release_reservation_of(transaction: Transaction, job: Job) -> None:
+    """Free the room of the session of a locked job, if it has one; no more is copied for that session."""
     session_id = transaction.scalar(sessions_of(Job.id == job.id))
-    if session_id is not None:
-        release_reservation(transaction, session_id)
-
-
-def release_reservation(transaction: Transaction, session_id: int) -> None:
-    """Free a locked session's room; copies that are under way are withdrawn, and its files may be swept."""
-    let_in = Job.asset_id.in_(_assets_of(session_id)) & Job.state.in_([JobState.READY, JobState.RUNNING])
-    lock_jobs(transaction, let_in)
-    abort_attempts(transaction, let_in)
-    transaction.execute(update(Job).where(let_in).values(state=JobState.BLOCKED, **CLEARED_LEASE))
+    if session_id is None:
+        return
+    assets = select(Asset.id).where(Asset.session_id == session_id)
+    admitted = Job.asset_id.in_(assets) & Job.state.in_([JobState.READY, JobState.RUNNING])
+    set_jobs(transaction, admitted, JobState.BLOCKED)
     release_reservations(transaction, [session_id])
 
 
@@ -246,16 +237,8 @@ def lock_idle_session(transaction: Transaction, identity: str) -> bool:
     return not transaction.scalar(select(running))
 
 
-def restart_session(transaction: Transaction, session_id: int) -> None:
-    """Put a session back to its beginning, on the way that its source names."""
-    lock_releases(transaction)
-    lock_sessions(transaction, [session_id])
-    reset_sessions(transaction, [session_id], fetch_mode_of(transaction, session_id))
-    outdate_releases_of(transaction, [session_id])
-
-
 def reclaim_reservations(transaction: Transaction) -> int:
-    """Put back sessions that hold room in the spool and that nobody waits for any more; return how many.
+    """Restart sessions that hold room in the spool and that no open build needs; return how many.
 
     Else what a superseded build left in the spool could keep its successor out for ever.
     """

@@ -19,9 +19,8 @@ from spikemill.services.common.database import (
     patiently,
     transaction,
 )
-from spikemill.services.common.errors import NetworkError, SpikemillError, readable
+from spikemill.services.common.errors import NetworkError, SpikemillError, SupersededError, readable
 from spikemill.services.common.ledger import jobs
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.ledger.build_queries import JobNames, names_of
 from spikemill.services.common.ledger.jobs import Claim, Result, heartbeat
 from spikemill.services.common.logs import log_about

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from spikemill.services.common.errors import HubError, NetworkError
+from spikemill.services.common.errors import HubError, NetworkError, SupersededError
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.merger.hub.client import BackoffPolicy
 from spikemill.services.merger.hub.pile_files import StoredPile, pile_in_folder
 from spikemill.services.merger.hub.push import Pushed, push

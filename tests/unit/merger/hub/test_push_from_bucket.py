@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from spikemill.services.common.errors import SupersededError
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.common.ledger.attempts import SupersededError
 from spikemill.services.common.store.base import parse_address
 from spikemill.services.common.store.s3 import connect_store
 from spikemill.services.merger.hub.pile_files import StoredPile
