@@ -24,7 +24,7 @@ from spikemill.services.common.ledger import (
     builds,
     dispatch,
     jobs,
-    metrics_queries,
+    monitoring,
     recordings,
     sessions,
 )
@@ -131,7 +131,7 @@ def main() -> None:
             _timed("claim", _claim_one)
             _timed("progress", partial(build_queries.progress_of, build=build))
             _timed("status", partial(build_queries.status_of, build=build))
-            _timed("metrics", metrics_queries.read_gauges)
+            _timed("metrics", monitoring.read_gauges)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
+from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
@@ -12,12 +13,12 @@ from prometheus_client.registry import Collector
 
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import CallError, readable
-from spikemill.services.common.ledger.metrics_queries import Gauges, JobCount, ReadyCount, read_gauges
+from spikemill.services.common.ledger.monitoring import Gauges, read_gauges
 from spikemill.services.common.models import JobKind, JobState
 from spikemill.services.common.worker.kinds import QUEUE_OF_KIND, Queue
 
 _log = logging.getLogger(__name__)
-_Values = Mapping[tuple[str, ...], float]
+_Rows = Sequence[tuple[Any, ...]]
 
 
 class LedgerCollector(Collector):
@@ -71,7 +72,7 @@ def ledger_up(*, is_up: bool) -> Metric:
 def families_of(gauges: Gauges) -> Iterator[Metric]:
     """Yield the metrics, each with all its labels."""
     yield from _work(gauges)
-    yield from _queues(gauges.jobs, gauges.ready)
+    yield from _queues(gauges)
     yield from _builds(gauges)
     yield from _traffic(gauges)
     yield GaugeMetricFamily(
@@ -82,55 +83,51 @@ def families_of(gauges: Gauges) -> Iterator[Metric]:
 
 
 def _work(gauges: Gauges) -> Iterator[Metric]:
-    jobs: _Values = {(count.kind, count.state): count.jobs for count in gauges.jobs}
-    yield _gauge("spikemill_jobs", "Jobs in the ledger.", jobs, "kind", "state")
-    attempts: _Values = {(count.kind, count.outcome): count.attempts for count in gauges.attempts}
-    yield _counter("spikemill_attempts", "Attempts at jobs that ended.", attempts, "kind", "outcome")
+    yield _gauge("spikemill_jobs", "Jobs in the ledger.", gauges.jobs, "kind", "state")
+    yield _counter("spikemill_attempts", "Attempts at jobs that ended.", gauges.attempts, "kind", "outcome")
 
 
-def _queues(jobs: Iterable[JobCount], ready: Iterable[ReadyCount]) -> Iterator[Metric]:
+def _queues(gauges: Gauges) -> Iterator[Metric]:
     """Yield what to scale workers on; a queue that has nothing is told as well."""
     waiting, running, oldest = Counter[Queue](), Counter[Queue](), dict.fromkeys(Queue, 0.0)
-    for count in ready:
-        queue = QUEUE_OF_KIND[JobKind(count.kind)]
-        waiting[queue] += count.jobs
-        oldest[queue] = max(oldest[queue], count.oldest)
-    for each in jobs:
-        if each.state == JobState.RUNNING:
-            running[QUEUE_OF_KIND[JobKind(each.kind)]] += each.jobs
+    for kind, jobs, seconds in gauges.ready:
+        queue = QUEUE_OF_KIND[JobKind(kind)]
+        waiting[queue] += jobs
+        oldest[queue] = max(oldest[queue], seconds)
+    for kind, state, jobs in gauges.jobs:
+        if state == JobState.RUNNING:
+            running[QUEUE_OF_KIND[JobKind(kind)]] += jobs
     yield _per_queue("ready_jobs", "Jobs that could run now, whether sent or not.", waiting)
     yield _per_queue("running_jobs", "Jobs that run.", running)
     yield _per_queue("oldest_ready_seconds", "How long the oldest job has waited that could run.", oldest)
 
 
 def _per_queue(name: str, text: str, values: Mapping[Queue, float]) -> Metric:
-    told: _Values = {(queue.value,): values[queue] for queue in Queue}
-    return _gauge(f"spikemill_queue_{name}", text, told, "queue")
+    rows = [(queue.value, values[queue]) for queue in Queue]
+    return _gauge(f"spikemill_queue_{name}", text, rows, "queue")
 
 
 def _builds(gauges: Gauges) -> Iterator[Metric]:
-    sessions: _Values = {(count.pile, count.source, count.state): count.sessions for count in gauges.sources}
-    yield _gauge("spikemill_sessions", "Sessions of open builds.", sessions, "pile", "source", "state")
-    tokens: _Values = {(count.pile, count.source): count.tokens for count in gauges.tokens}
-    yield _gauge("spikemill_tokens", "Tokens that open builds have so far.", tokens, "pile", "source")
+    yield _gauge("spikemill_sessions", "Sessions of open builds.", gauges.sources, "pile", "source", "state")
+    yield _gauge("spikemill_tokens", "Tokens that open builds have so far.", gauges.tokens, "pile", "source")
 
 
 def _traffic(gauges: Gauges) -> Iterator[Metric]:
-    arrived: _Values = {(count.source,): count.bytes for count in gauges.traffic}
+    arrived = [(source, received) for source, received, _ in gauges.traffic]
     yield _counter("spikemill_fetched_bytes", "Bytes of assets that travelled.", arrived, "source")
-    requests: _Values = {(count.source,): count.requests for count in gauges.traffic}
+    requests = [(source, asked) for source, _, asked in gauges.traffic]
     yield _counter("spikemill_part_requests", "Requests for parts of assets.", requests, "source")
 
 
-def _gauge(name: str, text: str, values: _Values, *labels: str) -> Metric:
-    return _filled(GaugeMetricFamily(name, text, labels=labels), values)
+def _gauge(name: str, text: str, rows: _Rows, *labels: str) -> Metric:
+    return _filled(GaugeMetricFamily(name, text, labels=labels), rows)
 
 
-def _counter(name: str, text: str, values: _Values, *labels: str) -> Metric:
-    return _filled(CounterMetricFamily(name, text, labels=labels), values)
+def _counter(name: str, text: str, rows: _Rows, *labels: str) -> Metric:
+    return _filled(CounterMetricFamily(name, text, labels=labels), rows)
 
 
-def _filled(family: GaugeMetricFamily | CounterMetricFamily, values: _Values) -> Metric:
-    for labels, value in sorted(values.items()):
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, rows: _Rows) -> Metric:
+    for *labels, value in sorted(rows):
         family.add_metric(labels, value)
     return family

@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from spikemill.services.common.ledger.metrics_queries import Gauges
+from spikemill.services.common.ledger.monitoring import Gauges
 from spikemill.services.common.settings import Settings
 from spikemill.services.sweeper.metrics import families_of
 from tests.deployment.projects import CHECKOUT

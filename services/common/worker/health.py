@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from spikemill.services.common.errors import CallError, SpikemillError, readable
-from spikemill.services.common.ledger.health_queries import health_of_sweeper, health_of_worker
+from spikemill.services.common.ledger.monitoring import health_of_sweeper, health_of_worker
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.process import ProcessHeartbeat, read_heartbeat, worker_id
 
