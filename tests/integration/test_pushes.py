@@ -63,7 +63,7 @@ def test_a_build_is_released_once_its_release_is_pushed() -> None:
     opened = published()
     status = ledgers.status(opened.build)
     assert (status.state, status.release_state, status.runnable) == ("open", "published", 1)
-    assert (status.hub_endpoint, status.hub_repository, status.hub_revision) == TARGET.place
+    assert status.hub == TARGET
     ledgers.push("c0ffee")
     status = ledgers.status(opened.build)
     assert (status.state, status.runnable, status.hub_commit) == ("released", 0, "c0ffee")

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.common.catalog.readers import estimating_readers
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.common.ledger.pushes import target_of
 
 _NEWEST_BUILD = text("""
     SELECT build.id FROM builds AS build
@@ -64,7 +63,10 @@ _STATUS = text("""
         (
             SELECT coalesce(extract(epoch FROM clock_timestamp() - swept_at), 0)::float FROM ledger_mark
         ) AS silent_for,
-        release.hub_endpoint, release.hub_repository, release.hub_revision, release.hub_private,
+        CASE WHEN release.hub_repository IS NOT NULL THEN jsonb_build_object(
+            'repository', release.hub_repository, 'revision', release.hub_revision,
+            'private', release.hub_private, 'endpoint', release.hub_endpoint
+        ) END AS hub,
         release.hub_shards, release.hub_commit
     FROM builds AS build
     JOIN LATERAL (
@@ -152,9 +154,9 @@ _NAMES = text("""
 class BuildStatus:
     """A build and its newest release.
 
-    `runnable` counts the jobs that may still run; `silent_for` is the time since the sweeper last ended a
-    round, in seconds. `hub_...` is where the release is to be pushed to, or was, and as which commit;
-    `hub_shards` is how many of its shards are there while it is being pushed.
+    `runnable` counts the jobs that may still run; `silent_for` is the time since the sweeper's last round, in
+    seconds. `hub` is where the release is to be pushed to, or was, `hub_commit` as which commit; `hub_shards`
+    is how many of its shards are there while it is being pushed.
     """
 
     build: int
@@ -168,17 +170,9 @@ class BuildStatus:
     shards_done: int
     tokens_done: int
     silent_for: float
-    hub_endpoint: str | None
-    hub_repository: str | None
-    hub_revision: str | None
-    hub_private: bool | None
+    hub: HubTarget | None
     hub_shards: int | None
     hub_commit: str | None
-
-    @property
-    def hub(self) -> HubTarget | None:
-        """Where the release is to be pushed to, or was."""
-        return target_of(self)
 
 
 def newest_build(transaction: Transaction) -> int | None:
@@ -198,7 +192,9 @@ def successor_of(transaction: Transaction, build: int) -> int | None:
 
 def status_of(transaction: Transaction, build: int) -> BuildStatus:
     """Return where a build stands as a whole."""
-    return BuildStatus(**transaction.execute(_STATUS, {"build": build}).one()._asdict())
+    found = transaction.execute(_STATUS, {"build": build}).one()._asdict()
+    target = found.pop("hub")
+    return BuildStatus(**found, hub=HubTarget(**target) if target else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,13 +312,10 @@ class JobNames:
         """Return the names from the whole to the part; a file's path mostly says its session."""
         if self.repository:
             return f"{self.pile} → {self.repository}"
-        return " · ".join(filter(None, (self.source or self.pile, self.file or self._session_in_source())))
-
-    def _session_in_source(self) -> str | None:
-        return self.session and self.session.removeprefix(f"{self.source}/")
+        part = self.file or (self.session or "").removeprefix(f"{self.source}/")
+        return " · ".join(filter(None, (self.source or self.pile, part)))
 
 
 def names_of(transaction: Transaction, jobs: Sequence[int]) -> Mapping[int, JobNames]:
     """Return what each of the jobs is about."""
-    found = transaction.execute(_NAMES, {"jobs": list(jobs)}).mappings()
-    return {row["id"]: JobNames(**{name: row[name] for name in JobNames.__slots__}) for row in found}
+    return {job: JobNames(*names) for job, *names in transaction.execute(_NAMES, {"jobs": list(jobs)})}

@@ -1,8 +1,6 @@
 """Pushes of a release to a hub: requested, under way, done or cancelled."""
 
-from typing import Protocol
-
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
@@ -12,27 +10,7 @@ from spikemill.services.common.ledger.locks import lock_releases, reset_jobs, se
 from spikemill.services.common.models import Build, BuildState, Job, JobKind, JobState, Release, ReleaseState
 
 
-class NamesTarget(Protocol):
-    """A release, or what was read of one."""
-
-    @property
-    def hub_repository(self) -> str | None:
-        """The dataset, if any; without one the other three are empty too."""
-
-    @property
-    def hub_revision(self) -> str | None:
-        """Its branch."""
-
-    @property
-    def hub_private(self) -> bool | None:
-        """Whether it is private if the push makes it."""
-
-    @property
-    def hub_endpoint(self) -> str | None:
-        """The hub's address."""
-
-
-def target_of(release: NamesTarget) -> HubTarget | None:
+def target_of(release: Release) -> HubTarget | None:
     """Return where the release is to be pushed to, or was last."""
     if release.hub_repository is None:
         return None
@@ -45,52 +23,30 @@ def target_of(release: NamesTarget) -> HubTarget | None:
 
 
 def is_push_requested(release: Release) -> bool:
-    """Tell whether the release is still to be pushed."""
+    """Tell whether the release is still to be pushed: it names a repository, and no commit yet."""
     return release.hub_repository is not None and release.hub_commit is None
 
 
 def request_push(transaction: Transaction, release: Release, target: HubTarget | None) -> None:
-    """Let a release be pushed to a target; without one let nobody wait for a push.
+    """Have a release pushed to a target; without one cancel the push that was requested.
 
     Also where it was pushed to before: only the hub knows what it holds now, and an equal push changes
     nothing there. The caller locked the releases.
     """
     if target is None:
         cancel_push(transaction, release)
-    elif not is_asked_for(release, target):
-        set_target(release, target)
+    elif not _is_requested_at(release, target):
+        _set_target(release, target)
         restart_push(transaction, release.id)
     if release.state is ReleaseState.PUBLISHED and is_push_requested(release):
-        queue_push(transaction, release.id)
+        _queue_push(transaction, release.id)
 
 
 def cancel_push(transaction: Transaction, release: Release) -> None:
     """Forget where a release was to be pushed to; what was pushed stays known."""
     if is_push_requested(release):
-        set_target(release, None)
+        _set_target(release, None)
         restart_push(transaction, release.id)
-
-
-def copy_push_request(release: Release, predecessor: Release) -> None:
-    """Want a release where the one was wanted that it replaces."""
-    if is_push_requested(predecessor):
-        set_target(release, target_of(predecessor))
-
-
-def copy_commit(release: Release, twin: Release) -> None:
-    """Know a release to be where an equal one was pushed to, unless it is wanted anywhere itself."""
-    if release.hub_repository is None and twin.hub_commit is not None:
-        set_target(release, target_of(twin))
-        release.hub_commit, release.hub_pushed_at = twin.hub_commit, twin.hub_pushed_at
-
-
-def queue_push(transaction: Transaction, release_id: int) -> None:
-    """Queue the push of a release that stands; it makes no bytes, so a worker of any format may do it."""
-    transaction.execute(
-        upsert(Job)
-        .values(kind=JobKind.PUBLISH, state=JobState.READY, release_id=release_id)
-        .on_conflict_do_nothing(index_elements=["release_id", "kind"])
-    )
 
 
 def restart_push(transaction: Transaction, release_id: int) -> None:
@@ -99,33 +55,40 @@ def restart_push(transaction: Transaction, release_id: int) -> None:
     reset_jobs(transaction, _push_of(release_id), JobState.READY)
 
 
-def set_target(release: Release, target: HubTarget | None) -> None:
-    """Let the release name a target, or none, and nothing that was done."""
-    release.hub_shards = release.hub_commit = release.hub_pushed_at = None
-    if target is None:
-        release.hub_repository = release.hub_revision = release.hub_private = release.hub_endpoint = None
-        return
-    release.hub_repository = target.repository
-    release.hub_revision = target.revision
-    release.hub_private = target.private
-    release.hub_endpoint = target.endpoint
+def copy_push_request(release: Release, predecessor: Release) -> None:
+    """Request the push of a release that was requested of the one that it replaces."""
+    if is_push_requested(predecessor):
+        _set_target(release, target_of(predecessor))
 
 
-def is_asked_for(release: Release, target: HubTarget) -> bool:
-    """Tell whether just this push is wanted already."""
+def copy_commit(release: Release, twin: Release) -> None:
+    """Record that a release stands where an equal one was pushed to, unless its own push is requested."""
+    if release.hub_repository is None and twin.hub_commit is not None:
+        _set_target(release, target_of(twin))
+        release.hub_commit, release.hub_pushed_at = twin.hub_commit, twin.hub_pushed_at
+
+
+def _is_requested_at(release: Release, target: HubTarget) -> bool:
+    """Tell whether just this push is requested already."""
     return is_push_requested(release) and target_of(release) == target
 
 
-def is_at(release: Release, target: HubTarget) -> bool:
-    """Tell whether the release names this place, as a wish or as what was done."""
-    named = target_of(release)
-    return named is not None and named.place == target.place
+def _set_target(release: Release, target: HubTarget | None) -> None:
+    """Let the release name a target, or none, and no commit."""
+    release.hub_repository = target.repository if target else None
+    release.hub_revision = target.revision if target else None
+    release.hub_private = target.private if target else None
+    release.hub_endpoint = target.endpoint if target else None
+    release.hub_shards = release.hub_commit = release.hub_pushed_at = None
 
 
-def at_target(target: HubTarget) -> ColumnElement[bool]:
-    """Return the condition that a release names this place."""
-    columns = (Release.hub_endpoint, Release.hub_repository, Release.hub_revision)
-    return and_(*(column == value for column, value in zip(columns, target.place, strict=True)))
+def _queue_push(transaction: Transaction, release_id: int) -> None:
+    """Queue the push of a published release; it makes no bytes, so a worker of any format may do it."""
+    transaction.execute(
+        upsert(Job)
+        .values(kind=JobKind.PUBLISH, state=JobState.READY, release_id=release_id)
+        .on_conflict_do_nothing(index_elements=["release_id", "kind"])
+    )
 
 
 def _push_of(release_id: int) -> ColumnElement[bool]:
@@ -134,7 +97,7 @@ def _push_of(release_id: int) -> ColumnElement[bool]:
 
 
 def publish_release(transaction: Transaction, release_id: int, *, provenance_sha256: str) -> None:
-    """Call a release published, and its build released unless it waits for the push to the hub."""
+    """Mark a release published, and its build released unless it waits for the push to the hub."""
     release = transaction.scalar(
         update(Release)
         .where(Release.id == release_id, Release.state == ReleaseState.FROZEN)
@@ -148,13 +111,13 @@ def publish_release(transaction: Transaction, release_id: int, *, provenance_sha
     if release is None:
         raise SupersededError(f"Release {release_id} is no longer the wanted one.")
     if is_push_requested(release):
-        queue_push(transaction, release_id)
+        _queue_push(transaction, release_id)
     else:
-        end_build(transaction, release.build_id)
+        _end_build(transaction, release.build_id)
 
 
-def end_build(transaction: Transaction, build_id: int) -> None:
-    """Call a build released, unless another took its place or a release of it is still being made."""
+def _end_build(transaction: Transaction, build_id: int) -> None:
+    """Mark a build released, unless another took its place or a release of it is still being made."""
     unfinished = (
         select(Release.id)
         .where(Release.build_id == build_id)
@@ -169,7 +132,7 @@ def end_build(transaction: Transaction, build_id: int) -> None:
 
 
 def note_pushed_shards(transaction: Transaction, release_id: int, shards: int) -> None:
-    """Note how many shards of a release the push under way is done with."""
+    """Record how many shards of a release the running push has found or sent."""
     transaction.execute(
         update(Release)
         .where(Release.id == release_id, Release.hub_repository.is_not(None), Release.hub_commit.is_(None))
@@ -178,28 +141,25 @@ def note_pushed_shards(transaction: Transaction, release_id: int, shards: int) -
 
 
 def require_requested_push(transaction: Transaction, release_id: int, target: HubTarget) -> None:
-    """Raise SupersededError unless an open build waits for the release at this target.
-
-    Asked just before the commit is made.
-    """
+    """Raise SupersededError unless an open build needs this push; asked just before the commit is made."""
     release = transaction.get_one(Release, release_id, populate_existing=True)
     build = transaction.get_one(Build, release.build_id, populate_existing=True)
-    is_standing = build.state is BuildState.OPEN and release.state is ReleaseState.PUBLISHED
-    if not (is_standing and is_asked_for(release, target)):
+    is_published = build.state is BuildState.OPEN and release.state is ReleaseState.PUBLISHED
+    if not (is_published and _is_requested_at(release, target)):
         raise SupersededError(f"The push of release {release.digest} to {target} was cancelled.")
 
 
 def record_push(transaction: Transaction, release_id: int, *, target: HubTarget, commit: str) -> None:
-    """Write down the commit that holds a release, and call its build released if it waited for that."""
+    """Record the commit that holds a release, and mark its build released if it waited for that."""
     lock_releases(transaction)
     release = transaction.get_one(Release, release_id, with_for_update=True)
-    was_wanted = is_push_requested(release)
-    set_target(release, target)
+    was_requested = is_push_requested(release)
+    _set_target(release, target)
     release.hub_commit, release.hub_pushed_at = commit, func.clock_timestamp()
     transaction.flush()
-    if was_wanted:
+    if was_requested:
         _end_push(transaction, release_id, commit)
-        end_build(transaction, release.build_id)
+        _end_build(transaction, release.build_id)
 
 
 def _end_push(transaction: Transaction, release_id: int, commit: str) -> None:
@@ -218,9 +178,9 @@ def _end_push(transaction: Transaction, release_id: int, commit: str) -> None:
 def note_push(
     transaction: Transaction, digest: str, provenance_sha256: str, target: HubTarget, commit: str
 ) -> bool:
-    """Record a push that no job made; tell whether the ledger has a release that is this pile.
+    """Record a push that no job made; tell whether it was recorded.
 
-    One that is still to be pushed elsewhere keeps that wish, and nothing is recorded.
+    It is not where no published release is this pile, or where that is still to be pushed elsewhere.
     """
     lock_releases(transaction)
     release = transaction.scalar(
@@ -230,7 +190,10 @@ def note_push(
             Release.state == ReleaseState.PUBLISHED,
         )
     )
-    if release is None or (is_push_requested(release) and not is_at(release, target)):
+    if release is None:
+        return False
+    named = target_of(release)
+    if named is not None and is_push_requested(release) and named.place != target.place:
         return False
     record_push(transaction, release.id, target=target, commit=commit)
     return True
@@ -240,7 +203,9 @@ def commit_of(transaction: Transaction, build_id: int, target: HubTarget) -> str
     """Return the commit that a build was last pushed to this target as, if it was."""
     return transaction.scalar(
         select(Release.hub_commit)
-        .where(Release.build_id == build_id, Release.hub_commit.is_not(None), at_target(target))
+        .where(Release.build_id == build_id, Release.hub_commit.is_not(None))
+        .where(Release.hub_endpoint == target.endpoint, Release.hub_repository == target.repository)
+        .where(Release.hub_revision == target.revision)
         .order_by(Release.hub_pushed_at.desc())
         .limit(1)
     )

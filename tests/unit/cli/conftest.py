@@ -67,10 +67,7 @@ def take_snapshot() -> TakeSnapshot:
             "shards_done": 0,
             "tokens_done": changes.pop("tokens", 0),
             "silent_for": 0.0,
-            "hub_endpoint": None,
-            "hub_repository": None,
-            "hub_revision": None,
-            "hub_private": None,
+            "hub": None,
             "hub_shards": None,
             "hub_commit": None,
         } | changes.pop("status", {})

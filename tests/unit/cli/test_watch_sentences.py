@@ -5,14 +5,10 @@ from typing import Any
 import pytest
 
 from spikemill.services.cli.watch import merge_state
+from spikemill.services.common.hub_target import HubTarget
 from tests.unit.cli.conftest import TakeSnapshot
 
-_HUB = {
-    "hub_endpoint": "http://hub",
-    "hub_repository": "lab/pile",
-    "hub_revision": "main",
-    "hub_private": True,
-}
+_HUB: dict[str, Any] = {"hub": HubTarget("lab/pile", endpoint="http://hub")}
 
 
 @pytest.mark.parametrize(
