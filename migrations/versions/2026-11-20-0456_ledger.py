@@ -375,7 +375,7 @@ def upgrade() -> None:
             "local_path",
             sa.Text(),
             nullable=True,
-            comment="Where the verified copy lies: a path, or its name in an object store; else empty.",
+            comment="Where the verified copy is: a path, or its name in an object store; else empty.",
         ),
         sa.Column(
             "sha256", sa.Text(), nullable=True, comment="sha256 of the copy; empty if it was streamed."

@@ -19,7 +19,7 @@ UNKNOWN_SUBJECT = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class WrittenChunk:
-    """A chunk as it lies on disk."""
+    """A chunk as it stands on disk."""
 
     rows: tuple[SessionRow, ...]
     bytes: int

@@ -35,7 +35,7 @@ def named_target(repository: str, *, public: bool | None, revision: str | None) 
 
 
 def wanted_target(push: str | None, *, public: bool | None, revision: str | None) -> HubTarget | None:
-    """Return where a build is to be pushed to, if anywhere; raises `CallError` for half of a wish."""
+    """Return where a build is to be pushed to, if anywhere; raises `CallError` where no dataset is named."""
     repository = push or settings().push_to
     if repository is not None:
         return named_target(repository, public=public, revision=revision)
@@ -89,7 +89,7 @@ def _has_ledger(home: Home | None) -> bool:
 
 @contextmanager
 def push_progress(console: Console, shards: int) -> Iterator["PushBar"]:
-    """Give what tells of each shard; its bar is cleared away at the end."""
+    """Show the progress of each shard while the block runs."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -107,7 +107,7 @@ def read_pile_provenance(pile: Path) -> Provenance:
 def read_recipe(pile: Path, folders: Sequence[str], push: HubTarget | None = None) -> Recipe:
     """Read how a pile was made; `folders` (`NAME=PATH`) say where the sources of archive `files` lie.
 
-    Raises `CallError` where a folder is missing, or bears another name than it did, or the pile may not be
+    Raises `CallError` where a folder is missing, or has another name than it had, or the pile may not be
     pushed as is wanted.
     """
     provenance = read_pile_provenance(pile)
@@ -152,7 +152,7 @@ def _entry(entry: dict[str, Any], folders: Mapping[str, Path]) -> dict[str, Any]
     if folder is None:
         raise CallError(
             f"Source {name} was made from a folder called {recorded!r} on the builder's machine; "
-            f"say where it lies here: --folder {name}=PATH."
+            f"say where it is here: --folder {name}=PATH."
         )
     if folder.name != recorded:
         raise CallError(

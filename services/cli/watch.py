@@ -1,4 +1,4 @@
-"""Watches a build until it ends: released, stuck, or stopped by somebody."""
+"""Watches a build until it ends: released, stuck, or cancelled."""
 
 import time
 from collections import deque
@@ -220,7 +220,7 @@ class Pace:
         return max(0, after - before) / (now - began) if now - began >= _SHORTEST else 0.0
 
     def seconds_left(self) -> float | None:
-        """Return how long the remaining bytes will take at the pace so far; None while nobody can know."""
+        """Return how long the remaining bytes will take at the pace so far; None while it is unknown."""
         first, last = self._first, self._last
         if first is None or last is None or not last.is_listed:
             return None

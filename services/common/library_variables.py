@@ -52,8 +52,8 @@ WITH_MEANING: Mapping[str, Sequence[str]] = {
 
 _DATABASE, _BROKER = "SPIKEMILL_DATABASE_URL", "SPIKEMILL_BROKER_URL"
 _BUCKET, _FLOWER = "SPIKEMILL_STORE_ENDPOINT", "SPIKEMILL_FLOWER_PASSWORD"
-# Whoever set one of these may have meant spikemill too. Of the rest nobody would, and a line that comes with
-# every command is read by nobody.
+# A person who set one of these may have meant spikemill too. Nobody would mean it by the others, and a line
+# that every command prints is not read.
 NAMED: Mapping[str, str] = {
     **dict.fromkeys(("PGHOSTADDR", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE"), _DATABASE),
     **dict.fromkeys(("PGSYSCONFDIR", "PGOPTIONS", "PGTARGETSESSIONATTRS"), _DATABASE),
@@ -65,7 +65,7 @@ NAMED: Mapping[str, str] = {
     **dict.fromkeys(("AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT"), _BUCKET),
     **dict.fromkeys(("FLOWER_BASIC_AUTH", "FLOWER_UNAUTHENTICATED_API"), _FLOWER),
 }
-"""The variables that are named to whoever set them, each with the setting that takes its place."""
+"""The variables that are named where they are set, each with the setting to use in its place."""
 
 # Where a command or the store says none of this, what the variables are about is not used.
 _USED_WITH = {_BUCKET: "s3://", _FLOWER: "spikemill.services.flower"}
@@ -82,7 +82,7 @@ def pass_over(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def notice() -> str | None:
-    """Return the line that names what was passed over, once; None where nobody need know."""
+    """Return the line that names the ignored variables; None where there are none worth naming."""
     names = list(_to_be_named)
     _to_be_named.clear()
     if not names:

@@ -69,7 +69,7 @@ class Model(DeclarativeBase):
 
 
 class BuildState(StrEnum):
-    """Whether anybody still waits for a build."""
+    """Where a build stands."""
 
     OPEN = "open"  # its jobs are sent to workers
     RELEASED = "released"  # its newest release is published, and pushed to the hub where that is wanted
@@ -111,7 +111,7 @@ class JobState(StrEnum):
     RUNNING = "running"  # a worker has it
     DONE = "done"  # what it made is in the ledger
     DEAD = "dead"  # given up
-    SKIPPED = "skipped"  # somebody decided that builds do without it
+    SKIPPED = "skipped"  # a person decided that builds go without it
 
 
 class Outcome(StrEnum):
@@ -121,7 +121,7 @@ class Outcome(StrEnum):
     FAILED = "failed"  # in an error
     VANISHED = "vanished"  # its process died, or was silent for too long
     RELEASED = "released"  # its worker was told to stop
-    WITHDRAWN = "withdrawn"  # nobody waited for it any more
+    WITHDRAWN = "withdrawn"  # it was no longer needed
     HANDED_OVER = "handed-over"  # its session is copied, for it cannot be streamed
 
 
@@ -197,7 +197,7 @@ class Asset(Model):
     size: Mapped[int] = mapped_column(comment="Bytes, by the archive's listing.")
     digests: Mapped[dict[str, Any]] = mapped_column(comment="Digests that the archive published.")
     local_path: Mapped[str | None] = mapped_column(
-        comment="Where the verified copy lies: a path, or its name in an object store; else empty."
+        comment="Where the verified copy is: a path, or its name in an object store; else empty."
     )
     sha256: Mapped[str | None] = mapped_column(comment="sha256 of the copy; empty if it was streamed.")
     verified_by: Mapped[str | None] = mapped_column(

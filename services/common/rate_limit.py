@@ -60,7 +60,7 @@ class LedgerPacer:
         time.sleep(wait)
 
     def defer(self, host: str, seconds: float) -> None:
-        """Let nobody ask this host for so long."""
+        """Give out no slot of this host for so many seconds."""
         with transaction() as ledger:
             defer_slots(ledger, host, seconds)
 
@@ -81,7 +81,7 @@ def take_slot(transaction: Transaction, host: str, *, per_minute: int) -> float:
 
 
 def defer_slots(transaction: Transaction, host: str, seconds: float) -> None:
-    """Let nobody ask the host for the given time: it said so (Retry-After)."""
+    """Give out no slot of the host for so many seconds, as its Retry-After asks."""
     until = func.clock_timestamp() + timedelta(seconds=seconds)
     transaction.execute(
         upsert(RequestSlot)

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         timedelta(seconds=1), gt=_NONE, description="The pause between two rounds of the sweeper."
     )
     resend: timedelta = Field(
-        timedelta(minutes=10), gt=_NONE, description="When a message that nobody answered is sent again."
+        timedelta(minutes=10), gt=_NONE, description="When a message that no worker took up is sent again."
     )
     window: int = Field(16, gt=0, description="How many messages of one queue may be under way.")
     max_crashes: int = Field(

@@ -64,7 +64,7 @@ def fetch_asset(
 ) -> Verified:
     """Bring an asset into a folder, once, going on where an earlier attempt stopped.
 
-    An asset on this machine is checked where it lies. `progress` is told of each block that arrives.
+    An asset on this machine is checked in place. `progress` is called with the size of each block.
     Raises `NetworkError` (try again), `AssetError` (it is not to be had), `DamagedDownloadError` (other bytes
     came, and were thrown away), `StoreError` (the folder is full or cannot be written).
     """
@@ -166,7 +166,7 @@ def _published(partial: PartialFile, destination: Path, asset: Asset, how: str) 
 
 
 def _checked_in_place(path: Path, asset: Asset) -> Verified:
-    """Take the digests of a file that is used where it lies, and see that nobody writes to it meanwhile."""
+    """Take the digests of a file that is read in place; raise where it changes meanwhile."""
     how = checkable(asset.digests)
     try:
         before = path.stat()

@@ -94,7 +94,7 @@ def _common_subject(name: str, assets: Sequence[Asset], source: Source) -> str |
 
 
 def _refuse_repeated(sessions: Sequence[PlannedSession], source: Source) -> None:
-    """Let no two sessions bear the same subject and session: a pile could not tell them apart."""
+    """Refuse two sessions with the same subject and session: a pile could not tell them apart."""
     bearers: dict[tuple[str | None, str], list[str]] = defaultdict(list)
     for session in sessions:
         bearers[session.subject_id, session.session_id].append(session.key)

@@ -77,7 +77,7 @@ def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
 
 
 def _published(spool: Spool, identity: str, verified: Verified) -> str:
-    """Return where binners find the file; one that is no copy is read where it lies."""
+    """Return where binners find the file; one that is no copy is read in place."""
     if not verified.is_copy:
         return str(verified.path)
     return spool.publish(identity, verified.path, sha256=verified.digests["sha256"], size=verified.size)

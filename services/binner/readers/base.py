@@ -26,7 +26,7 @@ class ByteSpan(NamedTuple):
         return self.offset + self.length
 
     def behind(self, offset: int) -> "ByteSpan":
-        """Return what of it lies at the offset or behind it, which may be nothing."""
+        """Return the part of it from the offset on, which may be empty."""
         start = min(max(self.offset, offset), self.end)
         return ByteSpan(start, self.end - start)
 
@@ -64,7 +64,7 @@ class CopiedFile:
 
     @property
     def name(self) -> str:
-        """The path in the archive: what a copy happens to be called tells nobody anything."""
+        """The path in the archive: the name of a copy says nothing."""
         return self.listed_as or self.path.name
 
     @property
@@ -72,7 +72,7 @@ class CopiedFile:
         """None: what a disk refuses, the library that reads says itself."""
 
     def opened(self) -> Path:
-        """Return where the file lies."""
+        """Return the path."""
         return self.path
 
     def expect(self, spans: Sequence[ByteSpan]) -> None:

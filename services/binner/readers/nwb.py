@@ -243,7 +243,7 @@ def read_subject_id(file: h5py.File) -> str | None:
             subject = NWBHDF5IO(file=file, mode="r").read().subject
     except Exception as error:  # pynwb raises whatever its metadata trip it into
         raise RecordingError(
-            f"pynwb cannot read the file's metadata, so nobody knows the subject; {_WAY_OUT}"
+            f"pynwb cannot read the file's metadata, so the subject is unknown; {_WAY_OUT}"
         ) from error
     stored = subject.subject_id if subject is not None else None
     return _checked(normalize("NFC", (stored or "").strip())) or None
@@ -259,7 +259,7 @@ def _checked(name: str) -> str:
 def member(parent: h5py.Group, name: str) -> Any:
     """Return what a group holds under a name, None where it holds nothing.
 
-    What lies in another file is refused: nobody has listed, copied and verified that one. So are values that
+    Data in another file are refused: that file was not listed, copied or verified. So are values that
     are put together from other datasets, for HDF5 reads missing ones as zeros.
     """
     found = parent.get(name)
@@ -270,7 +270,7 @@ def member(parent: h5py.Group, name: str) -> Any:
         )
     if isinstance(found, h5py.Dataset) and found.is_virtual:
         raise RecordingError(
-            f"{name} is put together from other datasets, and nobody would notice a missing one; "
+            f"{name} is put together from other datasets, and a missing one would not be noticed; "
             "write its values into one dataset, or exclude it in the catalogue"
         )
     return found

@@ -1,1 +1,1 @@
-"""Reading parts of an asset where it lies, over HTTP."""
+"""Reading parts of an asset in its archive, over HTTP."""

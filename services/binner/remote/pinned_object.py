@@ -150,7 +150,7 @@ class PinnedObject:
         }
 
     def _current_location(self) -> Location:
-        """Return where the object lies; one thread asks the archive for all."""
+        """Return the object's link; one thread asks the archive for all."""
         with self._locating:
             self._require_open()
             if self._location is None:
@@ -158,7 +158,7 @@ class PinnedObject:
             return self._location
 
     def _forget(self, location: Location) -> None:
-        """Have the next request ask the archive for another link, unless somebody did already."""
+        """Have the next request ask the archive for another link, unless another thread did already."""
         with self._locating:
             if self._location is location:
                 self._location = None
@@ -206,7 +206,7 @@ class PinnedObject:
 
 
 def identify(response: httpx.Response, asset: Asset) -> str:
-    """Return the ETag that every later part must bear.
+    """Return the ETag that every later part must have.
 
     Raises `NoRangesError` where there is none to rely on: parts of different objects could be mixed.
     """
@@ -321,7 +321,7 @@ class Connections:
                 _break(stream)
 
     def _note(self, event: str, details: Mapping[str, Any]) -> None:
-        """Remember a connection that was opened: httpx tells of every step of a request."""
+        """Remember a connection that was opened: httpx reports every step of a request."""
         if not event.endswith(_OPENED):
             return
         stream = details["return_value"]

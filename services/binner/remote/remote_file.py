@@ -23,7 +23,7 @@ from spikemill.services.common.types import Asset
 SMALLEST_PART = 1 << 20
 LARGEST_PART = 16 << 20
 # HDF5 reads its own structures a few bytes at a time, from all over the file, but mostly at its beginning. In
-# blocks they cost a few requests, one after the other, and less than a megabyte that nobody needs.
+# blocks they cost a few requests, one after the other, and less than a megabyte that is not needed.
 _BLOCK = 64 << 10
 _BLOCKS = 1024
 _HEAD = 512 << 10
@@ -159,7 +159,7 @@ def open_remote(
     progress: Callable[[int], None] | None = None,
     client: httpx.Client | None = None,
 ) -> Iterator[RemoteFile]:
-    """Open an asset where it lies; `progress` is told of each block that arrives, one at a time.
+    """Open an asset in its archive; `progress` is called with the size of each block that arrives.
 
     Raises `NetworkError` (try again), `AssetError` (it is not to be had), `NoRangesError` (only as a whole),
     `DamagedDownloadError` (it is not what was listed, or changed meanwhile); so does every read.
@@ -178,7 +178,7 @@ def _copy(content: bytes, view: memoryview) -> int:
 
 
 def _ignore(_arrived: int) -> None:
-    """Tell nobody."""
+    """Ignore it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ class ReadAhead:
         self._window: deque[_Fetch] = deque()
 
     def close(self) -> None:
-        """Start nothing more, and return when nothing is under way; what has come is let go."""
+        """Start nothing more, and return when nothing is under way; what has come is dropped."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._expected.clear()
         self._window.clear()

@@ -89,14 +89,14 @@ def mistakes_of(error: ValidationError, data: dict[str, Any]) -> list[str]:
 
 
 def repeated_names(data: dict[str, Any]) -> list[str]:
-    """Return a line for each name that more than one source bears."""
+    """Return a line for each name that more than one source has."""
     tables = data.get("source")
     entries = tables if isinstance(tables, list) else []
     names = Counter(
         entry["name"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)
     )
     return [
-        f"source {_shown(name)}, name: {count} sources bear it; give each its own"
+        f"source {_shown(name)}, name: {count} sources have it; give each its own"
         for name, count in names.items()
         if count > 1
     ]

@@ -37,7 +37,7 @@ from spikemill.services.common.errors import CallError
 from spikemill.services.common.settings import Settings
 
 FOUND_NAMES = {"group": "session", "subject": "subject"}
-"""What each regular expression on a path finds; its parenthesis may bear this name."""
+"""What each regular expression on a path finds; its group may have this name."""
 _TRACELESS = {"api", "default", "differs", "expect", "fetch", "pin_seen", "proven_on", "unproven"}
 """Keys that leave no trace in a pile: where its bytes were, how they came, what is known of the entry."""
 DRAFT = "draft"
@@ -91,7 +91,7 @@ class SourceTable(Table):
     )
     default: bool = Field(default=True, description="false takes the source only where it is named")
     pin_seen: bool = Field(
-        default=True, description="false marks a version that no file of the archive was seen to bear"
+        default=True, description="false marks a version that was not seen in any file of the archive"
     )
     proven_on: Text | None = Field(
         None, description="on which listing of the archive the patterns were tried, and of which date it is"
@@ -267,7 +267,7 @@ class FilesSource(SourceTable):
         try:
             return os.path.normpath(base / Path(folder).expanduser())
         except RuntimeError as error:
-            raise ValueError(f"{folder!r} names the home folder of nobody known here") from error
+            raise ValueError(f"{folder!r} names the home folder of an unknown user") from error
 
     @field_validator("fetch")
     @classmethod

@@ -44,7 +44,7 @@ class Store(Hashable, Protocol):
 
     @property
     def sweep_seconds(self) -> float:
-        """How often it may be looked through for what nobody names any more."""
+        """How often it may be searched for files that the ledger no longer names."""
 
     def assert_owner(self, ledger: UUID) -> None:
         """Mark an empty store as this ledger's; raise StoreError when it is another's."""
@@ -93,7 +93,7 @@ class Store(Hashable, Protocol):
 
 
 def require_whole(path: Path, name: object, *, sha256: str, size: int) -> None:
-    """See that a file lies on the disk and is what its writer says, before it bears its name."""
+    """See that a file lies on the disk and is what its writer says, before it gets its name."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         found = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()

@@ -30,4 +30,4 @@ def require_store() -> None:
     except Exception as error:
         if not (isinstance(error, StoreAwayError) or is_connection_lost(error)):
             raise
-        _log.warning("the store was not looked at: %s", readable(error))
+        _log.warning("the store was not checked: %s", readable(error))

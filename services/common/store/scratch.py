@@ -29,7 +29,7 @@ class Scratch:
     def draft(self, owner: str) -> Iterator[Path]:
         """Give a folder of the owner's own, and remove it at the end.
 
-        It stays locked for as long as its process lives: whoever comes next removes those that are not.
+        It stays locked for as long as its process lives: the next process removes those that are not.
         """
         folder = self._drafts / f"{owner}.{uuid4().hex[:8]}"
         with writing(folder, remedy=SCRATCH_REMEDY), self._alone():
@@ -53,7 +53,7 @@ class Scratch:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Let nobody else sweep between the making of a folder and its lock."""
+        """Keep others from sweeping between the making of a folder and its lock."""
         self._drafts.mkdir(parents=True, exist_ok=True)
         lock = _lock(self.root, wait=True)
         try:
@@ -82,7 +82,7 @@ def _temporary() -> Path:
     with writing(folder, remedy=SCRATCH_REMEDY):
         folder.mkdir(mode=_PRIVATE, exist_ok=True)
         if folder.stat().st_uid != os.getuid():
-            raise StoreError(f"{folder} belongs to somebody else; name another folder in SPIKEMILL_SCRATCH.")
+            raise StoreError(f"{folder} belongs to another user; name another folder in SPIKEMILL_SCRATCH.")
     return folder
 
 

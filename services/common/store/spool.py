@@ -27,7 +27,7 @@ _FOLDER = "spool"
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A verified copy as the ledger knows it: its path in the archive, where it lies, what it is."""
+    """A verified copy as the ledger knows it: its path in the archive, its place and its digest."""
 
     path: str
     place: str
@@ -35,13 +35,13 @@ class Copy:
 
 
 class Spool(Protocol):
-    """Holds the copies of each session in a folder that bears its identity."""
+    """Holds the copies of each session in a folder named by its identity."""
 
     def staging_dir(self, identity: str) -> Path:
         """Return the folder of this machine in which a session's assets are copied and verified."""
 
     def publish(self, identity: str, copy: Path, *, sha256: str, size: int) -> str:
-        """Let every binner have a verified copy, and return where it lies, for the ledger."""
+        """Make a verified copy available to every binner; return its place, for the ledger."""
 
     def discard_local(self, copy: Path) -> None:
         """Drop what is left on this machine of a copy that the ledger knows of."""
@@ -146,7 +146,7 @@ class ThroughStore:
 
     @contextmanager
     def opened(self, copies: Sequence[Copy]) -> Iterator[Sequence[Path]]:
-        """Download the copies, each checked by its sha256; what is read where it lies is given itself."""
+        """Download the copies, each checked by its sha256; a file that is read in place is given itself."""
         with ExitStack() as stack:
             yield [self._open(copy, stack) for copy in copies]
 

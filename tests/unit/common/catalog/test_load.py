@@ -227,7 +227,7 @@ def test_what_lies_on_this_machine_is_not_streamed(path: Path, fetch: str) -> No
         (PILE + DANDI.replace('archive = "dandi"', ""), ['source "vcn", archive: missing; one of dandi,']),
         (PILE + DANDI.replace('name = "vcn"', ""), ["source number 1, name: missing"]),
         (PILE + DANDI.replace('"vcn"', '"Vcn 2"'), ['source "Vcn 2", name: "Vcn 2" is not valid']),
-        (PILE + DANDI + DANDI, ['source "vcn", name: 2 sources bear it']),
+        (PILE + DANDI + DANDI, ['source "vcn", name: 2 sources have it']),
         (PILE + FIGSHARE.replace("= 2", '= "2"'), ['source "mat", version: "2" was given, it must be']),
         (PILE + FIGSHARE.replace("version = 2", ""), ['source "mat", version: missing']),
         (PILE + FIGSHARE.replace("= 2", "= 0"), ['source "mat", version: 0 was given']),
