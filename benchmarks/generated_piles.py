@@ -2,13 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.common.store import FolderStore
-from spikemill.services.common.types import PlannedRow, PlannedShard
+from spikemill.services.common.types import PlannedRow
 from spikemill.services.merger.card import render_card
 from spikemill.services.merger.plan import MergePlan, list_digest, plan_pile
 from spikemill.services.merger.provenance import PileRecord, Provenance, ShardRecord
@@ -20,14 +19,8 @@ def merge(store: Path, rows: Sequence[PlannedRow], pile: Path, parameters: Merge
     (pile / "data").mkdir(parents=True)
     plan = plan_pile(rows, parameters)
     chunks = ChunkStore(FolderStore(store))
-    shards = [_written(shard, chunks, pile) for shard in plan.shards]
+    shards = [write_shard(shard, chunks, pile / shard.name) for shard in plan.shards]
     _write_papers(pile, Provenance(_pile_record(rows, plan, shards, parameters), ()))
-
-
-def _written(shard: PlannedShard, chunks: ChunkStore, pile: Path) -> ShardRecord:
-    """Write a shard into the pile; return its part of the provenance."""
-    written = write_shard(shard, chunks, pile / shard.name)
-    return ShardRecord(name=shard.name, split=shard.split, **asdict(written))
 
 
 def _pile_record(

@@ -23,8 +23,9 @@ from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.store import FolderStore
 from spikemill.services.common.types import PlannedRow, PlannedShard, SessionNames
 from spikemill.services.merger.assembly import audit_shard
-from spikemill.services.merger.plan import plan_pile, session_of
-from spikemill.services.merger.shards import ChunkStore, WrittenShard, write_shard
+from spikemill.services.merger.plan import plan_pile
+from spikemill.services.merger.provenance import ShardRecord
+from spikemill.services.merger.shards import ChunkStore, write_shard
 
 N_UNITS = 600
 ROWS_PER_SESSION = 5
@@ -51,9 +52,7 @@ def make_chunks(store: Path, tokens: int) -> list[PlannedRow]:
     return rows
 
 
-def copy_pages(
-    store: Path, rows: Sequence[PlannedRow], pile: Path
-) -> list[tuple[PlannedShard, WrittenShard]]:
+def copy_pages(store: Path, rows: Sequence[PlannedRow], pile: Path) -> list[tuple[PlannedShard, ShardRecord]]:
     """Plan and write all shards; every chunk's sha256 is checked on the way."""
     chunks = ChunkStore(FolderStore(store))
     (pile / "data").mkdir(parents=True)
@@ -69,10 +68,10 @@ def load_shuffle_write(chunks: Sequence[Path], work: Path) -> None:
         split.to_parquet(work / f"{name}.parquet")
 
 
-def audit(written: Sequence[tuple[PlannedShard, WrittenShard]], pile: Path) -> None:
+def audit(written: Sequence[tuple[PlannedShard, ShardRecord]], pile: Path) -> None:
     """Read every shard again, as the build does before it counts."""
     for shard, facts in written:
-        units = {session_of(row): N_UNITS for row in shard.rows}
+        units = {row.session_key: N_UNITS for row in shard.rows}
         audit_shard(shard, pile / shard.name, facts.sha256, units)
 
 

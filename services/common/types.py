@@ -8,7 +8,7 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 SplitName = Literal["train", "test"]
 SplitBy = Literal["session", "subject", "row"]
@@ -89,19 +89,47 @@ class BinnedSession:
         return self.n_units * self.n_bins
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRow:
-    """One segment of one session, and where its column pages stand.
+class SessionKey(NamedTuple):
+    """What the columns of the pile call a session."""
 
-    They are row group `row_group` of the chunk that the store calls `chunk` and take `compressed_bytes`
-    bytes; the whole chunk has the sha256 `chunk_sha256`. `row_id` is its number in the ledger.
-    """
+    source: str
+    subject: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the pile: what its text columns say, and its tokens (units times bins)."""
 
     source: str
     subject: str
     session: str
     segment: str
     tokens: int
+
+    @property
+    def names(self) -> tuple[str, str, str, str]:
+        """What the text columns say."""
+        return self.source, self.subject, self.session, self.segment
+
+    @property
+    def session_key(self) -> SessionKey:
+        """The session that the row is cut from."""
+        return SessionKey(self.source, self.subject, self.session)
+
+    def sort_key(self, seed: int) -> str:
+        """Return its place in the pile's order, which shuffles all sources without any global state."""
+        return digest([seed, *self.names])
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow(Row):
+    """A row whose column pages stand in a chunk.
+
+    They are row group `row_group` of the chunk that the store calls `chunk` and take `compressed_bytes`
+    bytes; the whole chunk has the sha256 `chunk_sha256`. `row_id` is its number in the ledger.
+    """
+
     compressed_bytes: int
     chunk: str
     row_group: int
@@ -161,8 +189,3 @@ def session_identity(source_version: str, key: str) -> str:
 def chunk_name(source: str, identity: str, sha256: str) -> str:
     """Return where a session's chunk stands in the store: named by who it is and by what it holds."""
     return f"chunks/{source}/{identity[:FILE_NAME_DIGITS]}.{sha256[:CHUNK_DIGITS]}.parquet"
-
-
-def sort_key(seed: int, source: str, subject: str, session: str, segment: str) -> str:
-    """Return a row's place in the pile's order: it shuffles all sources without any global state."""
-    return digest([seed, source, subject, session, segment])

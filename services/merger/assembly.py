@@ -11,9 +11,8 @@ from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.files import writing
 from spikemill.services.common.models import Session, Shard
 from spikemill.services.common.store import Store
-from spikemill.services.common.types import PlannedRow, PlannedShard
+from spikemill.services.common.types import PlannedRow, PlannedShard, SessionKey
 from spikemill.services.merger.card import render_card
-from spikemill.services.merger.plan import SessionKey, session_of
 from spikemill.services.merger.provenance import CARD, PROVENANCE, Provenance, file_sha256, pile_file
 from spikemill.services.merger.shards import DecodedRow, decoded_rows
 
@@ -115,8 +114,8 @@ def audit_shard(
                 f"{shard.name} holds another number of rows than the {len(shard.rows)} planned"
             )
         row_group, row = planned
-        _check_row(stored, row_group, row, n_units[session_of(row)], f"{shard.name}, row {position}")
-        counts[session_of(row)] += stored.counts
+        _check_row(stored, row_group, row, n_units[row.session_key], f"{shard.name}, row {position}")
+        counts[row.session_key] += stored.counts
     return counts
 
 
@@ -135,12 +134,10 @@ def _places(shard: PlannedShard) -> Iterator[tuple[int, PlannedRow]]:
 
 
 def _check_row(stored: DecodedRow, row_group: int, row: PlannedRow, n_units: int, place: str) -> None:
-    found = (stored.source, stored.subject, stored.session, stored.segment)
-    planned = (row.source, row.subject, row.session, row.segment)
-    if found != planned or stored.row_group != row_group:
+    if stored.names != row.names or stored.row_group != row_group:
         raise DamagedOutputError(
-            f"{place} is {'/'.join(found)} in row group {stored.row_group}, "
-            f"planned was {'/'.join(planned)} in row group {row_group}"
+            f"{place} is {'/'.join(stored.names)} in row group {stored.row_group}, "
+            f"planned was {'/'.join(row.names)} in row group {row_group}"
         )
     if (stored.n_units, stored.tokens) != (n_units, row.tokens):
         raise DamagedOutputError(

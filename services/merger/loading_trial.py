@@ -118,8 +118,8 @@ def _differences(shard: str, seen: Sequence[DecodedRow], stored: Sequence[Decode
 
 def _told(row: DecodedRow) -> str:
     return (
-        f"{row.source}/{row.subject}/{row.session}/{row.segment} ({row.n_units} units, {row.n_bins} bins, "
-        f"{row.counts} spikes, row group {row.row_group})"
+        f"{'/'.join(row.names)} ({row.n_units} units, {row.n_bins} bins, {row.counts} spikes, "
+        f"row group {row.row_group})"
     )
 
 

@@ -2,8 +2,8 @@
 
 import io
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from importlib.resources import as_file, files
 from typing import Any, BinaryIO
 
@@ -53,6 +53,17 @@ _SAME_IN_COLUMN_METADATA = (
 )
 
 
+class FooterError(Exception):
+    """The bytes are no Parquet footer, or one of a later format than `parquet_footer.thrift`."""
+
+
+@lru_cache(maxsize=1)
+def structures() -> Any:
+    """Return the structures of `parquet_footer.thrift`, as classes of one module."""
+    with as_file(files("spikemill.services.merger") / "parquet_footer.thrift") as definition:
+        return thriftpy2.load(str(definition), module_name="parquet_footer_thrift")
+
+
 def join_row_groups(row_groups: Sequence[Any], start: int) -> Any:
     """Return the `RowGroup` that holds all rows of the given ones, its first page at byte `start`.
 
@@ -92,42 +103,23 @@ def _join_columns(parts: Sequence[Any], position: int) -> Any:
 
 
 def _join_statistics(parts: Sequence[Any], physical_type: int) -> Any:
-    """Return the bounds over all parts; what one part does not know is not known of the whole.
+    """Return the bounds over all parts; how many values are distinct cannot be told from them.
 
-    How many values are distinct cannot be told from the parts.
+    Texts compare by their bytes, counts as unsigned integers.
     """
     if any(part is None for part in parts):
         return None
-    lowest = _bound(parts, "min_value", physical_type, min)
-    highest = _bound(parts, "max_value", physical_type, max)
+    is_text = physical_type == structures().Type.BYTE_ARRAY
+    by_value = bytes if is_text else partial(int.from_bytes, byteorder="little")
+    lowest = _joined(parts, "min_value", partial(min, key=by_value))
+    highest = _joined(parts, "max_value", partial(max, key=by_value))
     return structures().Statistics(
-        null_count=_total(part.null_count for part in parts),
+        null_count=_joined(parts, "null_count", sum),
         min_value=lowest,
         max_value=highest,
-        is_min_value_exact=None if lowest is None else _all_exact(parts, "is_min_value_exact"),
-        is_max_value_exact=None if highest is None else _all_exact(parts, "is_max_value_exact"),
+        is_min_value_exact=None if lowest is None else _joined(parts, "is_min_value_exact", all),
+        is_max_value_exact=None if highest is None else _joined(parts, "is_max_value_exact", all),
     )
-
-
-def _bound(
-    parts: Sequence[Any], field: str, physical_type: int, choose: Callable[..., bytes]
-) -> bytes | None:
-    values = [getattr(part, field) for part in parts]
-    if None in values:
-        return None
-    return choose(values, key=_comparable(physical_type))
-
-
-def _comparable(physical_type: int) -> Callable[[bytes], int | bytes]:
-    """Return how a column's values compare: counts as unsigned integers, texts by their bytes."""
-    if physical_type == structures().Type.BYTE_ARRAY:
-        return bytes
-    return lambda value: int.from_bytes(value, "little")
-
-
-def _all_exact(parts: Sequence[Any], field: str) -> bool | None:
-    flags = [getattr(part, field) for part in parts]
-    return None if None in flags else all(flags)
 
 
 def _join_sizes(parts: Sequence[Any]) -> Any:
@@ -135,32 +127,20 @@ def _join_sizes(parts: Sequence[Any]) -> Any:
     if any(part is None for part in parts):
         return None
     return structures().SizeStatistics(
-        unencoded_byte_array_data_bytes=_total(part.unencoded_byte_array_data_bytes for part in parts),
-        repetition_level_histogram=_total_histogram([part.repetition_level_histogram for part in parts]),
-        definition_level_histogram=_total_histogram([part.definition_level_histogram for part in parts]),
+        unencoded_byte_array_data_bytes=_joined(parts, "unencoded_byte_array_data_bytes", sum),
+        repetition_level_histogram=_joined(parts, "repetition_level_histogram", _sum_histograms),
+        definition_level_histogram=_joined(parts, "definition_level_histogram", _sum_histograms),
     )
 
 
-def _total(values: Iterable[int | None]) -> int | None:
-    known = list(values)
-    return None if None in known else sum(value for value in known if value is not None)
+def _joined(parts: Sequence[Any], field: str, join: Callable[[Sequence[Any]], Any]) -> Any:
+    """Join a field of all parts; what one part does not know is not known of the whole."""
+    values = [getattr(part, field) for part in parts]
+    return None if None in values else join(values)
 
 
-def _total_histogram(histograms: Sequence[Sequence[int] | None]) -> list[int] | None:
-    if any(histogram is None for histogram in histograms):
-        return None
-    return [sum(levels) for levels in zip(*(h for h in histograms if h is not None), strict=True)]
-
-
-class FooterError(Exception):
-    """The bytes are no Parquet footer, or one of a later format than `parquet_footer.thrift`."""
-
-
-@lru_cache(maxsize=1)
-def structures() -> Any:
-    """Return the structures of `parquet_footer.thrift`, as classes of one module."""
-    with as_file(files("spikemill.services.merger") / "parquet_footer.thrift") as definition:
-        return thriftpy2.load(str(definition), module_name="parquet_footer_thrift")
+def _sum_histograms(histograms: Sequence[Sequence[int]]) -> list[int]:
+    return [sum(levels) for levels in zip(*histograms, strict=True)]
 
 
 class _KnownFieldsOnly(TCompactProtocol):
@@ -185,9 +165,9 @@ def read_footer(file: BinaryIO) -> Any:
 
 
 def footer_at_end(tail: Callable[[int], bytes]) -> Any:
-    """Return the `FileMetaData` of a Parquet file whose last bytes, so many, are to be had of `tail`.
+    """Return the `FileMetaData` of a Parquet file; `tail` returns so many of its last bytes.
 
-    They are asked for once, or twice where the footer is long. Raises `FooterError`.
+    It is called once, or twice where the footer is long. Raises `FooterError`.
     """
     end = tail(_LIKELY_SIZE)
     if len(end) < len(MAGIC) + _TAIL.size:
@@ -230,31 +210,41 @@ def expected_footer() -> Any:
     return read_footer(file)
 
 
+def common_footer(row_groups: Sequence[Any]) -> Any:
+    """Return the footer of a shard with these row groups; all chunks were found to have the same."""
+    expected = expected_footer()
+    return structures().FileMetaData(
+        version=expected.version,
+        schema=expected.schema,
+        num_rows=sum(row_group.num_rows for row_group in row_groups),
+        row_groups=row_groups,
+        key_value_metadata=expected.key_value_metadata,
+        created_by=expected.created_by,
+        column_orders=expected.column_orders,
+    )
+
+
 def check_footer(footer: Any) -> None:
     """Refuse a file whose pages cannot stand under the common footer; raises `FooterError`."""
     expected = expected_footer()
     _compare(footer, expected, _SAME_IN_FILE, "the file")
-    expected_columns = expected.row_groups[0].columns
+    columns = expected.row_groups[0].columns
     for index, row_group in enumerate(footer.row_groups):
-        _check_row_group(row_group, expected_columns, f"row group {index}")
+        where = f"row group {index}"
+        if row_group.sorting_columns or len(row_group.columns) != len(columns):
+            raise FooterError(f"{where} has other columns, or sorted ones")
+        for column, wanted in zip(row_group.columns, columns, strict=True):
+            _check_column(column, wanted, f"{where}, column {'.'.join(wanted.meta_data.path_in_schema)}")
 
 
-def _check_row_group(row_group: Any, expected_columns: Sequence[Any], where: str) -> None:
-    if row_group.sorting_columns or len(row_group.columns) != len(expected_columns):
-        raise FooterError(f"{where} has other columns, or sorted ones")
-    for column, expected in zip(row_group.columns, expected_columns, strict=True):
-        place = f"{where}, column {'.'.join(expected.meta_data.path_in_schema)}"
-        if column.meta_data is None:
-            raise FooterError(f"{place} has no metadata")
-        _compare(column, expected, _SAME_IN_COLUMN_CHUNK, place)
-        _compare(column.meta_data, expected.meta_data, _SAME_IN_COLUMN_METADATA, place)
-        _check_pages(column.meta_data, expected.meta_data, place)
-
-
-def _check_pages(metadata: Any, expected: Any, place: str) -> None:
-    """Refuse pages of other kinds or encodings; a shard's column chunks do not count their pages."""
-    kinds = {(stats.page_type, stats.encoding) for stats in metadata.encoding_stats or ()}
-    if not kinds <= {(stats.page_type, stats.encoding) for stats in expected.encoding_stats}:
+def _check_column(column: Any, expected: Any, place: str) -> None:
+    if column.meta_data is None:
+        raise FooterError(f"{place} has no metadata")
+    _compare(column, expected, _SAME_IN_COLUMN_CHUNK, place)
+    _compare(column.meta_data, expected.meta_data, _SAME_IN_COLUMN_METADATA, place)
+    # A shard's column chunks do not count their pages.
+    kinds = {(stats.page_type, stats.encoding) for stats in column.meta_data.encoding_stats or ()}
+    if not kinds <= {(stats.page_type, stats.encoding) for stats in expected.meta_data.encoding_stats}:
         raise FooterError(f"{place} has pages of other kinds or encodings: {sorted(kinds)}")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,18 +19,20 @@ from spikemill.services.common.row_format import row_groups
 from spikemill.services.common.types import (
     PlannedRow,
     PlannedShard,
+    Row,
     RowGroup,
+    SessionKey,
     SplitBy,
     SplitName,
     digest,
-    sort_key,
 )
 
 _DIGESTS = 2**256
-GroupKey = tuple[str, ...]
-NOT_BUILT = "it could not be built"
-"""Why a session is missing that failed; a person who skips it for this very reason says the same."""
+_NAMES_IN_GROUP: dict[SplitBy, int] = {"subject": 2, "session": 3, "row": 4}
+_NOT_BUILT = "it could not be built"
 _SKIPPED = "skipped: "
+AnyRow = TypeVar("AnyRow", bound=Row)
+GroupKey = tuple[str, ...]
 
 
 class SplitRule(StrEnum):
@@ -56,14 +58,23 @@ class SplitFacts(BaseModel):
     test_tokens: int
 
     @property
-    def row_fraction(self) -> float:
-        """The part of all rows that test."""
-        return self.test_rows / (self.train_rows + self.test_rows)
+    def rows(self) -> int:
+        """The rows of both sides."""
+        return self.train_rows + self.test_rows
 
     @property
-    def token_fraction(self) -> float:
-        """The part of all tokens that test."""
-        return self.test_tokens / (self.train_tokens + self.test_tokens)
+    def tokens(self) -> int:
+        """The tokens of both sides."""
+        return self.train_tokens + self.test_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Generic[AnyRow]):
+    """The rows of both sides, each in the order in which they were given."""
+
+    train: Sequence[AnyRow]
+    test: Sequence[AnyRow]
+    facts: SplitFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +95,13 @@ def freeze_rows(
     """Plan a release; the same rows, parameters, missing sessions and texts give the same digest."""
     plan = plan_pile(rows, stored_parameters(parameters))
     rows_digest = list_digest(rows)
-    left_out = missing_records(missing)
+    records = missing_records(missing)
     return FrozenRelease(
-        digest=digest([build_digest, dict(parameters), rows_digest, left_out, dict(texts)]),
+        digest=digest([build_digest, dict(parameters), rows_digest, records, dict(texts)]),
         list_digest=rows_digest,
         split=plan.split.model_dump(mode="json"),
         texts=texts,
-        missing=left_out,
+        missing=records,
         shards=plan.shards,
     )
 
@@ -98,31 +109,6 @@ def freeze_rows(
 def stored_parameters(stored: Mapping[str, Any]) -> MergeParameters:
     """Read the parameters of a release, which also names the texts of its card."""
     return MergeParameters(**{key: stored[key] for key in MergeParameters.model_fields if key in stored})
-
-
-def card_texts(build: Build, sources: Sequence[SourceVersion]) -> dict[str, Any]:
-    """Return what the card will say of a pile and its sources, as their entries stand now."""
-    return {
-        "notes": build.notes or "",
-        "sources": [source_from_record(source.config).describe() for source in sources],
-    }
-
-
-def missing_records(missing: Sequence[MissingSession]) -> list[dict[str, str]]:
-    """Say of each missing session why: in words that are the same wherever the build runs."""
-    return [
-        {"source": session.source, "path": session.key, "reason": _reason(session.skipped)}
-        for session in missing
-    ]
-
-
-def _reason(skipped: str | None) -> str:
-    return NOT_BUILT if skipped in (None, NOT_BUILT) else f"{_SKIPPED}{skipped}"
-
-
-def skip_reason_for(reason: str) -> str:
-    """Return the reason to skip a session for, so that a release gives the reason of this record."""
-    return reason.removeprefix(_SKIPPED)
 
 
 def plan_pile(rows: Iterable[PlannedRow], parameters: MergeParameters) -> MergePlan:
@@ -140,81 +126,19 @@ def plan_pile(rows: Iterable[PlannedRow], parameters: MergeParameters) -> MergeP
     return MergePlan((*train, *test), split.facts)
 
 
-def _shards(split: SplitName, rows: Sequence[PlannedRow], parameters: MergeParameters) -> list[PlannedShard]:
-    contents = list(_filled(row_groups(rows), parameters))
-    return [
-        PlannedShard(f"data/{split}-{index:05d}-of-{len(contents):05d}.parquet", split, tuple(groups))
-        for index, groups in enumerate(contents)
-    ]
+def in_order(rows: Iterable[AnyRow], seed: int) -> list[AnyRow]:
+    """Return the rows by ascending sha256 of `[seed, source, subject, session, segment]`.
 
-
-def _filled(groups: Iterable[RowGroup], parameters: MergeParameters) -> Iterator[list[RowGroup]]:
-    """Yield the row groups of one shard after the other; a group above a limit stands alone."""
-    shard: list[RowGroup] = []
-    size = tokens = 0
-    for group in groups:
-        group_size = sum(row.compressed_bytes for row in group)
-        group_tokens = sum(row.tokens for row in group)
-        full = size + group_size > parameters.shard_bytes or tokens + group_tokens > parameters.shard_tokens
-        if shard and full:
-            yield shard
-            shard, size, tokens = [], 0, 0
-        shard.append(group)
-        size, tokens = size + group_size, tokens + group_tokens
-    if shard:
-        yield shard
-
-
-class Row(Protocol):
-    """What order and split need to know of a row; `tokens` is units times bins."""
-
-    @property
-    def source(self) -> str:
-        """The column `source_dataset`."""
-
-    @property
-    def subject(self) -> str:
-        """The column `subject_id`."""
-
-    @property
-    def session(self) -> str:
-        """The column `session_id`."""
-
-    @property
-    def segment(self) -> str:
-        """The column `segment_id`."""
-
-    @property
-    def tokens(self) -> int:
-        """Units times bins."""
-
-
-AnyRow = TypeVar("AnyRow", bound=Row)
-
-
-@dataclass(frozen=True, slots=True)
-class Split(Generic[AnyRow]):
-    """The rows of both sides, each in the order in which they were given."""
-
-    train: Sequence[AnyRow]
-    test: Sequence[AnyRow]
-    facts: SplitFacts
-
-
-def group_key(row: Row, split_by: SplitBy) -> GroupKey:
-    """Return what must not be divided.
-
-    That is `[source, subject, session]` for "session", `[source, subject]` for "subject" and
-    `[source, subject, session, segment]` for "row".
+    Raises `CatalogueError` where two rows have the same names: their order would be left to chance.
     """
-    whole = (row.source, row.subject, row.session, row.segment)
-    return whole[: {"subject": 2, "session": 3, "row": 4}[split_by]]
-
-
-def falls_below(key: GroupKey, seed: int, fraction: float) -> bool:
-    """Tell whether the sha256 of `[seed, "test", key]` is below `fraction` x 2^256, without rounding."""
-    numerator, denominator = fraction.as_integer_ratio()
-    return int(_key_digest(key, seed), 16) * denominator < numerator * _DIGESTS
+    keyed = sorted(((row.sort_key(seed), row) for row in rows), key=lambda pair: pair[0])
+    for (key, row), (next_key, _) in pairwise(keyed):
+        if key == next_key:
+            raise CatalogueError(
+                f"Source {row.source} holds {row.segment} of session {row.session} of subject {row.subject} "
+                "twice; give its sessions names that tell them apart (`group`, or narrower patterns)."
+            )
+    return [row for _, row in keyed]
 
 
 def divide(rows: Sequence[AnyRow], parameters: MergeParameters) -> Split[AnyRow]:
@@ -243,6 +167,11 @@ def divide(rows: Sequence[AnyRow], parameters: MergeParameters) -> Split[AnyRow]
     return Split(train, test, facts)
 
 
+def group_key(row: Row, split_by: SplitBy) -> GroupKey:
+    """Return what must not be divided: `[source, subject, session, segment]`, or only its beginning."""
+    return row.names[: _NAMES_IN_GROUP[split_by]]
+
+
 def _testing_groups(
     tokens: Counter[GroupKey], parameters: MergeParameters
 ) -> tuple[set[GroupKey], SplitRule]:
@@ -258,37 +187,39 @@ def _testing_groups(
     return below, SplitRule.DIGEST
 
 
+def falls_below(key: GroupKey, seed: int, fraction: float) -> bool:
+    """Tell whether the sha256 of `[seed, "test", key]` is below `fraction` x 2^256, without rounding."""
+    numerator, denominator = fraction.as_integer_ratio()
+    return int(_key_digest(key, seed), 16) * denominator < numerator * _DIGESTS
+
+
 def _key_digest(key: GroupKey, seed: int) -> str:
     return digest([seed, "test", key])
 
 
-class SessionKey(NamedTuple):
-    """What the columns of the pile call a session."""
-
-    source: str
-    subject: str
-    session: str
-
-
-def session_of(row: Row) -> SessionKey:
-    """Return the names of the session that a row is cut from."""
-    return SessionKey(row.source, row.subject, row.session)
+def _shards(split: SplitName, rows: Sequence[PlannedRow], parameters: MergeParameters) -> list[PlannedShard]:
+    contents = list(_filled(row_groups(rows), parameters))
+    return [
+        PlannedShard(f"data/{split}-{index:05d}-of-{len(contents):05d}.parquet", split, tuple(groups))
+        for index, groups in enumerate(contents)
+    ]
 
 
-def in_order(rows: Iterable[AnyRow], seed: int) -> list[AnyRow]:
-    """Return the rows by ascending sha256 of `[seed, source, subject, session, segment]`.
-
-    Raises `CatalogueError` where two rows bear the same names: their order would be left to chance.
-    """
-    keyed = [(sort_key(seed, row.source, row.subject, row.session, row.segment), row) for row in rows]
-    keyed.sort(key=lambda pair: pair[0])
-    for (key, row), (next_key, _) in pairwise(keyed):
-        if key == next_key:
-            raise CatalogueError(
-                f"Source {row.source} holds {row.segment} of session {row.session} of subject {row.subject} "
-                "twice; give its sessions names that tell them apart (`group`, or narrower patterns)."
-            )
-    return [row for _, row in keyed]
+def _filled(groups: Iterable[RowGroup], parameters: MergeParameters) -> Iterator[list[RowGroup]]:
+    """Yield the row groups of one shard after the other; a group above a limit stands alone."""
+    shard: list[RowGroup] = []
+    size = tokens = 0
+    for group in groups:
+        group_size = sum(row.compressed_bytes for row in group)
+        group_tokens = sum(row.tokens for row in group)
+        full = size + group_size > parameters.shard_bytes or tokens + group_tokens > parameters.shard_tokens
+        if shard and full:
+            yield shard
+            shard, size, tokens = [], 0, 0
+        shard.append(group)
+        size, tokens = size + group_size, tokens + group_tokens
+    if shard:
+        yield shard
 
 
 def list_digest(rows: Iterable[PlannedRow]) -> str:
@@ -296,9 +227,37 @@ def list_digest(rows: Iterable[PlannedRow]) -> str:
 
     Neither the order in which they are given nor any seed matters.
     """
-    return entries_digest((session_of(row), row.segment, row.chunk_sha256) for row in rows)
+    return entries_digest((row.session_key, row.segment, row.chunk_sha256) for row in rows)
 
 
 def entries_digest(entries: Iterable[tuple[SessionKey, str, str]]) -> str:
     """Return the same digest from session, segment and chunk sha256 of each row."""
     return digest(sorted([*session, segment, sha256] for session, segment, sha256 in entries))
+
+
+def missing_records(missing: Sequence[MissingSession]) -> list[dict[str, str]]:
+    """Say of each missing session why: in words that are the same wherever the build runs.
+
+    A person may skip a session for the very reason that it could not be built; that reads the same.
+    """
+    return [
+        {
+            "source": session.source,
+            "path": session.key,
+            "reason": _NOT_BUILT if session.skipped in (None, _NOT_BUILT) else f"{_SKIPPED}{session.skipped}",
+        }
+        for session in missing
+    ]
+
+
+def skip_reason_for(reason: str) -> str:
+    """Return the reason to skip a session for, so that a release gives the reason of this record."""
+    return reason.removeprefix(_SKIPPED)
+
+
+def card_texts(build: Build, sources: Sequence[SourceVersion]) -> dict[str, Any]:
+    """Return what the card will say of a pile and its sources, as their entries stand now."""
+    return {
+        "notes": build.notes or "",
+        "sources": [source_from_record(source.config).describe() for source in sources],
+    }

@@ -16,7 +16,8 @@ from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.files import sha256_of
 from spikemill.services.common.models import Asset, Build, Release, Session, Shard
 from spikemill.services.common.row_format import FORMAT_ID
-from spikemill.services.merger.plan import SessionKey, SplitFacts, divide, in_order, stored_parameters
+from spikemill.services.common.types import Row, SessionKey, SplitName
+from spikemill.services.merger.plan import SplitFacts, divide, in_order, stored_parameters
 
 _NAME_DIGITS = 16
 PROVENANCE = "provenance.jsonl"
@@ -35,7 +36,7 @@ class ShardRecord(_Record):
     """One file of the pile."""
 
     name: str
-    split: Literal["train", "test"]
+    split: SplitName
     bytes: int
     sha256: str
     rows: int
@@ -195,21 +196,20 @@ def provenance_of(
             session_limit=build.session_limit,
             sources=tuple(texts["sources"]),
             split=SplitFacts(**(release.split or {})),
-            shards=tuple(_shard(shard) for shard in shards),
+            shards=tuple(
+                ShardRecord(
+                    name=shard.name,
+                    split=cast("SplitName", shard.split),
+                    bytes=shard.bytes or 0,
+                    sha256=shard.sha256 or "",
+                    rows=shard.n_rows,
+                    tokens=shard.tokens,
+                )
+                for shard in shards
+            ),
         ),
         sessions=tuple(_session(session, entries[session.source_version.name]) for session in sessions),
         missing=tuple(MissingRecord(**missing) for missing in release.missing or []),
-    )
-
-
-def _shard(shard: Shard) -> ShardRecord:
-    return ShardRecord(
-        name=shard.name,
-        split=cast("Literal['train', 'test']", shard.split),
-        bytes=shard.bytes or 0,
-        sha256=shard.sha256 or "",
-        rows=shard.n_rows,
-        tokens=shard.tokens,
     )
 
 
@@ -236,7 +236,7 @@ def _session(session: Session, entry: Mapping[str, Any]) -> SessionRecord:
 
 
 def _asset(asset: Asset) -> AssetRecord:
-    """Describe an asset by what its archive published; a folder publishes nothing, so its bytes speak."""
+    """Describe an asset by what its archive published; a folder publishes nothing, so its own sha256 does."""
     digests = dict(asset.digests) or ({"sha256": asset.sha256} if asset.sha256 else {})
     return AssetRecord(asset_id=asset.archive_asset_id, path=asset.path, size=asset.size, digests=digests)
 
@@ -269,17 +269,6 @@ def pile_file(release_digest: str, name: str) -> str:
     return f"{pile_folder(release_digest)}/{name}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What order and split need to know of a row."""
-
-    source: str
-    subject: str
-    session: str
-    segment: str
-    tokens: int
-
-
 def sources_in_shards(provenance: Provenance) -> Mapping[ShardRecord, frozenset[str]]:
     """Return of which sources each shard holds rows."""
     parameters = provenance.pile.parameters
@@ -292,9 +281,9 @@ def sources_in_shards(provenance: Provenance) -> Mapping[ShardRecord, frozenset[
     }
 
 
-def _rows(session: SessionRecord) -> Iterator[_Row]:
+def _rows(session: SessionRecord) -> Iterator[Row]:
     """Yield the rows that a session was cut into: equally long, but for the last."""
     length = -(-session.n_bins // session.rows)
     for index in range(session.rows):
         bins = min(length, session.n_bins - index * length)
-        yield _Row(*session.key, f"segment_{index}", session.n_units * bins)
+        yield Row(*session.key, f"segment_{index}", session.n_units * bins)

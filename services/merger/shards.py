@@ -1,11 +1,11 @@
-"""Shards: column pages copied from chunks under a new footer, then read again and compared."""
+"""Shards: column pages copied from chunks under a new footer, and the rows that a shard holds."""
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,47 +19,30 @@ from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.files import whole_or_none, writing
 from spikemill.services.common.parquet_schema import SCHEMA
 from spikemill.services.common.store import Store, UnreadableFileError
-from spikemill.services.common.types import PlannedRow, PlannedShard
+from spikemill.services.common.types import PlannedRow, PlannedShard, Row
 from spikemill.services.merger.parquet_concat import (
     MAGIC,
     FooterError,
     check_footer,
-    expected_footer,
+    common_footer,
     footer_at_end,
     footer_bytes,
     join_row_groups,
     read_footer,
-    structures,
 )
+from spikemill.services.merger.provenance import ShardRecord
+
+
+class DamagedChunkError(DamagedOutputError):
+    """A chunk is missing, or is not what the ledger says; `chunk` is its name in the store."""
+
+    def __init__(self, chunk: str, problem: str) -> None:
+        """Say which chunk, what is wrong with it, and how it is repaired."""
+        super().__init__(f"Chunk {chunk} {problem}. Its session has to be binned again.")
+        self.chunk = chunk
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenShard:
-    """What a written file is: its size, its digest and what it holds."""
-
-    bytes: int
-    sha256: str
-    rows: int
-    tokens: int
-
-
-class _DigestingFile:
-    """A file that is written from front to back, and its sha256."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._digest = hashlib.sha256()
-        self.position = 0
-
-    def write(self, data: bytes | memoryview) -> None:
-        self._file.write(data)
-        self._digest.update(data)
-        self.position += len(data)
-
-    def hexdigest(self) -> str:
-        return self._digest.hexdigest()
-
-
 class ChunkStore:
     """The chunks in the store of a ledger.
 
@@ -68,35 +51,19 @@ class ChunkStore:
     be asked in several threads.
     """
 
-    def __init__(self, store: Store) -> None:
-        """Remember the store that chunk names are of."""
-        self._store = store
-        self._verified: dict[tuple[str, str], Hashable] = {}
+    store: Store
+    _verified: dict[tuple[str, str], Hashable] = field(default_factory=dict, init=False)
 
-    @property
-    def connections(self) -> int:
-        """How many chunks are best read at once."""
-        return self._store.connections
+    def row_groups(self, rows: Sequence[PlannedRow]) -> Mapping[PlannedRow, Any]:
+        """Verify the chunk that all these rows stand in, and return the `RowGroup` of each.
 
-    def verify(self, chunk: str, sha256: str) -> None:
-        """Raise `DamagedChunkError` unless the chunk has this sha256."""
-        with _blaming(chunk):
-            state = self._store.state(chunk)
-            if self._verified.get((chunk, sha256)) == state:
-                return
-            found = self._store.digest(chunk)
-        if found != sha256:
-            raise DamagedChunkError(chunk, f"was changed (its sha256 is {found}, not {sha256})")
-        self._verified[chunk, sha256] = state
-
-    def row_groups(self, chunk: str, rows: Sequence[PlannedRow]) -> Mapping[int, Any]:
-        """Return the `RowGroup` of each row, by its number in the chunk.
-
-        Raises `DamagedChunkError` where the chunk is of another format, or holds other rows than these.
+        Raises `DamagedChunkError` where the chunk was changed, is of another format, or holds other rows.
         """
+        chunk = rows[0].chunk
+        self.verify(chunk, rows[0].chunk_sha256)
         try:
             with _blaming(chunk):
-                footer = footer_at_end(partial(self._store.tail, chunk))
+                footer = footer_at_end(partial(self.store.tail, chunk))
             check_footer(footer)
         except FooterError as error:
             raise DamagedChunkError(chunk, f"has another format: {error}") from error
@@ -104,51 +71,111 @@ class ChunkStore:
             problem = _difference(row, footer.row_groups)
             if problem:
                 raise DamagedChunkError(chunk, f"does not hold {row.segment} as planned: {problem}")
-        return {row.row_group: footer.row_groups[row.row_group] for row in rows}
+        return {row: footer.row_groups[row.row_group] for row in rows}
+
+    def verify(self, chunk: str, sha256: str) -> None:
+        """Raise `DamagedChunkError` unless the chunk has this sha256."""
+        with _blaming(chunk):
+            state = self.store.state(chunk)
+            if self._verified.get((chunk, sha256)) == state:
+                return
+            found = self.store.digest(chunk)
+        if found != sha256:
+            raise DamagedChunkError(chunk, f"was changed (its sha256 is {found}, not {sha256})")
+        self._verified[chunk, sha256] = state
 
     def pages(self, chunk: str, start: int, size: int) -> bytes:
         """Return `size` bytes from byte `start` on."""
         with _blaming(chunk):
-            content = self._store.read(chunk, start, size)
+            content = self.store.read(chunk, start, size)
         if len(content) != size:
             raise DamagedChunkError(chunk, f"ends {size - len(content)} bytes too early")
         return content
 
 
-def write_shard(shard: PlannedShard, chunks: ChunkStore, path: Path) -> WrittenShard:
+@contextmanager
+def _blaming(chunk: str) -> Iterator[None]:
+    try:
+        yield
+    except UnreadableFileError as error:
+        raise DamagedChunkError(chunk, error.problem) from error
+
+
+def _difference(row: PlannedRow, row_groups: Sequence[Any]) -> str | None:
+    """Compare a planned row with what the chunk's footer says of its row group; return what differs."""
+    if row.row_group >= len(row_groups):
+        return f"there are {len(row_groups)} row groups, none with the number {row.row_group}"
+    row_group = row_groups[row.row_group]
+    columns = [column.meta_data for column in row_group.columns]
+    subject, session, segment, source = (_only_value(column.statistics) for column in columns[1:])
+    size = sum(column.total_compressed_size for column in columns)
+    for label, wanted, found in (
+        ("rows", 1, row_group.num_rows),
+        ("tokens", row.tokens, columns[0].num_values),
+        ("bytes", row.compressed_bytes, size),
+        ("subject", row.subject, subject),
+        ("session", row.session, session),
+        ("segment", row.segment, segment),
+        ("source", row.source, source),
+    ):
+        if found != wanted:
+            return f"row group {row.row_group} has {label} {found}, planned {wanted}"
+    return None
+
+
+def _only_value(statistics: Any) -> str | None:
+    """Return the text that a one-row column holds, by its bounds."""
+    if statistics is None or statistics.min_value is None or statistics.min_value != statistics.max_value:
+        return None
+    return bytes(statistics.min_value).decode("utf-8", errors="replace")
+
+
+class _DigestingFile:
+    """A file that is written from front to back, and its sha256."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.position = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._file.write(data)
+        self.digest.update(data)
+        self.position += len(data)
+
+
+def write_shard(shard: PlannedShard, chunks: ChunkStore, path: Path) -> ShardRecord:
     """Write a planned shard to `path`, a temporary name; nothing is left there if it cannot be finished.
 
     Raises `DamagedChunkError` where a chunk is missing, changed or of another format, `StoreError` where
     the file cannot be written.
     """
-    with ThreadPoolExecutor(chunks.connections, thread_name_prefix="chunk") as threads:
+    with ThreadPoolExecutor(chunks.store.connections, thread_name_prefix="chunk") as threads:
         sources = _source_row_groups(shard.rows, chunks, threads)
         needs = f"about {sum(row.compressed_bytes for row in shard.rows):,} bytes"
         with writing(path, needs=needs), whole_or_none(path), path.open("wb") as file:
             target = _DigestingFile(file)
             _write(shard, sources, chunks, target, threads)
-    return WrittenShard(target.position, target.hexdigest(), len(shard.rows), shard.tokens)
+    return ShardRecord(
+        name=shard.name,
+        split=shard.split,
+        bytes=target.position,
+        sha256=target.digest.hexdigest(),
+        rows=len(shard.rows),
+        tokens=shard.tokens,
+    )
 
 
 def _source_row_groups(
     rows: Sequence[PlannedRow], chunks: ChunkStore, threads: Executor
 ) -> Mapping[PlannedRow, Any]:
-    """Verify every chunk that the rows stand in, and return the `RowGroup` of each row."""
     by_chunk: dict[tuple[str, str], list[PlannedRow]] = defaultdict(list)
     for row in rows:
         by_chunk[row.chunk, row.chunk_sha256].append(row)
     sources: dict[PlannedRow, Any] = {}
-    for found in threads.map(partial(_verified_row_groups, chunks), by_chunk.values()):
+    for found in threads.map(chunks.row_groups, by_chunk.values()):
         sources.update(found)
     return sources
-
-
-def _verified_row_groups(chunks: ChunkStore, rows: Sequence[PlannedRow]) -> Mapping[PlannedRow, Any]:
-    """Verify the chunk that all these rows stand in, and return the `RowGroup` of each."""
-    chunk = rows[0].chunk
-    chunks.verify(chunk, rows[0].chunk_sha256)
-    row_groups = chunks.row_groups(chunk, rows)
-    return {row: row_groups[row.row_group] for row in rows}
 
 
 def _write(
@@ -168,7 +195,7 @@ def _write(
         for column in zip(*pages, strict=True):
             for block in column:
                 target.write(block)
-    target.write(footer_bytes(_footer(row_groups, len(shard.rows))))
+    target.write(footer_bytes(common_footer(row_groups)))
 
 
 def _column_pages(chunks: ChunkStore, row: PlannedRow, source: Any) -> list[memoryview]:
@@ -180,82 +207,14 @@ def _column_pages(chunks: ChunkStore, row: PlannedRow, source: Any) -> list[memo
     return [content[column.data_page_offset - start :][: column.total_compressed_size] for column in columns]
 
 
-def _footer(row_groups: Sequence[Any], n_rows: int) -> Any:
-    """Return the common footer with these row groups; every chunk was found to have the same."""
-    common = expected_footer()
-    return structures().FileMetaData(
-        version=common.version,
-        schema=common.schema,
-        num_rows=n_rows,
-        row_groups=row_groups,
-        key_value_metadata=common.key_value_metadata,
-        created_by=common.created_by,
-        column_orders=common.column_orders,
-    )
-
-
-class DamagedChunkError(DamagedOutputError):
-    """A chunk is missing, or is not what the ledger says; `chunk` is its name in the store."""
-
-    def __init__(self, chunk: str, problem: str) -> None:
-        """Say which chunk, what is wrong with it, and what heals it."""
-        super().__init__(f"Chunk {chunk} {problem}. Its session has to be binned again.")
-        self.chunk = chunk
-
-
-@contextmanager
-def _blaming(chunk: str) -> Iterator[None]:
-    """Call a file that cannot be read by what it is: a chunk."""
-    try:
-        yield
-    except UnreadableFileError as error:
-        raise DamagedChunkError(chunk, error.problem) from error
-
-
-def _difference(row: PlannedRow, row_groups: Sequence[Any]) -> str | None:
-    """Compare a planned row with what the chunk's footer says of its row group; return what differs."""
-    if row.row_group >= len(row_groups):
-        return f"there are {len(row_groups)} row groups, none with the number {row.row_group}"
-    row_group = row_groups[row.row_group]
-    counts, *names = (column.meta_data for column in row_group.columns)
-    planned = (1, row.tokens, row.compressed_bytes, row.subject, row.session, row.segment, row.source)
-    sizes = (
-        row_group.num_rows,
-        counts.num_values,
-        sum(c.meta_data.total_compressed_size for c in row_group.columns),
-    )
-    found = (*sizes, *(_only_value(name.statistics) for name in names))
-    labels = ("rows", "tokens", "bytes", "subject", "session", "segment", "source")
-    for label, wanted, value in zip(labels, planned, found, strict=True):
-        if value != wanted:
-            return f"row group {row.row_group} has {label} {value}, planned {wanted}"
-    return None
-
-
-def _only_value(statistics: Any) -> str | None:
-    """Return the text that a one-row column holds, by its bounds."""
-    if statistics is None or statistics.min_value is None or statistics.min_value != statistics.max_value:
-        return None
-    return bytes(statistics.min_value).decode("utf-8", errors="replace")
-
-
 @dataclass(frozen=True, slots=True)
-class DecodedRow:
-    """What one row of a shard holds; `counts` is the sum over its n_units x n_bins cells."""
+class DecodedRow(Row):
+    """A row as a shard holds it; `counts` is the sum over its n_units x n_bins cells."""
 
-    source: str
-    subject: str
-    session: str
-    segment: str
     row_group: int
     n_units: int
     n_bins: int
     counts: int
-
-    @property
-    def tokens(self) -> int:
-        """Units times bins."""
-        return self.n_units * self.n_bins
 
 
 def decoded_rows(path: Path, *, row_group: int | None = None) -> Iterator[DecodedRow]:
@@ -268,7 +227,12 @@ def decoded_rows(path: Path, *, row_group: int | None = None) -> Iterator[Decode
         with path.open("rb") as file:
             check_footer(read_footer(file))
         with pq.ParquetFile(path, page_checksum_verification=True) as shard:
-            yield from _rows(shard, path, row_group)
+            if not shard.schema_arrow.equals(SCHEMA, check_metadata=True):
+                raise DamagedOutputError(f"{path} has another schema, or other features, than a pile")
+            groups = range(shard.num_row_groups)
+            for group in groups if row_group is None else groups[row_group:][:1]:
+                for batch in shard.iter_batches(batch_size=1, row_groups=[group], use_threads=False):
+                    yield decoded_row(batch, group, path)
     except (FooterError, pa.ArrowException, OSError) as error:
         raise DamagedOutputError(f"{path} cannot be read: {error}") from error
 
@@ -281,23 +245,16 @@ def decoded_row(batch: pa.RecordBatch, row_group: int, file: Path | str) -> Deco
         raise DamagedOutputError(
             f"{file}, row group {row_group}: a row is no matrix; its units have {lengths.tolist()} bins"
         )
+    n_units, n_bins = len(units), int(lengths[0])
     subject, session, segment, source = (batch.column(index)[0].as_py() for index in range(1, 5))
     return DecodedRow(
         source=source,
         subject=subject,
         session=session,
         segment=segment,
+        tokens=n_units * n_bins,
         row_group=row_group,
-        n_units=len(units),
-        n_bins=int(lengths[0]),
+        n_units=n_units,
+        n_bins=n_bins,
         counts=pc.sum(units.flatten()).as_py(),
     )
-
-
-def _rows(shard: pq.ParquetFile, path: Path, row_group: int | None) -> Iterator[DecodedRow]:
-    if not shard.schema_arrow.equals(SCHEMA, check_metadata=True):
-        raise DamagedOutputError(f"{path} has another schema, or other features, than a pile")
-    groups = range(shard.num_row_groups)
-    for group in groups if row_group is None else groups[row_group:][:1]:
-        for batch in shard.iter_batches(batch_size=1, row_groups=[group], use_threads=False):
-            yield decoded_row(batch, group, path)

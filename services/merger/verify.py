@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 
 from spikemill.services.common.errors import CallError, DamagedOutputError, SpikemillError
 from spikemill.services.common.row_format import ROWS_PER_GROUP
-from spikemill.services.common.types import sort_key
+from spikemill.services.common.types import SessionKey
 from spikemill.services.common.worker.process import process_exit_of
 from spikemill.services.merger.card import card_head, provenance_sentence
-from spikemill.services.merger.plan import SessionKey, SplitFacts, divide, entries_digest, session_of
+from spikemill.services.merger.plan import SplitFacts, divide, entries_digest
 from spikemill.services.merger.provenance import (
     CARD,
     PROVENANCE,
@@ -177,11 +177,13 @@ def _row_groups(shard: ShardRecord, rows: Iterable[DecodedRow], *, last: bool) -
 
 def _order(places: Sequence[tuple[ShardRecord, DecodedRow]], seed: int) -> Iterator[Problem]:
     """Report the first row that stands before one that it should follow."""
-    keys = [sort_key(seed, row.source, row.subject, row.session, row.segment) for _, row in places]
+    keys = [row.sort_key(seed) for _, row in places]
     for position, (key, next_key) in enumerate(pairwise(keys)):
         if key > next_key:
             shard, row = places[position + 1]
-            yield Problem(shard.name, f"{_name(row)} stands at the wrong place: rows were swapped or moved")
+            yield Problem(
+                shard.name, f"{'/'.join(row.names)} stands at the wrong place: rows were swapped or moved"
+            )
             return
 
 
@@ -195,7 +197,7 @@ def _rows_of_sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedR
     expected = Counter(
         (record.key, f"segment_{index}") for record in sessions for index in range(record.rows)
     )
-    found = Counter((session_of(row), row.segment) for row in rows)
+    found = Counter((row.session_key, row.segment) for row in rows)
     for text, difference in (
         ("is missing", expected - found),
         ("should not be there, or not twice", found - expected),
@@ -207,7 +209,7 @@ def _rows_of_sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedR
 def _sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Problem]:
     by_session: dict[SessionKey, list[DecodedRow]] = defaultdict(list)
     for row in rows:
-        by_session[session_of(row)].append(row)
+        by_session[row.session_key].append(row)
     for record in sessions:
         problem = _session_problem(record, by_session[record.key])
         if problem:
@@ -236,7 +238,8 @@ def _split(provenance: Provenance, contents: Contents, rows: Sequence[DecodedRow
         wrong = [row for row in shard_rows if (row in testing) != (shard.split == "test")]
         if wrong:
             yield Problem(
-                shard.name, f"{_name(wrong[0])} belongs into the other split ({len(wrong)} such rows)"
+                shard.name,
+                f"{'/'.join(wrong[0].names)} belongs into the other split ({len(wrong)} such rows)",
             )
     if split.facts != provenance.pile.split:
         yield Problem(PROVENANCE, "the recorded split is not what the rows come to")
@@ -250,10 +253,6 @@ def _rows_digest(provenance: Provenance) -> Iterator[Problem]:
     )
     if entries_digest(entries) != provenance.pile.rows_digest:
         yield Problem(PROVENANCE, "sessions, their rows or their chunks are not those that were merged")
-
-
-def _name(row: DecodedRow) -> str:
-    return f"{row.source}/{row.subject}/{row.session}/{row.segment}"
 
 
 class LoadingCheckError(SpikemillError):

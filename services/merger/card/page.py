@@ -329,5 +329,6 @@ def _reached(pile: PileRecord) -> str:
     split, unit = pile.split, pile.parameters.split_by
     return (
         f"Test holds {split.test_groups:,} of {counted(split.groups, unit)}, with "
-        f"{split.row_fraction:.2%} of all rows and {split.token_fraction:.2%} of all tokens."
+        f"{split.test_rows / split.rows:.2%} of all rows and "
+        f"{split.test_tokens / split.tokens:.2%} of all tokens."
     )

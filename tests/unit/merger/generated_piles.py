@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,15 @@ from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.parquet_schema import SCHEMA
 from spikemill.services.common.row_format import FORMAT_ID, WRITER_OPTIONS
 from spikemill.services.common.store import FolderStore
-from spikemill.services.common.types import PlannedRow
+from spikemill.services.common.types import PlannedRow, SessionKey
 from spikemill.services.merger.card import render_card
-from spikemill.services.merger.plan import MergePlan, SessionKey, list_digest, plan_pile
+from spikemill.services.merger.plan import MergePlan, list_digest, plan_pile
 from spikemill.services.merger.provenance import (
     AssetRecord,
     MissingRecord,
     PileRecord,
     Provenance,
     SessionRecord,
-    ShardRecord,
 )
 from spikemill.services.merger.shards import ChunkStore, write_shard
 
@@ -161,12 +160,7 @@ def write_planned(
     """Write the shards of a plan, then card and provenance."""
     chunks = ChunkStore(FolderStore(sessions[0].store))
     (pile / "data").mkdir(parents=True)
-    shards = [
-        ShardRecord(
-            name=shard.name, split=shard.split, **asdict(write_shard(shard, chunks, pile / shard.name))
-        )
-        for shard in plan.shards
-    ]
+    shards = tuple(write_shard(shard, chunks, pile / shard.name) for shard in plan.shards)
     record = PileRecord(
         name="generated-pile",
         notes="These data are made up.",
@@ -175,7 +169,7 @@ def write_planned(
         parameters=parameters,
         sources=(_entry("vcn", "LicenseRef-Allen"), _entry("shield", "CC-BY-4.0")),
         split=plan.split,
-        shards=tuple(shards),
+        shards=shards,
     )
     missing = MissingRecord(source="vcn", path="sub-9/ses-9.nwb", reason="no units | table\nin the file")
     provenance = Provenance(record, tuple(session.record() for session in sessions), (missing,))

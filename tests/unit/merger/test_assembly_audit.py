@@ -14,9 +14,9 @@ from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.parquet_schema import SCHEMA
 from spikemill.services.common.row_format import WRITER_OPTIONS
 from spikemill.services.common.store import FolderStore
-from spikemill.services.common.types import PlannedShard
+from spikemill.services.common.types import PlannedShard, SessionKey
 from spikemill.services.merger.assembly import audit_shard
-from spikemill.services.merger.plan import SessionKey, plan_pile
+from spikemill.services.merger.plan import plan_pile
 from spikemill.services.merger.shards import ChunkStore, write_shard
 from tests.unit.merger.generated_piles import GeneratedSession, make_sessions, planned_rows, write_chunk
 

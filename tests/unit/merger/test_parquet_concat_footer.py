@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from spikemill.services.common.types import SessionKey
 from spikemill.services.merger.parquet_concat import FooterError, footer_bytes, parse_footer, read_footer
-from spikemill.services.merger.plan import SessionKey
 from tests.unit.merger.generated_piles import make_session
 
 EVERY_TYPE = pa.table(

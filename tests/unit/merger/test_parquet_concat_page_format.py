@@ -11,8 +11,8 @@ import pytest
 
 from spikemill.services.common.parquet_schema import SCHEMA
 from spikemill.services.common.row_format import WRITER_OPTIONS
+from spikemill.services.common.types import SessionKey
 from spikemill.services.merger.parquet_concat import FooterError, check_footer, read_footer
-from spikemill.services.merger.plan import SessionKey
 from tests.unit.merger.generated_piles import write_chunk
 
 KEY = SessionKey("vcn", "sub-1", "ses-1")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikemill.services.common.errors import CatalogueError
-from spikemill.services.common.types import PlannedRow, sort_key
+from spikemill.services.common.types import PlannedRow
 from spikemill.services.merger.plan import in_order, list_digest
 from tests.unit.merger.generated_rows import make_row, rows
 
@@ -19,7 +19,7 @@ def test_order_does_not_depend_on_how_rows_come(
     shuffled = planned.copy()
     chance.shuffle(shuffled)
     ordered = in_order(shuffled, seed)
-    keys = [sort_key(seed, row.source, row.subject, row.session, row.segment) for row in ordered]
+    keys = [row.sort_key(seed) for row in ordered]
     assert ordered == in_order(planned, seed)
     assert keys == sorted(keys)
     assert list_digest(shuffled) == list_digest(planned)

@@ -89,10 +89,10 @@ def test_the_group_of_most_tokens_trains_where_every_digest_falls_below() -> Non
 def test_no_test_split_of_a_single_group(fraction: float) -> None:
     split = divide([make_row("vcn", 1, 0), make_row("vcn", 1, 1)], MergeParameters(test_fraction=fraction))
     assert (split.facts.rule, split.test) == (SplitRule.NO_TEST, [])
-    assert split.facts.token_fraction == split.facts.row_fraction == 0
+    assert (split.facts.test_rows, split.facts.test_tokens) == (0, 0)
 
 
 def test_fractions_reached() -> None:
     planned = [make_row("vcn", 1, 0, tokens=30), make_row("vcn", 2, 0, tokens=10)]
     facts = divide(planned, MergeParameters(test_fraction=1e-9)).facts
-    assert (facts.row_fraction, facts.token_fraction) == (0.5, 0.25)
+    assert (facts.test_rows / facts.rows, facts.test_tokens / facts.tokens) == (0.5, 0.25)

@@ -8,7 +8,7 @@ from matplotlib.image import imread
 
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import CallError, DamagedOutputError, StoreError
-from spikemill.services.merger.plan import SessionKey
+from spikemill.services.common.types import SessionKey
 from spikemill.services.merger.plots import sample_rasters, show_pile
 from tests.unit.merger.generated_piles import GeneratedSession, write_chunk, write_pile
 

@@ -7,7 +7,7 @@ import pytest
 
 from spikemill.services.common.errors import StoreError
 from spikemill.services.common.store import FolderStore
-from spikemill.services.merger.plan import SessionKey
+from spikemill.services.common.types import SessionKey
 from spikemill.services.merger.shards import ChunkStore, DamagedChunkError
 from tests.unit.merger.generated_piles import GeneratedSession, make_session
 

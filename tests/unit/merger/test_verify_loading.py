@@ -19,8 +19,8 @@ from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.parquet_schema import SCHEMA
 from spikemill.services.common.row_format import WRITER_OPTIONS
+from spikemill.services.common.types import SessionKey
 from spikemill.services.merger.hub.pile_files import pile_in_folder
-from spikemill.services.merger.plan import SessionKey
 from spikemill.services.merger.provenance import PileRecord, parse_provenance
 from spikemill.services.merger.pushing import require_loadable
 from spikemill.services.merger.verify import LoadingCheckError, loading_findings, verify_pile

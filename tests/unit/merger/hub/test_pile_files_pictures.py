@@ -13,8 +13,8 @@ from matplotlib.image import imread
 
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError, StoreError
+from spikemill.services.common.types import SessionKey
 from spikemill.services.merger.hub.pile_files import StoredPile, draw_pictures, picture_name, pile_in_folder
-from spikemill.services.merger.plan import SessionKey
 from spikemill.services.merger.provenance import Provenance, parse_provenance, sources_in_shards
 from tests.unit.merger.generated_piles import (
     GeneratedSession,
