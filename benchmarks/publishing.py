@@ -29,8 +29,8 @@ from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.hub_target import HubTarget, Transfer
 from spikemill.services.common.row_format import TOKENS_PER_ROW
 from spikemill.services.common.types import PlannedRow, SessionNames
-from spikemill.services.merger.hub.pile_files import pile_in_folder
 from spikemill.services.merger.hub.push import Pushed, push
+from spikemill.services.merger.provenance import pile_in_folder
 from standins.hub.server import HubServer, serve_hub
 
 BIN_SECONDS = 0.02

@@ -19,10 +19,10 @@ from spikemill.services.common.hub_target import HubTarget, hub_target
 from spikemill.services.common.ledger import pushes
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import is_object_address, store_at
-from spikemill.services.merger.hub.pile_files import StoredPile, pile_in_folder
-from spikemill.services.merger.hub.push import Pushed
+from spikemill.services.merger.hub.push import Pushed, PushProgress
 from spikemill.services.merger.hub.repository import Difference
 from spikemill.services.merger.hub.upload import ShardStep
+from spikemill.services.merger.provenance import StoredPile, pile_in_folder
 
 _PILES = "piles"
 
@@ -101,7 +101,7 @@ def push_progress(console: Console, shards: int) -> Iterator["PushBar"]:
         yield PushBar(progress, progress.add_task("Pushing", total=shards))
 
 
-class PushBar:
+class PushBar(PushProgress):
     """Tells of the shards that the hub has, and counts them."""
 
     def __init__(self, progress: Progress, bar: TaskID) -> None:

@@ -26,15 +26,6 @@ class DamagedShardError(DamagedOutputError):
         self.shard = shard
 
 
-class DamagedFileError(DamagedOutputError):
-    """A file of a release that stands is not what it was; `name` is its name in the pile."""
-
-    def __init__(self, name: str, problem: str) -> None:
-        """Say what is wrong with which file."""
-        super().__init__(problem)
-        self.name = name
-
-
 def audit_release(
     store: Store,
     release_digest: str,

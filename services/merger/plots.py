@@ -1,11 +1,13 @@
-"""Rasters of random rows of a pile as one picture."""
+"""Pictures of a pile: rasters of random rows, and one row of each source for the dataset card."""
 
 import random
+import re
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +21,18 @@ from PIL import Image
 
 from spikemill.services.common.errors import CallError, DamagedOutputError
 from spikemill.services.common.files import writing, written_aside
+from spikemill.services.common.types import digest
+from spikemill.services.merger.provenance import Provenance, ShardRecord, StoredPile, sources_in_shards
 
 _MOST_UNITS, _MOST_BINS = 400, 800
 """Rasters above this are averaged: more would not be seen."""
 _PANEL_INCHES = (5.0, 3.0)
 _DOTS_PER_INCH = 100
+_SHADES = 16
+"""Of a picture on the card, four bits a pixel: the noisiest raster stays below 60 kB."""
+_FILE_NAME = re.compile("[a-z0-9][a-z0-9_-]{0,63}")
 _BRIGHTEST = 99.5
-"""The percentile of a raster's means that is drawn black; above it nothing is told apart."""
+"""The percentile of a raster's means that is drawn black, as is all above it."""
 
 
 def show_pile(pile: Path, out: Path, *, rows_per_source: int = 2, seed: int = 0) -> None:
@@ -168,3 +175,60 @@ def _draw_panel(axes: Axes, source: str, raster: Raster) -> None:
     axes.set_xlabel("bins", fontsize=7)
     axes.set_ylabel("units", fontsize=7)
     axes.tick_params(labelsize=6)
+
+
+def picture_paths(provenance: Provenance) -> Mapping[str, str]:
+    """Return where the picture of each source stands in the repository; a source without rows has none."""
+    return {source: f"pictures/{picture_name(source)}" for source in sorted(_sources(provenance))}
+
+
+def drawn_pictures(pile: StoredPile) -> Mapping[str, bytes]:
+    """Draw the pictures of a pile; return them by their paths in the repository."""
+    with TemporaryDirectory(prefix="spikemill-pictures-") as folder:
+        drawn = draw_pictures(pile, Path(folder))
+        return {path: drawn[source].read_bytes() for source, path in picture_paths(pile.provenance).items()}
+
+
+def picture_name(source: str) -> str:
+    """Return the name of a source's picture; a catalogue's own names are safe as names of files."""
+    return f"{source if _FILE_NAME.fullmatch(source) else digest(source)[:20]}.png"
+
+
+def draw_pictures(pile: StoredPile, folder: Path) -> Mapping[str, Path]:
+    """Draw one row of each source into the folder; return the pictures by source.
+
+    As few shards are read as hold a row of each source, each of them once. Raises `DamagedOutputError`
+    where one of them cannot be read or holds other rows than the provenance says, `StoreError` where a
+    picture cannot be written.
+    """
+    missing = _sources(pile.provenance)
+    pictures: dict[str, Path] = {}
+    for shard in _covering(pile.provenance):
+        with pile.local(shard.name) as path:
+            for source, raster in first_rasters(path, shard.name, missing).items():
+                pictures[source] = folder / picture_name(source)
+                picture = draw({source: [raster]}, columns=1)
+                save_png(picture.quantize(_SHADES), pictures[source], optimize=True)
+        missing -= pictures.keys()
+    if missing:
+        raise DamagedOutputError(
+            f"No shard holds rows of {', '.join(sorted(missing))} where the provenance says so; run "
+            "`spikemill verify` on the pile."
+        )
+    return pictures
+
+
+def _sources(provenance: Provenance) -> set[str]:
+    return {session.source for session in provenance.sessions if session.rows}
+
+
+def _covering(provenance: Provenance) -> Iterator[ShardRecord]:
+    """Yield shards that hold all sources between them, always the one with most that are missing next."""
+    held = sources_in_shards(provenance)
+    missing = _sources(provenance)
+    while missing:
+        best = max(held, key=lambda shard: len(held[shard] & missing), default=None)
+        if best is None or not held[best] & missing:
+            return
+        yield best
+        missing -= held[best]

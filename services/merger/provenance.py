@@ -1,21 +1,24 @@
-"""provenance.jsonl: what a pile was made of and how, enough to check it and to build it again."""
+"""provenance.jsonl: what a pile was made of and how, enough to check it and to build it again; its files."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, field_validator
 
 from spikemill.services.common.catalog.readers import estimating_readers
 from spikemill.services.common.catalog.tables import MergeParameters
-from spikemill.services.common.errors import DamagedOutputError
+from spikemill.services.common.errors import CallError, DamagedOutputError
 from spikemill.services.common.files import sha256_of
 from spikemill.services.common.models import Asset, Build, Release, Session, Shard
 from spikemill.services.common.row_format import FORMAT_ID
+from spikemill.services.common.store import FolderStore, Store, UnreadableFileError
 from spikemill.services.common.types import Row, SessionKey, SplitName
 from spikemill.services.merger.plan import SplitFacts, divide, in_order, stored_parameters
 
@@ -239,6 +242,61 @@ def _asset(asset: Asset) -> AssetRecord:
     """Describe an asset by what its archive published; a folder publishes nothing, so its own sha256 does."""
     digests = dict(asset.digests) or ({"sha256": asset.sha256} if asset.sha256 else {})
     return AssetRecord(asset_id=asset.archive_asset_id, path=asset.path, size=asset.size, digests=digests)
+
+
+class DamagedFileError(DamagedOutputError):
+    """A file of a pile is not what it was; `name` is its name in the pile."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        """Say what is wrong with which file."""
+        super().__init__(problem)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class StoredPile:
+    """A pile in a folder of a store, as `piles/<digest>`."""
+
+    store: Store
+    folder: str
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """What it was made of, and how; raises `DamagedOutputError` where that cannot be read."""
+        return parse_provenance(self._lines)
+
+    @cached_property
+    def provenance_sha256(self) -> str:
+        """What identifies it: equal piles have equal provenances."""
+        return sha256(self._lines).hexdigest()
+
+    @cached_property
+    def _lines(self) -> bytes:
+        with self.local(PROVENANCE) as path:
+            return path.read_bytes()
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """Give one of its files as a file of this machine, for as long as the block lasts.
+
+        Raises `DamagedFileError` where it is gone, or the block finds it damaged.
+        """
+        try:
+            with self.store.local(str(PurePosixPath(self.folder, name))) as path:
+                if not path.is_file():
+                    raise UnreadableFileError(str(path), "is gone, or no file")
+                yield path
+        except DamagedFileError:
+            raise
+        except DamagedOutputError as error:
+            raise DamagedFileError(name, str(error)) from error
+
+
+def pile_in_folder(folder: Path) -> StoredPile:
+    """Return the pile of a folder; raises `CallError` where there is none."""
+    if not (folder / PROVENANCE).is_file():
+        raise CallError(f"{folder} holds no pile; name the folder of one, the one that holds {PROVENANCE}.")
+    return StoredPile(FolderStore(folder), ".")
 
 
 def pile_digest(pile: Path) -> str:

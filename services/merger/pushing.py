@@ -1,10 +1,8 @@
-"""The push of a release, as its job does it: what it tells the ledger, and which file it finds damaged."""
+"""The push of a release as its job does it: progress goes to the ledger, and a damaged file is named."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from spikemill.services.common.database import (
     PATIENCE_FOR_RESULTS,
@@ -19,12 +17,10 @@ from spikemill.services.common.models import Release
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import Store
 from spikemill.services.common.worker.runner import Heartbeat
-from spikemill.services.merger.assembly import DamagedFileError
-from spikemill.services.merger.hub.pile_files import PileFiles, StoredPile
-from spikemill.services.merger.hub.push import Pushed, push
+from spikemill.services.merger.hub.push import Pushed, PushProgress, push
 from spikemill.services.merger.hub.upload import ShardStep
-from spikemill.services.merger.provenance import CARD, PROVENANCE, PileRecord, Provenance, pile_folder
-from spikemill.services.merger.verify import loading_findings
+from spikemill.services.merger.provenance import CARD, PROVENANCE, StoredPile, pile_folder
+from spikemill.services.merger.verify import loading_problems
 
 _log = logging.getLogger(__name__)
 
@@ -32,73 +28,29 @@ _log = logging.getLogger(__name__)
 def push_release(store: Store, release: Release, target: HubTarget, heartbeat: Heartbeat) -> Pushed:
     """Push a release that stands in the store.
 
-    Raises `DamagedOutputError` where it does not stand there as it was assembled, `DamagedFileError` where it
-    is known which file is to blame.
+    Raises `DamagedOutputError` where it does not stand there as it was assembled, `DamagedFileError` where
+    one file is to blame.
     """
-    pile = _BlamingPile(StoredPile(store, pile_folder(release.digest or "")))
+    pile = StoredPile(store, pile_folder(release.digest or ""))
     if pile.provenance_sha256 != release.provenance_sha256:
         raise DamagedOutputError(f"{PROVENANCE} of release {release.digest} was changed.")
     progress = _LedgerProgress(release.id, target, heartbeat, pile)
     return push(pile, target, transfer=settings().push_with, progress=progress)
 
 
-def require_loadable(pile: PileFiles) -> None:
-    """See that `datasets` reads a pile that we wrote; raises `DamagedOutputError` where it does not."""
-    record = pile.provenance.pile
-    with ExitStack() as copies:
-        names = (CARD, *_ends(record))
-        files = {name: copies.enter_context(pile.local(name)) for name in names}
-        findings = [str(finding) for finding in loading_findings(files, record.split)]
-    if findings:
-        raise DamagedOutputError(
-            f"Whoever loads the pile would not get what was merged. {'; '.join(findings)}"
-        )
-
-
-def _ends(pile: PileRecord) -> list[str]:
-    """Return the first and the last shard of each split."""
-    by_split: dict[str, list[str]] = {}
-    for shard in pile.shards:
-        by_split.setdefault(shard.split, []).append(shard.name)
-    return [name for names in by_split.values() for name in dict.fromkeys((names[0], names[-1]))]
-
-
 @dataclass(frozen=True, slots=True)
-class _BlamingPile:
-    """A pile that says which of its files is damaged."""
-
-    pile: PileFiles
-
-    @property
-    def provenance(self) -> Provenance:
-        return self.pile.provenance
-
-    @property
-    def provenance_sha256(self) -> str:
-        return self.pile.provenance_sha256
-
-    @contextmanager
-    def local(self, name: str) -> Iterator[Path]:
-        try:
-            with self.pile.local(name) as path:
-                yield path
-        except DamagedOutputError as error:
-            raise DamagedFileError(name, str(error)) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _LedgerProgress:
-    """Tells log and ledger of each shard; ends the push where nobody waits for it, or could load the pile."""
+class _LedgerProgress(PushProgress):
+    """Reports to log and ledger; stops a push that was cancelled, or whose pile `datasets` could not load."""
 
     release: int
     target: HubTarget
     heartbeat: Heartbeat
-    pile: PileFiles
+    pile: StoredPile
 
     def shard_done(self, step: ShardStep) -> None:
-        """Note how far the push is; a Postgres that is away for a moment stops nothing."""
+        """Record how far the push is; a Postgres that is away for a moment stops nothing."""
         self.heartbeat.check()
-        how = f"{step.travelled} bytes travelled" if step.travelled else "the hub had it"
+        how = f"{step.travelled} bytes sent" if step.travelled else "the hub had it"
         _log.info("%s: %s, %d of %d shards", step.name, how, step.number, step.of)
         try:
             with transaction() as ledger:
@@ -108,11 +60,27 @@ class _LedgerProgress:
                 raise
 
     def about_to_commit(self) -> None:
-        """Make sure that somebody still waits for this, and that its readers will be able to load it."""
+        """Make sure that the push is still requested, and that the pile can be loaded."""
         require_loadable(self.pile)
         self.heartbeat.check()
-        patiently(self._require_wanted, seconds=PATIENCE_FOR_RESULTS)
+        patiently(self._require_requested, seconds=PATIENCE_FOR_RESULTS)
 
-    def _require_wanted(self) -> None:
+    def _require_requested(self) -> None:
         with transaction() as ledger:
             pushes.require_requested_push(ledger, self.release, self.target)
+
+
+def require_loadable(pile: StoredPile) -> None:
+    """See that `datasets` reads a pile that we wrote; raises `DamagedOutputError` where it does not."""
+    record = pile.provenance.pile
+    by_split: dict[str, list[str]] = {}
+    for shard in record.shards:
+        by_split.setdefault(shard.split, []).append(shard.name)
+    ends = {name for names in by_split.values() for name in (names[0], names[-1])}
+    with ExitStack() as copies:
+        files = {name: copies.enter_context(pile.local(name)) for name in (CARD, *sorted(ends))}
+        problems = [str(problem) for problem in loading_problems(files, record.split)]
+    if problems:
+        raise DamagedOutputError(
+            f"Whoever loads the pile would not get what was merged. {'; '.join(problems)}"
+        )

@@ -15,13 +15,12 @@ from spikemill.services.common.worker.kinds import task_name
 from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job
 from spikemill.services.common.worker.signals import worker_app
 from spikemill.services.merger.assembly import (
-    DamagedFileError,
     DamagedShardError,
     audit_release,
     write_small_files,
 )
 from spikemill.services.merger.plan import card_texts, freeze_rows
-from spikemill.services.merger.provenance import pile_file, provenance_of
+from spikemill.services.merger.provenance import DamagedFileError, pile_file, provenance_of
 from spikemill.services.merger.shards import ChunkStore, DamagedChunkError, write_shard
 
 app = worker_app("spikemill.services.merger.tasks")

@@ -84,7 +84,7 @@ def verify_pile(pile: Path) -> Iterator[Problem]:
         yield finding
     # A card that was changed may name any file or address; `load_dataset` would go there.
     if in_order:
-        yield from loading_findings(_loaded_files(pile, provenance.pile), provenance.pile.split)
+        yield from loading_problems(_loaded_files(pile, provenance.pile), provenance.pile.split)
 
 
 def _compared(pile: Path, provenance: Provenance, provenance_sha256: str) -> Iterator[Problem]:
@@ -259,7 +259,7 @@ class LoadingCheckError(SpikemillError):
     """Nobody knows whether `datasets` reads the pile: the trial came to no end."""
 
 
-def loading_findings(files: Mapping[str, Path], split: SplitFacts) -> Iterator[Problem]:
+def loading_problems(files: Mapping[str, Path], split: SplitFacts) -> Iterator[Problem]:
     """Yield what `load_dataset(streaming=True)` cannot read, or reads otherwise than our own reader.
 
     `files` are the card and the shards by their names in the pile; of each split the first and the last shard

@@ -16,9 +16,8 @@ from spikemill.services.common.models import JobKind, Release
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import FolderStore
 from spikemill.services.common.worker.runner import Heartbeat
-from spikemill.services.merger.assembly import DamagedFileError
-from spikemill.services.merger.hub.pile_files import pile_in_folder
 from spikemill.services.merger.hub.push import Pushed
+from spikemill.services.merger.provenance import DamagedFileError, pile_in_folder
 from spikemill.services.merger.pushing import push_release
 from standins.hub.kinds import Kind
 from standins.hub.server import HubServer, serve_hub

@@ -48,7 +48,7 @@ class UploadCounter:
         return sum(self._arrived)
 
     @contextmanager
-    def carrying(self, file: BinaryIO) -> Iterator[None]:
+    def sending(self, file: BinaryIO) -> Iterator[None]:
         """Let the bodies of requests be read from this file, from the start."""
         file.seek(0)
         self._file = file
@@ -69,13 +69,13 @@ class UploadCounter:
         if self._file is not None:
             self._file.seek(position)
 
-    def fills(self, request: httpx2.Request) -> bool:
+    def is_whole_file(self, request: httpx2.Request) -> bool:
         """Tell whether the body of a request is all of the file."""
         if self._file is None:
             return False
         return request.headers.get("Content-Length") == str(os.fstat(self._file.fileno()).st_size)
 
-    def took(self, size: int) -> None:
+    def add(self, size: int) -> None:
         """Count bytes that arrived."""
         self._arrived.append(size)
 
@@ -114,23 +114,23 @@ class Hub:
 
     api: HfApi
     target: HubTarget
-    patience: BackoffPolicy
-    cargo: UploadCounter
+    backoff: BackoffPolicy
+    counter: UploadCounter
 
 
 @contextmanager
-def connected(target: HubTarget, patience: BackoffPolicy) -> Iterator[Hub]:
+def connected(target: HubTarget, backoff: BackoffPolicy) -> Iterator[Hub]:
     """Give the hub of a target, and put the library back into its own state at the end.
 
     Raises `HubError` where the library may not be used.
     """
-    cargo = UploadCounter()
+    counter = UploadCounter()
     is_own = target.endpoint == endpoint()
     with translate_errors(target):
         if is_offline_mode():
             raise OfflineModeIsEnabled
         trusted = httpx2.URL(target.endpoint) if is_own else None
-    with _quiet(), _client(partial(RetryingClient, patience, cargo, trusted)):
+    with _quiet(), _client(partial(RetryingClient, backoff, counter, trusted)):
         with translate_errors(target):
             token = _token() if is_own else None
         api = HfApi(
@@ -139,7 +139,7 @@ def connected(target: HubTarget, patience: BackoffPolicy) -> Iterator[Hub]:
             library_name="spikemill",
             library_version=version("spikemill"),
         )
-        yield Hub(api, target, patience, cargo)
+        yield Hub(api, target, backoff, counter)
 
 
 def has_token(target: HubTarget) -> bool:
@@ -163,36 +163,36 @@ def _token() -> str | None:
 class RetryingClient(httpx2.Client):
     """The HTTP client that the hub's library uses during a push."""
 
-    def __init__(self, patience: BackoffPolicy, cargo: UploadCounter, trusted: httpx2.URL | None) -> None:
+    def __init__(self, backoff: BackoffPolicy, counter: UploadCounter, trusted: httpx2.URL | None) -> None:
         """Send a token to nobody but the `trusted` host."""
         super().__init__(follow_redirects=True)
-        self._patience = patience
-        self._cargo = cargo
+        self._backoff = backoff
+        self._counter = counter
         self._trusted = trusted
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Send a request, with limits and several tries; raises `NetworkError` where none is answered."""
         only_try = self._only_try(request)
         is_commit = only_try is LostAnswerError
-        self._limit(request, self._patience.commit if is_commit else self._patience.silence)
+        self._limit(request, self._backoff.commit if is_commit else self._backoff.silence)
         self._keep_token(request)
-        begin = self._cargo.position(request)
+        begin = self._counter.position(request)
         failures = 0
         while True:
             answer = self._try_once(request, options)
             if isinstance(answer, httpx2.Response):
                 if request.method == "PUT" and answer.is_success:
-                    self._cargo.took(self._cargo.size(request, begin))
+                    self._counter.add(self._counter.size(request, begin))
                 return answer
             if only_try is not None:
                 raise only_try(str(answer), retry_after=answer.retry_after)
             failures += 1
-            pause = self._patience.pause(failures, answer.retry_after)
+            pause = self._backoff.pause(failures, answer.retry_after)
             if pause is None:
                 raise answer
             _log.warning("%s Trying again in %.0f s.", answer, pause)
             time.sleep(pause)
-            self._cargo.rewind(begin)
+            self._counter.rewind(begin)
 
     def _try_once(self, request: httpx2.Request, options: dict[str, Any]) -> httpx2.Response | NetworkError:
         try:
@@ -211,13 +211,13 @@ class RetryingClient(httpx2.Client):
         """Return what to raise at once where the hub must first be asked what came of the request."""
         if request.method == "POST" and _COMMIT.match(request.url.path):
             return LostAnswerError
-        if request.method == "PUT" and self._cargo.fills(request):
+        if request.method == "PUT" and self._counter.is_whole_file(request):
             return UploadError
         return None
 
     def _limit(self, request: httpx2.Request, silence: float) -> None:
         """Set time limits, also where the library wants none."""
-        limits = httpx2.Timeout(silence, connect=self._patience.connect)
+        limits = httpx2.Timeout(silence, connect=self._backoff.connect)
         request.extensions = {**request.extensions, "timeout": limits.as_dict()}
 
     def _keep_token(self, request: httpx2.Request) -> None:

@@ -14,8 +14,8 @@ from spikemill.services.merger.hub.errors import translate_errors
 
 DATASET = "dataset"
 _NOTHING_IGNORED = "# Every file of the pile belongs to the dataset.\n"
-OWN_FOLDERS = ("data", "pictures")
-"""What stands below these belongs to the pile; with the card and the provenance that is all we ever touch."""
+# What stands below these belongs to the pile; with the card and the provenance that is all we ever touch.
+_OWN_FOLDERS = ("data", "pictures")
 _NAMED = 5
 
 
@@ -29,7 +29,7 @@ class HubFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Branch:
     """A branch as it is now: its newest commit, if there is one, the files of that, and all tags."""
 
     commit: str | None = None
@@ -37,23 +37,57 @@ class Standing:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def standing(hub: Hub) -> Standing:
-    """Return what stands in the branch of the target, and what it would begin with where it is missing."""
+def branch_of(hub: Hub) -> Branch:
+    """Return the branch of the target, or what it would begin with where it is missing."""
     refs = _refs(hub)
-    return Standing() if refs is None else _standing(hub, refs)
+    return Branch() if refs is None else _branch(hub, refs)
 
 
-def prepared(hub: Hub) -> Standing:
-    """Return what stands in the branch of the target; the repository and the branch are made if missing."""
+def prepared_branch(hub: Hub) -> Branch:
+    """Return the branch of the target; the repository and the branch are made if missing."""
+    target = hub.target
     refs = _refs(hub) or _created(hub)
-    branches = _branches(hub, refs)
-    if hub.target.revision not in branches and MAIN in branches:
-        with translate_errors(hub.target):
-            hub.api.create_branch(
-                hub.target.repository, branch=hub.target.revision, repo_type=DATASET, exist_ok=True
-            )
+    branches = _commits(hub, refs)
+    if target.revision not in branches and MAIN in branches:
+        with translate_errors(target):
+            hub.api.create_branch(target.repository, branch=target.revision, repo_type=DATASET, exist_ok=True)
         refs = _refs(hub) or refs
-    return _standing(hub, refs)
+    return _branch(hub, refs)
+
+
+def _refs(hub: Hub) -> GitRefs | None:
+    """Return branches and tags, or None where there is no such repository."""
+    with translate_errors(hub.target):
+        try:
+            return hub.api.list_repo_refs(hub.target.repository, repo_type=DATASET)
+        except RepositoryNotFoundError:
+            return None
+
+
+def _created(hub: Hub) -> GitRefs:
+    target = hub.target
+    with translate_errors(target):
+        hub.api.create_repo(target.repository, private=target.private, repo_type=DATASET, exist_ok=True)
+    refs = _refs(hub)
+    if refs is None:
+        raise NetworkError(f"{target.repository} was made, but is not to be seen yet.")
+    return refs
+
+
+def _branch(hub: Hub, refs: GitRefs) -> Branch:
+    commits = _commits(hub, refs)
+    commit = commits.get(hub.target.revision, commits.get(MAIN))
+    tags = {tag.name: tag.target_commit for tag in refs.tags}
+    return Branch(commit, {} if commit is None else files_of(hub, commit), tags)
+
+
+def _commits(hub: Hub, refs: GitRefs) -> Mapping[str, str]:
+    """Return the newest commit of each branch."""
+    revision = hub.target.revision
+    commits = {branch.name: branch.target_commit for branch in refs.branches}
+    if revision not in commits and any(tag.name == revision for tag in refs.tags):
+        raise HubError(f"{revision} is a tag of {hub.target.repository}; name a branch.")
+    return commits
 
 
 def files_of(hub: Hub, commit: str) -> Mapping[str, HubFile]:
@@ -70,7 +104,7 @@ def files_of(hub: Hub, commit: str) -> Mapping[str, HubFile]:
 
 
 def send_large_files(hub: Hub, additions: Sequence[CommitOperationAdd]) -> None:
-    """Bring those to the storage that the hub wants there and lacks; a .gitignore leaves none of them out."""
+    """Send those to the storage that the hub wants there and lacks; a .gitignore leaves none of them out."""
     with translate_errors(hub.target):
         hub.api.preupload_lfs_files(
             hub.target.repository,
@@ -81,45 +115,10 @@ def send_large_files(hub: Hub, additions: Sequence[CommitOperationAdd]) -> None:
         )
 
 
-def tag(hub: Hub, name: str, commit: str) -> None:
-    """Let a tag lead to a commit; one that is there stays."""
+def create_tag(hub: Hub, name: str, commit: str) -> None:
+    """Tag a commit; a tag that exists stays where it is."""
     with translate_errors(hub.target):
         hub.api.create_tag(hub.target.repository, tag=name, revision=commit, repo_type=DATASET, exist_ok=True)
-
-
-def _refs(hub: Hub) -> GitRefs | None:
-    """Return branches and tags, or None where there is no such repository."""
-    with translate_errors(hub.target):
-        try:
-            return hub.api.list_repo_refs(hub.target.repository, repo_type=DATASET)
-        except RepositoryNotFoundError:
-            return None
-
-
-def _created(hub: Hub) -> GitRefs:
-    with translate_errors(hub.target):
-        hub.api.create_repo(
-            hub.target.repository, private=hub.target.private, repo_type=DATASET, exist_ok=True
-        )
-    refs = _refs(hub)
-    if refs is None:
-        raise NetworkError(f"{hub.target.repository} was made, but is not to be seen yet.")
-    return refs
-
-
-def _standing(hub: Hub, refs: GitRefs) -> Standing:
-    branches = _branches(hub, refs)
-    commit = branches.get(hub.target.revision, branches.get(MAIN))
-    tags = {each.name: each.target_commit for each in refs.tags}
-    return Standing(commit, {} if commit is None else files_of(hub, commit), tags)
-
-
-def _branches(hub: Hub, refs: GitRefs) -> Mapping[str, str]:
-    revision = hub.target.revision
-    branches = {branch.name: branch.target_commit for branch in refs.branches}
-    if revision not in branches and any(each.name == revision for each in refs.tags):
-        raise HubError(f"{revision} is a tag of {hub.target.repository}; name a branch.")
-    return branches
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ class Difference:
 
     @property
     def bytes_to_upload(self) -> int:
-        """The sizes of what is uploaded: no more than that travels."""
+        """The sizes of what is uploaded: no more than that is sent."""
         return sum(self.uploaded.values())
 
     def __str__(self) -> str:
@@ -203,4 +202,4 @@ def is_foreign(present: Mapping[str, HubFile], provenance: str) -> bool:
 
 
 def _is_ours(path: str) -> bool:
-    return path.partition("/")[0] in OWN_FOLDERS
+    return path.partition("/")[0] in _OWN_FOLDERS

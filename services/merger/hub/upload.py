@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from hf_xet import XetConfig, XetSession
@@ -21,22 +21,30 @@ from spikemill.services.common.files import sha256_of
 from spikemill.services.common.hub_target import Transfer
 from spikemill.services.merger.hub.client import BackoffPolicy, Hub
 from spikemill.services.merger.hub.errors import UploadError, translate_errors
-from spikemill.services.merger.hub.pile_files import PileFiles
 from spikemill.services.merger.hub.repository import DATASET, send_large_files
-from spikemill.services.merger.provenance import ShardRecord
+from spikemill.services.merger.provenance import ShardRecord, StoredPile
 
 _log = logging.getLogger(__name__)
-Send = Callable[[Hub, ShardRecord, Path], CommitOperationAdd]
 # What the library itself asks for at once.
 _AT_ONCE = 256
 
 
-def sent_shard(hub: Hub, pile: PileFiles, shard: ShardRecord, transfer: Transfer) -> CommitOperationAdd:
+@dataclass(frozen=True, slots=True)
+class ShardStep:
+    """A shard that the hub has now: its number, the total, and the bytes sent for it (0: the hub had it)."""
+
+    name: str
+    number: int
+    of: int
+    travelled: int
+
+
+def send_shard(hub: Hub, pile: StoredPile, shard: ShardRecord, transfer: Transfer) -> CommitOperationAdd:
     """Bring a shard to the hub, where it is not there yet, and return what adds it to a commit.
 
     Raises `DamagedOutputError` where it is not the one of the provenance: nothing of it is sent then.
     """
-    send = {Transfer.LFS: _send_by_lfs, Transfer.XET: _send_by_xet}[transfer]
+    send = {Transfer.LFS: _send_by_lfs, Transfer.XET: send_by_xet}[transfer]
     with pile.local(shard.name) as path:
         failures = 0
         while True:
@@ -44,7 +52,7 @@ def sent_shard(hub: Hub, pile: PileFiles, shard: ShardRecord, transfer: Transfer
                 return send(hub, shard, path)
             except UploadError as error:
                 failures += 1
-                pause = hub.patience.pause(failures, error.retry_after)
+                pause = hub.backoff.pause(failures, error.retry_after)
                 if pause is None:
                     raise
                 _log.warning("%s Trying again in %.0f s.", error, pause)
@@ -56,7 +64,7 @@ def _send_by_lfs(hub: Hub, shard: ShardRecord, path: Path) -> CommitOperationAdd
         # An open file, not its path: that is how the library is told not to use Xet.
         addition = CommitOperationAdd(shard.name, file)
         _require_same(shard, addition.upload_info.size, addition.upload_info.sha256.hex())
-        with hub.cargo.carrying(file):
+        with hub.counter.sending(file):
             send_large_files(hub, [addition])
     if addition.path_or_fileobj is file:
         raise HubError(
@@ -66,11 +74,6 @@ def _send_by_lfs(hub: Hub, shard: ShardRecord, path: Path) -> CommitOperationAdd
     # What the branch held then would keep the shard out of a commit on top of another one.
     addition._remote_oid = None  # noqa: SLF001 - the library has no other way
     return addition
-
-
-def _send_by_xet(hub: Hub, shard: ShardRecord, path: Path) -> CommitOperationAdd:
-    _require_same(shard, path.stat().st_size, sha256_of(path))
-    return send_by_xet(hub, shard, path)
 
 
 def _require_same(shard: ShardRecord, size: int, sha256: str) -> None:
@@ -83,23 +86,21 @@ def _require_same(shard: ShardRecord, size: int, sha256: str) -> None:
 
 def stored_shards(hub: Hub, shards: Sequence[ShardRecord]) -> Collection[str]:
     """Return the names of those that an interrupted push, or an older one, brought to the storage of LFS."""
-    return {
-        name for start in range(0, len(shards), _AT_ONCE) for name in _stored(hub, shards[start:][:_AT_ONCE])
-    }
-
-
-def _stored(hub: Hub, shards: Sequence[ShardRecord]) -> Iterator[str]:
-    with translate_errors(hub.target):
-        answers, _, _ = post_lfs_batch_info(
-            [_upload_info(shard) for shard in shards],
-            token=hub.api.token,  # type: ignore[arg-type]  # the library passes False on, too
-            repo_type=DATASET,
-            repo_id=hub.target.repository,
-            revision=quote(hub.target.revision, safe=""),
-            endpoint=hub.target.endpoint,
-        )
-    held = {answer["oid"] for answer in answers if answer.get("actions") is None}
-    return (shard.name for shard in shards if shard.sha256 in held)
+    stored: set[str] = set()
+    for start in range(0, len(shards), _AT_ONCE):
+        asked = shards[start:][:_AT_ONCE]
+        with translate_errors(hub.target):
+            answers, _, _ = post_lfs_batch_info(
+                [_upload_info(shard) for shard in asked],
+                token=hub.api.token,  # type: ignore[arg-type]  # the library passes False on, too
+                repo_type=DATASET,
+                repo_id=hub.target.repository,
+                revision=quote(hub.target.revision, safe=""),
+                endpoint=hub.target.endpoint,
+            )
+        held = {answer["oid"] for answer in answers if answer.get("actions") is None}
+        stored.update(shard.name for shard in asked if shard.sha256 in held)
+    return stored
 
 
 def stored_addition(shard: ShardRecord) -> CommitOperationAdd:
@@ -116,28 +117,29 @@ def _upload_info(shard: ShardRecord) -> UploadInfo:
 
 
 def send_by_xet(hub: Hub, shard: ShardRecord, path: Path) -> CommitOperationAdd:
-    """Bring a shard, whose sha256 was seen to be right, to the storage; return what adds it to a commit.
+    """Send a shard to the storage; return what adds it to a commit.
 
     Raises `NetworkError` where the storage is away or silent, `HubError` where it says no.
     """
+    _require_same(shard, path.stat().st_size, sha256_of(path))
     with translate_errors(hub.target):
-        session = XetSession(_config(hub.patience))
-        upload = session.new_upload_commit(**_door(hub))
-        with _Watch(upload, hub.patience):
+        session = XetSession(_config(hub.backoff))
+        upload = session.new_upload_commit(**_address(hub))
+        with _Watch(upload, hub.backoff):
             upload.start_upload_file(str(path), sha256=shard.sha256)
             report = upload.wait_to_finish()
-    hub.cargo.took(report.dedup_metrics.total_bytes_uploaded)
+    hub.counter.add(report.dedup_metrics.total_bytes_uploaded)
     return stored_addition(shard)
 
 
-def _config(patience: BackoffPolicy) -> XetConfig:
+def _config(backoff: BackoffPolicy) -> XetConfig:
     """Return what else would be read from the environment when the library is loaded."""
     return XetConfig().with_config(
         {
-            "client.connect_timeout": timedelta(seconds=patience.connect),
-            "client.read_timeout": timedelta(seconds=patience.silence),
-            "client.retry_max_attempts": patience.tries - 1,
-            "client.retry_base_delay": timedelta(seconds=patience.first_pause),
+            "client.connect_timeout": timedelta(seconds=backoff.connect),
+            "client.read_timeout": timedelta(seconds=backoff.silence),
+            "client.retry_max_attempts": backoff.tries - 1,
+            "client.retry_base_delay": timedelta(seconds=backoff.first_pause),
             # A push that is killed goes on after the last block that arrived.
             "data.session_xorb_metadata_flush_max_count": 1,
             "telemetry.enabled": False,
@@ -145,7 +147,7 @@ def _config(patience: BackoffPolicy) -> XetConfig:
     )
 
 
-def _door(hub: Hub) -> dict[str, Any]:
+def _address(hub: Hub) -> dict[str, Any]:
     """Return where the storage is to be asked for, with the token that only the hub itself is shown."""
     api, target = hub.api, hub.target
     revision = quote(target.revision, safe="")
@@ -163,9 +165,9 @@ def _door(hub: Hub) -> dict[str, Any]:
 class _Watch:
     """Ends an upload that failed, or makes no progress for as long as all tries of a request may take."""
 
-    def __init__(self, upload: Any, patience: BackoffPolicy) -> None:
+    def __init__(self, upload: Any, backoff: BackoffPolicy) -> None:
         self._upload = upload
-        self._limit = patience.tries * (patience.silence + patience.longest_pause)
+        self._limit = backoff.tries * (backoff.silence + backoff.longest_pause)
         self._over = Event()
         self._is_silent = False
         self._thread = Thread(target=self._look, name="xet-watch", daemon=True)
@@ -198,37 +200,3 @@ class _Watch:
     def _signs(self) -> tuple[int, int]:
         progress = self._upload.progress()
         return progress.total_bytes_completed, progress.total_transfer_bytes_completed
-
-
-@dataclass(frozen=True, slots=True)
-class ShardStep:
-    """A shard that the hub has now: its number, the total, and the bytes sent for it.
-
-    `travelled` is 0 where the hub had it.
-    """
-
-    name: str
-    number: int
-    of: int
-    size: int
-    travelled: int
-
-
-class Progress(Protocol):
-    """Hears of each step of a push; what it raises stops the push, which may begin again later."""
-
-    def shard_done(self, step: ShardStep) -> None:
-        """Hear that the hub has a shard."""
-
-    def about_to_commit(self) -> None:
-        """Hear that all files are there and that the dataset is about to change."""
-
-
-class Silent:
-    """Hears, and does nothing."""
-
-    def shard_done(self, step: ShardStep) -> None:
-        """Do nothing."""
-
-    def about_to_commit(self) -> None:
-        """Do nothing."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from spikemill.services.cli.push import push_progress
 from spikemill.services.merger.hub.upload import ShardStep
 
-STEPS = [ShardStep("data/a", 1, 2, 2_000, 2_000), ShardStep("data/b", 2, 2, 1_000, 0)]
+STEPS = [ShardStep("data/a", 1, 2, 2_000), ShardStep("data/b", 2, 2, 0)]
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

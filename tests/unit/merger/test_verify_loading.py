@@ -20,10 +20,9 @@ from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.parquet_schema import SCHEMA
 from spikemill.services.common.row_format import WRITER_OPTIONS
 from spikemill.services.common.types import SessionKey
-from spikemill.services.merger.hub.pile_files import pile_in_folder
-from spikemill.services.merger.provenance import PileRecord, parse_provenance
+from spikemill.services.merger.provenance import PileRecord, parse_provenance, pile_in_folder
 from spikemill.services.merger.pushing import require_loadable
-from spikemill.services.merger.verify import LoadingCheckError, loading_findings, verify_pile
+from spikemill.services.merger.verify import LoadingCheckError, loading_problems, verify_pile
 from tests.unit.merger.generated_piles import GeneratedSession, make_session, write_pile
 
 pytestmark = pytest.mark.slow
@@ -45,7 +44,7 @@ def files_of(pile: Path) -> dict[str, Path]:
 
 def checked(pile: Path) -> list[str]:
     """Return the findings of a trial in its own process."""
-    return [str(finding) for finding in loading_findings(files_of(pile), record_of(pile).split)]
+    return [str(finding) for finding in loading_problems(files_of(pile), record_of(pile).split)]
 
 
 @pytest.fixture

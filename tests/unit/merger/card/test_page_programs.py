@@ -17,8 +17,8 @@ from matplotlib.image import imread
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.types import SessionKey
-from spikemill.services.merger.hub.pile_files import pile_in_folder
 from spikemill.services.merger.hub.push import push
+from spikemill.services.merger.provenance import pile_in_folder
 from spikemill.services.merger.verify import verify_pile
 from standins.hub.server import serve_hub
 from tests.unit.merger.card.card_programs import programs, require_rows, rows_of, run_programs, signed

@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub import constants
 
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.merger.hub.pile_files import StoredPile, pile_in_folder
+from spikemill.services.merger.provenance import StoredPile, pile_in_folder
 from standins.hub.server import HubServer, serve_hub
 from tests.unit.merger.hub.datasets import REPOSITORY, Dataset
 

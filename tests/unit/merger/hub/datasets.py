@@ -7,8 +7,10 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from spikemill.services.merger.hub.client import BackoffPolicy
-from spikemill.services.merger.hub.pile_files import StoredPile, picture_paths, pile_in_folder
+from spikemill.services.merger.hub.push import PushProgress
 from spikemill.services.merger.hub.upload import ShardStep
+from spikemill.services.merger.plots import picture_paths
+from spikemill.services.merger.provenance import StoredPile, pile_in_folder
 from standins.hub.hub import Repositories
 from standins.hub.kinds import Kind
 from standins.hub.repository import Repository
@@ -19,7 +21,7 @@ REPOSITORY = "lab/spikes"
 HASTY = BackoffPolicy(tries=3, first_pause=0.01, longest_pause=0.05)
 """Waits that no test feels."""
 CURT = BackoffPolicy(tries=2, first_pause=0.01, longest_pause=0.05, silence=2.0, commit=2.0)
-"""And no patience with who is silent."""
+"""And a server may not be silent for long."""
 
 
 def smaller_pile(folder: Path) -> StoredPile:
@@ -29,7 +31,7 @@ def smaller_pile(folder: Path) -> StoredPile:
 
 
 @dataclass
-class Steps:
+class Steps(PushProgress):
     """Hears of a push, and remembers it."""
 
     shards: list[ShardStep] = field(default_factory=list)
@@ -85,7 +87,7 @@ class Dataset:
     ) -> None:
         """See that the dataset is this pile, and that nothing else is there but the `others`."""
         held = self.sha256s(branch)
-        pictures = set(picture_paths(pile).values())
+        pictures = set(picture_paths(pile.provenance).values())
         assert pictures <= held.keys()
         for path in [*pictures, "README.md"]:
             del held[path]

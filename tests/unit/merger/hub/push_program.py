@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from spikemill.services.common.hub_target import HubTarget, Transfer
-from spikemill.services.merger.hub.pile_files import pile_in_folder
 from spikemill.services.merger.hub.push import push
+from spikemill.services.merger.provenance import pile_in_folder
 
 if __name__ == "__main__":
     pile, endpoint, repository, transfer = sys.argv[1:]

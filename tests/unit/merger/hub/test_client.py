@@ -15,9 +15,9 @@ from huggingface_hub import CommitOperationAdd, constants, get_session
 from spikemill.services.common.errors import HubError, NetworkError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.merger.hub.client import BackoffPolicy, RetryingClient, UploadCounter, connected
-from spikemill.services.merger.hub.pile_files import StoredPile
 from spikemill.services.merger.hub.push import push
 from spikemill.services.merger.hub.repository import DATASET
+from spikemill.services.merger.provenance import StoredPile
 from standins.hub.access import Role
 from standins.hub.kinds import Kind
 from standins.hub.server import HubServer, serve_hub
@@ -60,7 +60,7 @@ def test_a_token_is_read_from_the_environment_or_the_login(
 ) -> None:
     log_in(WRITER, monkeypatch, by_file=by_file)
 
-    push(published, HubTarget(REPOSITORY, endpoint=closed_hub.url), patience=HASTY)
+    push(published, HubTarget(REPOSITORY, endpoint=closed_hub.url), backoff=HASTY)
 
     Dataset(closed_hub, tmp_path / "hub").require(published)
 
@@ -89,7 +89,7 @@ def test_a_token_stands_in_no_error_and_no_line(  # noqa: PLR0917 - places where
     caplog.set_level(logging.DEBUG)
 
     with pytest.raises(HubError, match=text) as told:
-        push(published, HubTarget(REPOSITORY, endpoint=closed_hub.url), patience=HASTY)
+        push(published, HubTarget(REPOSITORY, endpoint=closed_hub.url), backoff=HASTY)
 
     out = capfd.readouterr()
     seen = f"{told.value} {''.join(traceback.format_exception(told.value))} {caplog.text} {out.out} {out.err}"
@@ -103,7 +103,7 @@ def test_a_token_that_the_hub_says_back_is_masked(
     closed_hub.fail(Kind.PREUPLOAD, status=400, body=f'{{"error": "what is {WRITER}?"}}'.encode())
 
     with pytest.raises(HubError, match=r"what is \*\*\*") as told:
-        push(published, HubTarget(REPOSITORY, endpoint=closed_hub.url), patience=HASTY)
+        push(published, HubTarget(REPOSITORY, endpoint=closed_hub.url), backoff=HASTY)
 
     assert WRITER not in str(told.value)
 
@@ -115,7 +115,7 @@ def test_a_token_that_cannot_be_read_is_told(
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "folder"))
 
     with pytest.raises(HubError, match=r"token cannot be read from .*folder.*HF_TOKEN_PATH"):
-        push(published, HubTarget(REPOSITORY, endpoint=closed_hub.url), patience=HASTY)
+        push(published, HubTarget(REPOSITORY, endpoint=closed_hub.url), backoff=HASTY)
 
 
 @contextmanager
@@ -211,7 +211,7 @@ def test_a_hub_that_is_away_is_named(published: StoredPile) -> None:
         address = server.url
 
     with pytest.raises(NetworkError, match=f"{address}.* could not be reached"):
-        push(published, HubTarget(REPOSITORY, endpoint=address), patience=HASTY)
+        push(published, HubTarget(REPOSITORY, endpoint=address), backoff=HASTY)
 
 
 @pytest.mark.parametrize("address", ["ftp://hub.example", "hub.example", "http://hub:port"])
@@ -221,7 +221,7 @@ def test_what_is_no_address_is_refused(
     monkeypatch.setenv("HF_ENDPOINT", address)
 
     with pytest.raises(HubError, match="write HF_ENDPOINT as https://host"):
-        push(published, HubTarget(REPOSITORY, endpoint=address), patience=HASTY)
+        push(published, HubTarget(REPOSITORY, endpoint=address), backoff=HASTY)
 
 
 def test_a_hub_that_may_not_be_asked_is_not(
@@ -230,7 +230,7 @@ def test_a_hub_that_may_not_be_asked_is_not(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
     with pytest.raises(HubError, match="HF_HUB_OFFLINE"):
-        push(published, target, patience=HASTY)
+        push(published, target, backoff=HASTY)
 
     assert hub.requests() == []
 
@@ -243,7 +243,7 @@ def test_a_hub_whose_certificate_nobody_knows_is_refused_at_once(
     with tls_front(issued.server, tmp_path / "nobody") as port:
         target = HubTarget(REPOSITORY, endpoint=f"https://127.0.0.1:{port}")
         with pytest.raises(HubError, match="is not trusted; name its authority in SSL_CERT_FILE"):
-            push(published, target, patience=HASTY)
+            push(published, target, backoff=HASTY)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ from huggingface_hub import constants
 from spikemill.services.common.errors import CallError, DamagedOutputError, HubError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.store import FolderStore
-from spikemill.services.merger.hub.pile_files import StoredPile, pile_in_folder
 from spikemill.services.merger.hub.push import Pushed, preview, push
 from spikemill.services.merger.hub.upload import ShardStep
-from spikemill.services.merger.provenance import parse_provenance
+from spikemill.services.merger.provenance import StoredPile, parse_provenance, pile_in_folder
 from standins.hub.kinds import Kind
 from standins.hub.server import HubServer
 from tests.unit.merger.generated_piles import write_papers
@@ -35,7 +34,7 @@ def shard_names(pile: StoredPile) -> list[str]:
 
 
 def pushed(pile: StoredPile, target: HubTarget) -> Pushed:
-    return push(pile, target, patience=HASTY)
+    return push(pile, target, backoff=HASTY)
 
 
 def test_a_first_push_makes_the_repository_one_commit_and_a_tag(
@@ -43,7 +42,7 @@ def test_a_first_push_makes_the_repository_one_commit_and_a_tag(
 ) -> None:
     steps = Steps()
 
-    done = push(published, target, progress=steps, patience=HASTY)
+    done = push(published, target, progress=steps, backoff=HASTY)
 
     dataset.require(published)
     assert dataset.titles() == [f"generated-pile: release {published.provenance_sha256[:16]}"]
@@ -52,10 +51,9 @@ def test_a_first_push_makes_the_repository_one_commit_and_a_tag(
     assert done.is_new
     assert done.url == target.address_of(done.commit)
     shards = published.provenance.pile.shards
-    assert [(step.name, step.number, step.of, step.size) for step in steps.shards] == [
+    assert [(step.name, step.number, step.of, step.travelled) for step in steps.shards] == [
         (shard.name, number, len(shards), shard.bytes) for number, shard in enumerate(shards, start=1)
     ]
-    assert all(step.travelled == step.size for step in steps.shards)
     assert steps.commits == 1
     assert (done.uploaded_shards, done.kept_shards, done.deleted) == (len(shards), 0, 0)
     sent = sum(entry.bytes_received for entry in dataset.hub.requests("/lfs/.*/(upload|part)/"))
@@ -89,7 +87,7 @@ def test_the_same_push_again_changes_nothing_and_sends_nothing(
     dataset.hub.forget_requests()
     steps = Steps()
 
-    again = push(published, target, progress=steps, patience=HASTY)
+    again = push(published, target, progress=steps, backoff=HASTY)
 
     assert {entry.method for entry in dataset.hub.requests()} == {"GET"}
     assert again.commit == first.commit
@@ -108,7 +106,7 @@ def test_a_shard_that_the_dataset_holds_is_not_even_read(
     for name in shard_names(published):
         (pile / name).unlink()
 
-    again = push(pile_in_folder(pile), target, patience=HASTY)
+    again = push(pile_in_folder(pile), target, backoff=HASTY)
 
     assert again.kept_shards == len(published.provenance.pile.shards)
     dataset.require(published)
@@ -226,7 +224,7 @@ def test_a_preview_says_what_a_push_would_do_and_does_nothing(
 ) -> None:
     names = shard_names(published)
 
-    first = preview(published, target, patience=HASTY)
+    first = preview(published, target, backoff=HASTY)
 
     assert {entry.method for entry in dataset.hub.requests()} == {"GET"}
     assert set(first.uploaded) == {*names, "README.md", "provenance.jsonl"}
@@ -235,7 +233,7 @@ def test_a_preview_says_what_a_push_would_do_and_does_nothing(
     assert not first.deleted
     pushed(published, target)
     dataset.hub.forget_requests()
-    same, other = (preview(each, target, patience=HASTY) for each in (published, smaller_pile(tmp_path)))
+    same, other = (preview(each, target, backoff=HASTY) for each in (published, smaller_pile(tmp_path)))
     assert {entry.method for entry in dataset.hub.requests()} == {"GET"}
     assert same.is_empty
     assert same.bytes_to_upload == 0
@@ -344,7 +342,7 @@ def test_a_dataset_of_somebody_else_is_not_replaced(
     before = dataset.sha256s()
     for attempt in (partial(preview, published, target), partial(push, published, target)):
         with pytest.raises(HubError, match="a dataset that spikemill did not push"):
-            attempt(patience=HASTY)
+            attempt(backoff=HASTY)
     assert dataset.sha256s() == before
 
 
@@ -353,14 +351,14 @@ def test_a_repository_with_a_card_alone_becomes_the_pile(
 ) -> None:
     dataset.make()
     dataset.change({"README.md": _CARD, "LICENSE": b"Do what you like."})
-    assert preview(published, target, patience=HASTY).replaced == {"README.md"}
+    assert preview(published, target, backoff=HASTY).replaced == {"README.md"}
     pushed(published, target)
     dataset.require(published, {"LICENSE": sha256(b"Do what you like.").hexdigest()})
 
 
 def test_a_branch_may_be_called_as_requests_are(published: StoredPile, hub: HubServer) -> None:
     hub.fail(Kind.PREUPLOAD, status=503)
-    done = push(published, HubTarget(REPOSITORY, "next/commit/try", endpoint=hub.url), patience=HASTY)
+    done = push(published, HubTarget(REPOSITORY, "next/commit/try", endpoint=hub.url), backoff=HASTY)
     assert done.is_new
 
 
@@ -373,7 +371,7 @@ def test_the_last_check_comes_when_nothing_but_the_commit_is_left(
             for name in shard_names(published):
                 (pile / name).unlink()
 
-    assert push(pile_in_folder(pile), target, progress=Unwanted(), patience=HASTY).is_new
+    assert push(pile_in_folder(pile), target, progress=Unwanted(), backoff=HASTY).is_new
 
 
 class Rivals(Steps):
@@ -405,6 +403,6 @@ def test_a_shard_that_stood_there_for_a_moment_is_in_the_commit_all_the_same(
     published: StoredPile, target: HubTarget, dataset: Dataset, tmp_path: Path
 ) -> None:
     rivals = Rivals(published, smaller_pile(tmp_path), target)
-    push(published, target, progress=rivals, patience=HASTY)
+    push(published, target, progress=rivals, backoff=HASTY)
     dataset.require(published)
     assert len(dataset.titles()) == 3

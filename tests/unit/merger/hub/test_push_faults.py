@@ -10,8 +10,8 @@ import pytest
 from spikemill.services.common.errors import HubError, NetworkError, SupersededError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.merger.hub.client import BackoffPolicy
-from spikemill.services.merger.hub.pile_files import StoredPile, pile_in_folder
 from spikemill.services.merger.hub.push import Pushed, push
+from spikemill.services.merger.provenance import StoredPile, pile_in_folder
 from standins.hub.kinds import Kind
 from standins.hub.server import HubServer
 from standins.wire.messages import RefusalError
@@ -89,8 +89,8 @@ def target(hub: HubServer) -> HubTarget:
     return HubTarget(REPOSITORY, revision=BRANCH, endpoint=hub.url)
 
 
-def pushed(pile: StoredPile, target: HubTarget, patience: BackoffPolicy = HASTY) -> Pushed:
-    return push(pile, target, patience=patience)
+def pushed(pile: StoredPile, target: HubTarget, backoff: BackoffPolicy = HASTY) -> Pushed:
+    return push(pile, target, backoff=backoff)
 
 
 def require_one_release(pile: StoredPile, dataset: Dataset) -> None:
@@ -275,7 +275,7 @@ def test_a_commit_by_somebody_else_is_kept_below_ours(
 ) -> None:
     meddler = Meddler(dataset, {"LICENSE": b"Do what you like.", "data/theirs.parquet": b"theirs"})
 
-    done = push(published, HubTarget(REPOSITORY, endpoint=hub.url), progress=meddler, patience=HASTY)
+    done = push(published, HubTarget(REPOSITORY, endpoint=hub.url), progress=meddler, backoff=HASTY)
 
     dataset.require(published, {"LICENSE": sha256(b"Do what you like.").hexdigest()})
     assert dataset.titles()[1:] == ["Somebody else's"]
@@ -294,6 +294,6 @@ def test_a_watcher_can_stop_a_push_before_the_commit(
             raise SupersededError("Job 1 was withdrawn.")
 
     with pytest.raises(SupersededError):
-        push(published, target, progress=Withdrawn(), patience=HASTY)
+        push(published, target, progress=Withdrawn(), backoff=HASTY)
 
     assert held_in(dataset) == {}

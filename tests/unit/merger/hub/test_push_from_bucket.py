@@ -9,8 +9,8 @@ from spikemill.services.common.errors import SupersededError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.store.base import parse_address
 from spikemill.services.common.store.s3 import connect_store
-from spikemill.services.merger.hub.pile_files import StoredPile
 from spikemill.services.merger.hub.push import push
+from spikemill.services.merger.provenance import StoredPile
 from tests.servers.s3.server import S3Server
 from tests.unit.merger.hub.datasets import HASTY, Dataset, Steps
 
@@ -38,13 +38,13 @@ def read_shards(s3: S3Server) -> Counter[str]:
 def test_a_pile_of_a_bucket_is_pushed_and_what_the_hub_shows_is_not_read_again(
     stored: StoredPile, target: HubTarget, dataset: Dataset, s3: S3Server
 ) -> None:
-    push(stored, target, patience=HASTY)
+    push(stored, target, backoff=HASTY)
 
     dataset.require(stored)
     names = {shard.name for shard in stored.provenance.pile.shards}
     assert set(read_shards(s3)) == names
 
-    again = push(StoredPile(stored.store, stored.folder), target, patience=HASTY)
+    again = push(StoredPile(stored.store, stored.folder), target, backoff=HASTY)
 
     assert again.kept_shards == len(names)
     assert not read_shards(s3)
@@ -58,11 +58,11 @@ def test_what_an_interrupted_push_brought_to_the_hub_is_not_read_again_but_for_p
             raise SupersededError("Job 1 was withdrawn.")
 
     with pytest.raises(SupersededError):
-        push(stored, target, progress=Withdrawn(), patience=HASTY)
+        push(stored, target, progress=Withdrawn(), backoff=HASTY)
     names = {shard.name for shard in stored.provenance.pile.shards}
     assert set(read_shards(s3)) == names
 
-    done = push(StoredPile(stored.store, stored.folder), target, patience=HASTY)
+    done = push(StoredPile(stored.store, stored.folder), target, backoff=HASTY)
 
     dataset.require(stored)
     assert (done.uploaded_shards, done.kept_shards) == (0, len(names))

@@ -8,8 +8,8 @@ import pytest
 
 import spikemill
 from spikemill.services.common.hub_target import HubTarget, Transfer
-from spikemill.services.merger.hub.pile_files import StoredPile
 from spikemill.services.merger.hub.push import push
+from spikemill.services.merger.provenance import StoredPile
 from standins.hub.kinds import Kind
 from tests.unit.merger.hub.datasets import HASTY, REPOSITORY, Dataset
 
@@ -59,7 +59,7 @@ def test_after_a_kill_the_dataset_is_the_same_and_no_shard_that_arrived_travels_
         assert len(dataset.titles()) == is_committed
     dataset.hub.forget_requests()
 
-    done = push(published, target, patience=HASTY)
+    done = push(published, target, backoff=HASTY)
 
     dataset.require(published)
     assert len(dataset.titles()) == 1
@@ -80,7 +80,7 @@ def test_after_a_kill_by_xet_nothing_is_stored_twice(
     kill_push(dataset, pile, Transfer.XET, kind, applied=applied)
     stored = dataset.hub.xet_bytes
 
-    push(published, target, transfer=Transfer.XET, patience=HASTY)
+    push(published, target, transfer=Transfer.XET, backoff=HASTY)
 
     dataset.require(published)
     assert len(dataset.titles()) == 1

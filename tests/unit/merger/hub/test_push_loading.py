@@ -12,7 +12,7 @@ import pytest
 
 import spikemill
 from spikemill.services.common.hub_target import HubTarget, Transfer
-from spikemill.services.merger.hub.pile_files import StoredPile
+from spikemill.services.merger.provenance import StoredPile
 from tests.unit.merger.hub.datasets import Dataset, smaller_pile
 
 pytestmark = pytest.mark.slow

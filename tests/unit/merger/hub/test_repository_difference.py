@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikemill.services.merger.hub.pile_files import SmallFile, blob_id
+from spikemill.services.merger.hub.push import SmallFile, blob_id
 from spikemill.services.merger.hub.repository import HubFile, PileFile, difference
 
 CONTENTS = st.sampled_from([b"", b"a", b"b", b"c"])

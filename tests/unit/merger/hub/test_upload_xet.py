@@ -11,9 +11,9 @@ import pytest
 from spikemill.services.common.errors import HubError, NetworkError
 from spikemill.services.common.hub_target import HubTarget, Transfer
 from spikemill.services.merger.hub.client import BackoffPolicy, connected
-from spikemill.services.merger.hub.pile_files import StoredPile
 from spikemill.services.merger.hub.push import Pushed, push
 from spikemill.services.merger.hub.upload import send_by_xet
+from spikemill.services.merger.provenance import StoredPile
 from standins.hub.access import Role
 from standins.hub.kinds import Kind
 from standins.hub.server import serve_hub
@@ -24,8 +24,8 @@ from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset, Ste
 pytestmark = pytest.mark.slow
 
 
-def pushed(pile: StoredPile, target: HubTarget, patience: BackoffPolicy = HASTY) -> Pushed:
-    return push(pile, target, transfer=Transfer.XET, patience=patience)
+def pushed(pile: StoredPile, target: HubTarget, backoff: BackoffPolicy = HASTY) -> Pushed:
+    return push(pile, target, transfer=Transfer.XET, backoff=backoff)
 
 
 def test_a_push_by_xet_is_the_same_dataset(
@@ -33,7 +33,7 @@ def test_a_push_by_xet_is_the_same_dataset(
 ) -> None:
     steps = Steps()
 
-    done = push(published, target, transfer=Transfer.XET, progress=steps, patience=HASTY)
+    done = push(published, target, transfer=Transfer.XET, progress=steps, backoff=HASTY)
 
     dataset.require(published)
     assert len(dataset.titles()) == 1
@@ -74,7 +74,7 @@ def test_what_the_hub_has_is_not_stored_twice(
 def test_after_a_push_by_lfs_nothing_is_left_for_xet(
     published: StoredPile, target: HubTarget, dataset: Dataset
 ) -> None:
-    push(published, target, patience=HASTY)
+    push(published, target, backoff=HASTY)
 
     assert pushed(published, target).uploaded_bytes == 0
     assert len(dataset.titles()) == 1

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,16 @@ from matplotlib.image import imread
 
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import DamagedOutputError, StoreError
+from spikemill.services.common.store import FolderStore
 from spikemill.services.common.types import SessionKey
-from spikemill.services.merger.hub.pile_files import StoredPile, draw_pictures, picture_name, pile_in_folder
-from spikemill.services.merger.provenance import Provenance, parse_provenance, sources_in_shards
+from spikemill.services.merger.plots import draw_pictures, picture_name
+from spikemill.services.merger.provenance import (
+    Provenance,
+    StoredPile,
+    parse_provenance,
+    pile_in_folder,
+    sources_in_shards,
+)
 from tests.unit.merger.generated_piles import (
     GeneratedSession,
     make_session,
@@ -27,27 +33,26 @@ from tests.unit.merger.generated_piles import (
 MANY_SHARDS = MergeParameters(seed=2, test_fraction=0, shard_bytes=2_000)
 
 
+@pytest.fixture
+def published(pile: Path) -> StoredPile:
+    return pile_in_folder(pile)
+
+
 @dataclass(frozen=True)
-class CountedPile:
-    """A pile that counts how often each of its files is asked for."""
+class CountedPile(StoredPile):
+    """A pile that counts how often each of its shards is asked for."""
 
-    folder: Path
     asked: Counter[str] = field(default_factory=Counter)
-    provenance_sha256: str = ""
-
-    @cached_property
-    def provenance(self) -> Provenance:
-        """What it was made of."""
-        return parse_provenance((self.folder / "provenance.jsonl").read_bytes())
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """Give a file, and count it."""
-        self.asked[name] += 1
-        yield self.folder / name
+        """Give a file, and count it where it is a shard."""
+        self.asked[name] += name.startswith("data/")
+        with super().local(name) as path:
+            yield path
 
 
-def drawn(pile: StoredPile | CountedPile, folder: Path) -> dict[str, bytes]:
+def drawn(pile: StoredPile, folder: Path) -> dict[str, bytes]:
     folder.mkdir()
     return {source: path.read_bytes() for source, path in draw_pictures(pile, folder).items()}
 
@@ -73,12 +78,13 @@ def test_as_few_shards_are_read_as_hold_all_sources_and_each_once(tmp_path: Path
     ]
     provenance = write_pile(tmp_path / "pile", sessions, MANY_SHARDS)
     held = sources_in_shards(provenance)
-    pile = CountedPile(tmp_path / "pile")
+    pile = CountedPile(FolderStore(tmp_path / "pile"), ".")
     assert drawn(pile, tmp_path / "pictures").keys() == sizes.keys()
-    assert set(pile.asked.values()) == {1}
-    assert len(pile.asked) < 4 < len(held)
+    asked = +pile.asked
+    assert set(asked.values()) == {1}
+    assert len(asked) < 4 < len(held)
     where_rare = {shard.name for shard, sources in held.items() if "rare" in sources}
-    assert where_rare <= pile.asked.keys()
+    assert where_rare <= asked.keys()
 
 
 def test_the_noisiest_row_is_still_small(tmp_path: Path) -> None:
