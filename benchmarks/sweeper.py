@@ -97,7 +97,7 @@ def _ask() -> int:
 
 def _source(name: str) -> builds.SourceRequest:
     return builds.SourceRequest(
-        digest=digest(name), name=name, archive="dandi", api="", entry={}, format_id=FORMAT_ID, expected={}
+        digest=digest(name), name=name, archive="dandi", api="", config={}, format_id=FORMAT_ID, expected={}
     )
 
 

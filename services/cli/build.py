@@ -138,7 +138,7 @@ class RunningBuild:
         if runnable == [MERGER]:
             # All that it takes is there; where some of it turns out to be lost, `check` starts more.
             return runnable
-        counting = {fetch_modes_of(source.entry)[0] for source in self.request.sources}
+        counting = {fetch_modes_of(source.config)[0] for source in self.request.sources}
         return [DOWNLOADER, *_workers_for(counting), MERGER]
 
     def check(self) -> None:
@@ -286,7 +286,7 @@ def _source_request(source: Source) -> SourceRequest:
         name=source.name,
         archive=source.archive,
         api=getattr(source, "api", None) or "",
-        entry=source.model_dump(mode="json"),
+        config=source.model_dump(mode="json"),
         format_id=FORMAT_ID,
         expected=source.expect.model_dump(exclude_none=True) if source.expect else {},
     )

@@ -59,7 +59,7 @@ def source(
         name=name,
         archive="dandi",
         api="http://archive",
-        entry={"name": name, "fetch": fetch, "redistributable": redistributable},
+        config={"name": name, "fetch": fetch, "redistributable": redistributable},
         format_id=format_id,
         expected={},
     )

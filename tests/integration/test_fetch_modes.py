@@ -465,7 +465,7 @@ def test_another_text_of_the_entry_moves_nothing() -> None:
     job = ledgers.claim(ledgers.only(JobKind.STREAM).id)
     ledgers.fail(job, NetworkError("Away."))
     asked = ledgers.source("a", fetch="stream")
-    ledgers.ask(sources=[replace(asked, entry=asked.entry | {"citation": "new"})])
+    ledgers.ask(sources=[replace(asked, config=asked.config | {"citation": "new"})])
     assert ledgers.only(JobKind.STREAM).failures == 1
 
 

@@ -87,7 +87,7 @@ def test_a_worker_is_ill_until_it_has_begun_and_well_while_it_is_idle(tmp_path: 
 
 
 def test_a_worker_is_well_while_it_is_busy(app: Celery, tmp_path: Path) -> None:
-    ledgers.ask(sources=[replace(ledgers.source("held"), entry={"failures": 1})])
+    ledgers.ask(sources=[replace(ledgers.source("held"), config={"failures": 1})])
     with worker(tmp_path / "log") as process:
         job = ledgers.only(JobKind.PLAN).id
         app.send_task(task_name(JobKind.PLAN), args=[job], queue="plan")

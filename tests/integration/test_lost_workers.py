@@ -15,7 +15,7 @@ from tests.integration.celery_workers import until, worker
 
 def worked_on(app: Celery, how: str, log: Path, **environment: str) -> Job:
     """Let a real worker do one job, which ends as its name says; return it after its first attempt."""
-    ledgers.ask(sources=[replace(ledgers.source(how), entry={"failures": 9})])
+    ledgers.ask(sources=[replace(ledgers.source(how), config={"failures": 9})])
     job = ledgers.only(JobKind.PLAN)
     with worker(log, **environment):
         app.send_task(task_name(JobKind.PLAN), args=[job.id], queue="plan")

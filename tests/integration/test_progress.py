@@ -72,8 +72,8 @@ def test_the_token_ledger_stands_beside_what_was_expected() -> None:
 
 
 def test_tokens_that_were_made_of_rates_are_told_apart() -> None:
-    rates = replace(ledgers.source("a"), entry={"name": "a", "reader": "nwb-rates"})
-    spikes = replace(ledgers.source("b"), entry={"name": "b", "reader": "nwb-units"})
+    rates = replace(ledgers.source("a"), config={"name": "a", "reader": "nwb-rates"})
+    spikes = replace(ledgers.source("b"), config={"name": "b", "reader": "nwb-units"})
     build = ledgers.ask(sources=[rates, spikes]).build
     for name in ("a", "b"):
         ledgers.plan(ledgers.listing(name, 2))

@@ -13,7 +13,7 @@ from tests.integration.celery_workers import until, worker
 
 
 def test_a_job_that_does_not_end_in_time_is_given_back(app: Celery, tmp_path: Path) -> None:
-    ledgers.ask(sources=[replace(ledgers.source("held"), entry={"failures": 9})])
+    ledgers.ask(sources=[replace(ledgers.source("held"), config={"failures": 9})])
     job = ledgers.only(JobKind.PLAN).id
     with worker(tmp_path / "log", SPIKEMILL_STOP_PATIENCE="PT1S") as process:
         app.send_task(task_name(JobKind.PLAN), args=[job], queue="plan")

@@ -59,7 +59,7 @@ def served(*files: ArchiveFile, fetch: str = "stream") -> Iterator[ArchiveServer
     """Serve files as one session, and let its source be planned."""
     with serve(MadeUpArchive([dandiset("990101", files)])) as server:
         entry = source_from_record(dandi_source("maze", "990101", api=server.dandi_api, fetch=fetch))
-        ledgers.ask(sources=[replace(ledgers.source("maze"), entry=entry.model_dump(mode="json"))])
+        ledgers.ask(sources=[replace(ledgers.source("maze"), config=entry.model_dump(mode="json"))])
         ledgers.plan([PlannedSession("a", "a", "sub-m0", [listed(file) for file in files])])
         ledgers.sweep_once()
         yield server

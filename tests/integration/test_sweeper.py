@@ -161,7 +161,7 @@ def test_a_worker_survives_its_jobs_and_the_ledger_knows_what_became_of_them(
 ) -> None:
     how = {"network": 2, "memory": 1, "defect": 9, "killed": 1, "fine": 0}
     ledgers.ask(
-        sources=[replace(ledgers.source(name), entry={"failures": times}) for name, times in how.items()]
+        sources=[replace(ledgers.source(name), config={"failures": times}) for name, times in how.items()]
     )
     log = tmp_path / "worker.log"
     with running(app), worker(log) as process:

@@ -23,7 +23,7 @@ _LAST_WORDS = "worker: Warm shutdown (MainProcess)"
 
 def lines_of(app: Celery, how: str, log: Path, form: str) -> list[str]:
     """Let a real worker fail once in the way that a source's name says; return the lines it wrote."""
-    ledgers.ask(sources=[replace(ledgers.source(how), entry={"failures": 1})])
+    ledgers.ask(sources=[replace(ledgers.source(how), config={"failures": 1})])
     Sweeper(app).round()
     with worker(log, SPIKEMILL_LOG_FORMAT=form, SPIKEMILL_READER_PASSWORD=_WORD):
         until(lambda: ledgers.only(JobKind.PLAN).failures)

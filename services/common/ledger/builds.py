@@ -1,7 +1,7 @@
 """What is to be built: source versions, builds, and the release that each build asks for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import insert, select, text, update
@@ -38,13 +38,13 @@ _STILL_MISSING = text("""
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """A source as it is asked for; `digest` is over everything that decides its bytes."""
+    """A source as it is asked for: columns of its version; `digest` is over all that decides its bytes."""
 
     digest: str
     name: str
     archive: str
     api: str
-    entry: dict[str, Any]
+    config: dict[str, Any]
     format_id: str
     expected: dict[str, Any]
 
@@ -88,10 +88,15 @@ def open_build(transaction: Transaction, request: BuildRequest) -> OpenedBuild:
     if request.adds_to_open_build:
         versions |= _sources_of_open_build(transaction, request)
     if request.push is not None:
-        _require_redistributable(transaction, versions)
+        configs = select(SourceVersion.config).where(SourceVersion.id.in_(versions))
+        require_redistributable(transaction.scalars(configs), otherwise=WITHOUT_PUSH)
     build_id = _build(transaction, request, versions)
-    _supersede_others(transaction, request.pile, build_id)
-    release = wanted_release(transaction, build_id, request.parameters, allow_missing=request.allow_missing)
+    transaction.execute(
+        update(Build)
+        .where(Build.pile == request.pile, Build.id != build_id, Build.state == BuildState.OPEN)
+        .values(state=BuildState.SUPERSEDED)
+    )
+    release = _release(transaction, build_id, request.parameters, allow_missing=request.allow_missing)
     request_push(transaction, release, request.push)
     is_published = release.state is ReleaseState.PUBLISHED
     state = BuildState.RELEASED if is_published and not is_push_requested(release) else BuildState.OPEN
@@ -101,31 +106,22 @@ def open_build(transaction: Transaction, request: BuildRequest) -> OpenedBuild:
 
 def _source_version(transaction: Transaction, source: SourceRequest) -> int:
     """Find or add a source version, with its plan job; what decides no bytes of its rows may have changed."""
-    changeable = {"config": source.entry, "expected": source.expected}
     known = select(SourceVersion.config).where(SourceVersion.digest == source.digest)
     before = transaction.scalar(known.with_for_update(key_share=True))
-    transaction.execute(
-        upsert(SourceVersion)
-        .values(
-            digest=source.digest,
-            name=source.name,
-            archive=source.archive,
-            api=source.api,
-            format_id=source.format_id,
-            **changeable,
-        )
-        .on_conflict_do_update(index_elements=["digest"], set_=changeable)
-    )
+    changeable = {"config": source.config, "expected": source.expected}
     version_id = transaction.scalars(
-        select(SourceVersion.id).where(SourceVersion.digest == source.digest)
+        upsert(SourceVersion)
+        .values(asdict(source))
+        .on_conflict_do_update(index_elements=["digest"], set_=changeable)
+        .returning(SourceVersion.id)
     ).one()
     transaction.execute(
         upsert(Job)
         .values(kind=JobKind.PLAN, state=JobState.READY, source_version_id=version_id)
         .on_conflict_do_nothing(index_elements=["source_version_id"])
     )
-    if before is not None and fetch_modes_of(before) != fetch_modes_of(source.entry):
-        apply_fetch_mode(transaction, version_id, source.entry)
+    if before is not None and fetch_modes_of(before) != fetch_modes_of(source.config):
+        apply_fetch_mode(transaction, version_id, source.config)
     return version_id
 
 
@@ -139,14 +135,6 @@ def _sources_of_open_build(transaction: Transaction, request: BuildRequest) -> s
         .where(Build.pile == request.pile, Build.state == BuildState.OPEN, SourceVersion.name.not_in(names))
     )
     return set(transaction.scalars(kept))
-
-
-def _require_redistributable(transaction: Transaction, versions: set[int]) -> None:
-    """Refuse sources that may not be published, also those that an earlier call brought."""
-    require_redistributable(
-        transaction.scalars(select(SourceVersion.config).where(SourceVersion.id.in_(versions))),
-        otherwise=WITHOUT_PUSH,
-    )
 
 
 def _build(transaction: Transaction, request: BuildRequest, versions: set[int]) -> int:
@@ -168,15 +156,7 @@ def _build(transaction: Transaction, request: BuildRequest, versions: set[int]) 
     return build.id
 
 
-def _supersede_others(transaction: Transaction, pile: str, build_id: int) -> None:
-    transaction.execute(
-        update(Build)
-        .where(Build.pile == pile, Build.id != build_id, Build.state == BuildState.OPEN)
-        .values(state=BuildState.SUPERSEDED)
-    )
-
-
-def wanted_release(
+def _release(
     transaction: Transaction, build_id: int, parameters: dict[str, Any], *, allow_missing: bool
 ) -> Release:
     """Return the release that is asked for, in progress or published; no other stays in progress."""
@@ -192,7 +172,10 @@ def wanted_release(
         wanted = None
     for release in standing:
         if release is not wanted:
-            _stop_waiting_for(transaction, release)
+            cancel_push(transaction, release)
+            # What was published of it stands.
+            if release.state is not ReleaseState.PUBLISHED:
+                release.state = ReleaseState.OUTDATED
     transaction.flush()
     if wanted is None:
         wanted = Release(
@@ -204,13 +187,6 @@ def wanted_release(
         transaction.add(wanted)
         transaction.flush()
     return wanted
-
-
-def _stop_waiting_for(transaction: Transaction, release: Release) -> None:
-    """Let nobody wait for a release any more; what was published of it stands."""
-    cancel_push(transaction, release)
-    if release.state is not ReleaseState.PUBLISHED:
-        release.state = ReleaseState.OUTDATED
 
 
 def _misses_what_was_retried(transaction: Transaction, release: Release) -> bool:

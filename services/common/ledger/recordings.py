@@ -29,7 +29,13 @@ def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequ
     added = [_session(source, ordinal, plan) for ordinal, plan in enumerate(sessions)]
     transaction.add_all(added)
     transaction.flush()
-    _add_jobs(transaction, source, added)
+    kind = fetch_modes_of(source.config)[0]
+    transaction.add_all(
+        Job(kind=kind, state=JobState.BLOCKED, session_id=session.id, format_id=source.format_id)
+        for session in added
+    )
+    transaction.flush()
+    reset_sessions(transaction, select(Session.id).where(Session.source_version_id == source.id), kind)
     source.sealed_at = func.clock_timestamp()
     source.n_planned = len(sessions)
 
@@ -54,17 +60,6 @@ def _session(source: SourceVersion, ordinal: int, plan: PlannedSession) -> Sessi
             for position, asset in enumerate(plan.assets)
         ],
     )
-
-
-def _add_jobs(transaction: Transaction, source: SourceVersion, sessions: Sequence[Session]) -> None:
-    """Queue the sessions, each on the way that the source's entry names first."""
-    way = fetch_modes_of(source.config)[0]
-    transaction.add_all(
-        Job(kind=way, state=JobState.BLOCKED, session_id=session.id, format_id=source.format_id)
-        for session in sessions
-    )
-    transaction.flush()
-    reset_sessions(transaction, select(Session.id).where(Session.source_version_id == source.id), way)
 
 
 def as_listed(asset: Asset) -> ListedAsset:
@@ -184,14 +179,10 @@ def _require_own_names(transaction: Transaction, session_id: int, subject_id: st
 def _write_rows(transaction: Transaction, session_id: int, rows: Sequence[SessionRow]) -> None:
     """Write the rows; a session that is binned again comes out the same, and keeps their ids."""
     known = transaction.scalars(select(Row).where(Row.session_id == session_id).order_by(Row.index)).all()
-    if known:
-        _require_equal(known, rows)
+    if not known:
+        values = [asdict(row) | {"session_id": session_id, "row_group": row.index} for row in rows]
+        transaction.execute(insert(Row), values)
         return
-    values = [asdict(row) | {"session_id": session_id, "row_group": row.index} for row in rows]
-    transaction.execute(insert(Row), values)
-
-
-def _require_equal(known: Sequence[Row], rows: Sequence[SessionRow]) -> None:
     kept = [SessionRow(row.index, row.first_bin, row.bins, row.tokens, row.compressed_bytes) for row in known]
     if kept != list(rows):
         raise DamagedOutputError(

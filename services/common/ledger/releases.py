@@ -131,8 +131,11 @@ def freeze(transaction: Transaction, release_id: int, frozen: FrozenRelease) -> 
     release.missing = list(frozen.missing)
     release.frozen_at = func.clock_timestamp()
     transaction.flush()
-    shards = [_add_shard(transaction, release_id, shard) for shard in frozen.shards]
-    _add_assembly(transaction, release_id, shards)
+    shard_jobs = [_add_shard(transaction, release_id, shard) for shard in frozen.shards]
+    assembly = Job(kind=JobKind.ASSEMBLE, state=JobState.BLOCKED, release_id=release_id, format_id=FORMAT_ID)
+    transaction.add(assembly)
+    transaction.flush()
+    transaction.add_all(JobDependency(job_id=assembly.id, needs_id=job) for job in shard_jobs)
 
 
 def _outdate_twin(transaction: Transaction, release: Release, digest: str) -> None:
@@ -173,10 +176,3 @@ def _add_shard(transaction: Transaction, release_id: int, planned: PlannedShard)
     transaction.add(job)
     transaction.flush()
     return job.id
-
-
-def _add_assembly(transaction: Transaction, release_id: int, shard_jobs: Sequence[int]) -> None:
-    assembly = Job(kind=JobKind.ASSEMBLE, state=JobState.BLOCKED, release_id=release_id, format_id=FORMAT_ID)
-    transaction.add(assembly)
-    transaction.flush()
-    transaction.add_all(JobDependency(job_id=assembly.id, needs_id=job) for job in shard_jobs)

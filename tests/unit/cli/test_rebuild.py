@@ -30,10 +30,10 @@ def test_all_that_decides_the_bytes_is_asked_for_again(pile: Path, recordings: P
     assert (request.parameters["seed"], request.parameters["shard_bytes"]) == (7, 99)
     assert not request.allow_missing
     lab, vcn = request.sources
-    assert vcn.entry["identifier"] == "000021"
+    assert vcn.config["identifier"] == "000021"
     assert vcn.api == "https://api.dandiarchive.org/api"
-    assert (vcn.entry["fetch"], lab.entry["fetch"]) == ("stream-or-copy", "copy")
-    assert (lab.entry["identifier"], lab.entry["bin_size"]) == (str(recordings), 0.01)
+    assert (vcn.config["fetch"], lab.config["fetch"]) == ("stream-or-copy", "copy")
+    assert (lab.config["identifier"], lab.config["bin_size"]) == (str(recordings), 0.01)
 
 
 @pytest.mark.parametrize(
