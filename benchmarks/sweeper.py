@@ -55,7 +55,7 @@ def _ledger() -> Iterator[None]:
             migrate()
 
         home = Home(Path(folder) / "home")
-        with running_engine(home, prepare=prepare, children=lambda *_: (), on_death=lambda *_: None):
+        with running_engine(home, prepare=prepare):
             yield
             engine().dispose()
 

@@ -85,12 +85,7 @@ def open_folder(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def servers(open_folder: Path) -> Iterator[Address]:
     """Run Postgres and a broker for the whole session."""
-
-    def nothing(*_: object) -> None:
-        """Have nothing to prepare, and nothing to say of a death."""
-
-    home = Home(open_folder / "servers")
-    with running_engine(home, prepare=nothing, children=lambda *_: (), on_death=nothing) as running:
+    with running_engine(Home(open_folder / "servers")) as running:
         yield running.address
 
 

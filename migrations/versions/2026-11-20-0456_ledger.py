@@ -72,10 +72,10 @@ def upgrade() -> None:
             comment="A store with another id is refused.",
         ),
         sa.Column(
-            "swept_at",
+            "heartbeat_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When the sweeper last ended a round.",
+            comment="When the sweeper's last round began.",
         ),
         sa.Column(
             "grace_until",

@@ -1,7 +1,7 @@
 """The whole build on one machine: start the engine, ask for the build, watch it, report, stop."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +10,6 @@ import typer
 
 from spikemill.services.cli.format import count, output, print_error
 from spikemill.services.cli.home import decided_for_now, store_of, use_ledger
-from spikemill.services.cli.local.children import Child
 from spikemill.services.cli.local.engine import (
     SWEEPER,
     Address,
@@ -35,12 +34,12 @@ from spikemill.services.common.ledger.builds import BuildRequest, OpenedBuild, S
 from spikemill.services.common.ledger.sessions import fetch_modes_of
 from spikemill.services.common.migrate import migrate
 from spikemill.services.common.models import BuildState, JobKind, ReleaseState
+from spikemill.services.common.process import process_exit_of
 from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import FolderStore, Store
 from spikemill.services.common.types import digest
 from spikemill.services.common.worker.kinds import DOWNLOADER, MERGER, QUEUE_OF_KIND, WORKER_KINDS, WorkerKind
-from spikemill.services.common.worker.process import process_exit_of
 from spikemill.services.merger.provenance import CARD, PROVENANCE, pile_file, pile_folder
 
 _PAPERS = (PROVENANCE, CARD)
@@ -101,20 +100,10 @@ def engine_of(
     `needed_workers` is asked once the ledger can be; where it names none, neither sweeper nor workers start.
     """
     owns_ledger = settings().database_url is None
-
-    def children(home: Home, address: Address) -> Sequence[Child]:
-        kinds = needed_workers()
-        return build_children(home, address, binners=binners, kinds=kinds) if kinds else ()
-
-    with (
-        decided_for_now(),
-        running_engine(
-            home,
-            prepare=partial(_prepare, home, owns_ledger=owns_ledger),
-            children=children,
-            on_death=_tell_of_death,
-        ) as engine,
-    ):
+    prepare = partial(_prepare, home, owns_ledger=owns_ledger)
+    with decided_for_now(), running_engine(home, prepare=prepare, on_death=_expire_dead_worker) as engine:
+        if kinds := needed_workers():
+            engine.add_missing(build_children(home, engine.address, binners=binners, kinds=kinds))
         yield engine
 
 
@@ -226,7 +215,7 @@ def _prepare(home: Home, address: Address, *, owns_ledger: bool) -> None:
             dispatch.note_start(ledger)
 
 
-def _tell_of_death(_address: Address, death: Death) -> None:
+def _expire_dead_worker(death: Death) -> None:
     """Give back at once what a dead worker held: its leases would take minutes to end."""
     with transaction() as ledger:
         dispatch.expire_worker(ledger, death.worker, process_exit_of(death.status))

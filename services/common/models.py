@@ -426,7 +426,7 @@ class LedgerMark(Model):
     ledger_id: Mapped[UUID] = mapped_column(
         POSTGRES_UUID, server_default=func.gen_random_uuid(), comment="A store with another id is refused."
     )
-    swept_at: Mapped[datetime | None] = mapped_column(comment="When the sweeper last ended a round.")
+    heartbeat_at: Mapped[datetime | None] = mapped_column(comment="When the sweeper's last round began.")
     grace_until: Mapped[datetime | None] = mapped_column(comment="Until then no lease is expired.")
 
 

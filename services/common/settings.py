@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     broker_bin: Path | None = Field(None, description="The program valkey-server or redis-server.")
 
     log_format: LogFormat = Field(LogFormat.TEXT, description="Lines for people, or one JSON object each.")
-    pulse: Path | None = Field(
+    heartbeat_file: Path | None = Field(
         None, description="The file in which a worker or the sweeper notes that it makes progress."
     )
     health_grace: timedelta = Field(

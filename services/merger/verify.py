@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from spikemill.services.common.errors import CallError, DamagedOutputError, SpikemillError
+from spikemill.services.common.process import process_exit_of
 from spikemill.services.common.row_format import ROWS_PER_GROUP
 from spikemill.services.common.types import SessionKey
-from spikemill.services.common.worker.process import process_exit_of
 from spikemill.services.merger.card import card_head, provenance_sentence
 from spikemill.services.merger.plan import SplitFacts, divide, entries_digest
 from spikemill.services.merger.provenance import (

@@ -24,11 +24,11 @@ from spikemill.services.common.errors import SpikemillError, readable
 from spikemill.services.common.ledger import dispatch, locks, releases, sessions
 from spikemill.services.common.ledger.build_queries import names_of
 from spikemill.services.common.logs import configure_logging
+from spikemill.services.common.process import HeartbeatFile
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store.ownership import require_store
 from spikemill.services.common.worker.app import create_app
 from spikemill.services.common.worker.kinds import Queue, kinds_of, task_name
-from spikemill.services.common.worker.process import HeartbeatFile
 from spikemill.services.sweeper.garbage_collection import clean_up
 from spikemill.services.sweeper.metrics import serve_metrics
 
@@ -56,7 +56,7 @@ class Sweeper:
         self._options = {**app.conf.broker_transport_options, "max_retries": 1, "interval_start": 0.1}
         self._stop = Event()
         self._next_housekeeping = 0.0
-        self._pulse = HeartbeatFile(path) if (path := settings().pulse) else None
+        self._heartbeat = HeartbeatFile(settings().heartbeat_file)
 
     def stop(self) -> None:
         """End after the round that is under way."""
@@ -65,7 +65,7 @@ class Sweeper:
     def run(self) -> None:
         """Take turns until stopped; Postgres and the broker may go away and come back."""
         while not self._stop.is_set():
-            self._beat()
+            self._heartbeat.write()
             try:
                 with engine().connect() as connection:
                     self._run_alone(connection)
@@ -78,15 +78,11 @@ class Sweeper:
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         while not self._stop.is_set() and locks.take_sweeper_lock(connection):
             self.round()
-            self._beat()
+            self._heartbeat.write()
             self._stop.wait(settings().sweep.total_seconds())
         # A build that ends leaves nothing in the spool that no session holds room for.
         if self._stop.is_set():
             clean_up()
-
-    def _beat(self) -> None:
-        if self._pulse is not None:
-            self._pulse.beat()
 
     def round(self) -> None:
         """Do everything once; each step stands in a transaction of its own and may be repeated."""

@@ -60,7 +60,7 @@ class Hearing(threading.Thread):
 
 @contextmanager
 def heard(broker_url: str) -> Iterator[Hearing]:
-    """Listen beside the block, which begins when something has been heard: workers always have a pulse."""
+    """Listen beside the block, which begins when something has been heard: workers always send heartbeats."""
     hearing = Hearing(broker_url)
     hearing.start()
     try:

@@ -7,7 +7,6 @@ is that of the environment.
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,10 +24,6 @@ def _prepare(address: Address) -> None:
     migrate()
 
 
-def _children(home: Home, address: Address) -> Sequence[Child]:
-    return [_on_a_host_of_its_own(child) for child in build_children(home, address, binners=2)]
-
-
 def _on_a_host_of_its_own(child: Child) -> Child:
     places = {
         "SPIKEMILL_STORE": os.environ["SPIKEMILL_STORE"],
@@ -38,5 +33,7 @@ def _on_a_host_of_its_own(child: Child) -> Child:
     return replace(child, environment={**child.environment, **places})
 
 
-with running_engine(Home(_HOME), prepare=_prepare, children=_children, on_death=lambda *_: None):
+with running_engine(Home(_HOME), prepare=_prepare) as engine:
+    children = build_children(Home(_HOME), engine.address, binners=2)
+    engine.add_missing(_on_a_host_of_its_own(child) for child in children)
     signal.pause()

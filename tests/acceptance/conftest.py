@@ -48,15 +48,11 @@ def empty_cluster(request: pytest.FixtureRequest) -> Path:
 
     def make() -> str:
         home = Home(folder_of(request.config) / "cluster")
-        with running_engine(home, prepare=_pass, children=lambda *_: (), on_death=_pass):
+        with running_engine(home):
             [cluster] = home.clusters()
         return str(cluster)
 
     return Path(made_once(request.config, "cluster", make))
-
-
-def _pass(*_: object) -> None:
-    """Have nothing to prepare, and nothing to say of a death."""
 
 
 @pytest.fixture(scope="session")

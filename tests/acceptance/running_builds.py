@@ -13,7 +13,7 @@ from spikemill.services.cli.local.home import Home
 from tests.acceptance.processes import children_of, descendants_of, eventually, kill
 from tests.acceptance.questions import Questions
 
-_SWEPT_AT = "SELECT swept_at FROM ledger_mark"
+_SWEEPER_HEARTBEAT = "SELECT heartbeat_at FROM ledger_mark"
 
 
 @dataclass
@@ -43,7 +43,7 @@ class RunningBuild:
     def outlast_sweeps(self, count: int) -> None:
         """Wait until the sweeper has been around so often."""
         for _ in range(count):
-            self.until(partial(self._was_swept_after, self.ledger.one(_SWEPT_AT)))
+            self.until(partial(self._was_swept_after, self.ledger.one(_SWEEPER_HEARTBEAT)))
 
     def child(self, command: str) -> int:
         """Return the process of the engine whose command or title holds a text."""
@@ -70,7 +70,7 @@ class RunningBuild:
         self.process.wait()
 
     def _was_swept_after(self, moment: object) -> bool:
-        return bool(self.ledger.one(_SWEPT_AT) != moment)
+        return bool(self.ledger.one(_SWEEPER_HEARTBEAT) != moment)
 
     def _address(self) -> dict[str, str]:
         """Return where the engine is reached, once this process has made it known."""

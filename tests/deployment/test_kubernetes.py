@@ -140,7 +140,8 @@ def test_health_asks_for_progress(component: str) -> None:
     for probe in ("startupProbe", "livenessProbe"):
         command = container(DEPLOYMENTS[component])[probe]["exec"]["command"]
         assert command == ["python", "-m", "spikemill.services.common.worker.health", asked]
-    assert {"name": "SPIKEMILL_PULSE", "value": "/tmp/pulse"} in container(DEPLOYMENTS[component])["env"]  # noqa: S108
+    heartbeat_file = {"name": "SPIKEMILL_HEARTBEAT_FILE", "value": "/tmp/heartbeat"}  # noqa: S108
+    assert heartbeat_file in container(DEPLOYMENTS[component])["env"]
 
 
 @pytest.mark.parametrize("component", sorted(DEPLOYMENTS.keys() - {"sweeper"}))

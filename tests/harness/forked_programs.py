@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from spikemill.services.cli.local.children import Child
-from spikemill.services.cli.local.fork_server import ForkedProcess, ForkServer
+from spikemill.services.cli.local.children import Child, ForkedProcess
+from spikemill.services.cli.local.fork_server import ForkServer
 
 Finished = subprocess.CompletedProcess[str]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import Celery
 
-from spikemill.services.cli.local.fork_server import ForkedProcess
+from spikemill.services.cli.local.children import ForkedProcess
 from tests.harness.forked_programs import start_program
 
 _PATIENCE = 90.0

@@ -72,12 +72,14 @@ def test_migrations_find_their_ledger_and_name_the_variables_in_their_log() -> N
 
 
 def test_a_health_check_that_is_made_every_half_minute_names_nothing(tmp_path: Path) -> None:
-    pulse = str(tmp_path / "pulse")
+    file = str(tmp_path / "heartbeat")
     ended = run(
-        *module("spikemill.services.common.worker.health", "sweeper"), **EVERYTHING, SPIKEMILL_PULSE=pulse
+        *module("spikemill.services.common.worker.health", "sweeper"),
+        **EVERYTHING,
+        SPIKEMILL_HEARTBEAT_FILE=file,
     )
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert "There is no pulse" in ended.stdout
+    assert "There is no heartbeat" in ended.stdout
 
 
 def test_a_sweeper_keeps_its_ledger_its_broker_and_its_store(

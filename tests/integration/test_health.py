@@ -36,10 +36,10 @@ def _deployment(app: Celery) -> None:
 
 
 @pytest.fixture(autouse=True)
-def pulse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Name the file of the pulse, for the process and for its check."""
-    path = tmp_path / "pulse"
-    monkeypatch.setenv("SPIKEMILL_PULSE", str(path))
+def heartbeat_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Name the file of the heartbeat, for the process and for its check."""
+    path = tmp_path / "heartbeat"
+    monkeypatch.setenv("SPIKEMILL_HEARTBEAT_FILE", str(path))
     return path
 
 
@@ -80,7 +80,7 @@ def frozen(process: Process) -> Iterator[None]:
 
 
 def test_a_worker_is_ill_until_it_has_begun_and_well_while_it_is_idle(tmp_path: Path) -> None:
-    assert is_ill("worker", says="There is no pulse")
+    assert is_ill("worker", says="There is no heartbeat")
     with worker(tmp_path / "log"):
         until(lambda: is_well("worker"))
         assert check("worker") == _IDLE
@@ -138,7 +138,9 @@ def test_a_worker_that_leaves_messages_lying_is_ill(tmp_path: Path) -> None:
         # Without a sweeper it may be a lost one, which nobody sends again.
         assert check("worker") == _IDLE
         with transaction() as ledger:
-            ledger.execute(update(LedgerMark).values(swept_at=func.clock_timestamp() + timedelta(hours=1)))
+            ledger.execute(
+                update(LedgerMark).values(heartbeat_at=func.clock_timestamp() + timedelta(hours=1))
+            )
         assert check("worker")[1].startswith("Not for long: A message has waited for 36")
         until(lambda: is_ill("worker", says="2 of 2 processes hold no job"))
 
@@ -165,14 +167,16 @@ def test_a_sweeper_that_is_stopped_is_ill_until_it_goes_on(tmp_path: Path) -> No
         sweeper.wait()
 
 
-def test_a_sweeper_that_moves_is_ill_where_no_round_begins(ledger: str, pulse: Path, tmp_path: Path) -> None:
+def test_a_sweeper_that_moves_is_ill_where_no_round_begins(
+    ledger: str, heartbeat_file: Path, tmp_path: Path
+) -> None:
     with psycopg.connect(ledger) as other:
         # It waits for its turn, and whoever has the turn does nothing with it.
-        other.execute("UPDATE ledger_mark SET swept_at = clock_timestamp() - interval '1 hour'")
+        other.execute("UPDATE ledger_mark SET heartbeat_at = clock_timestamp() - interval '1 hour'")
         other.execute("SELECT pg_advisory_lock(hashtext('spikemill.sweeper'))")
         other.commit()
         sweeper = start_program("spikemill.services.sweeper", log=tmp_path / "log")
-        until(pulse.exists)
+        until(heartbeat_file.exists)
         assert is_ill("sweeper", says="No round has begun for 36")
         sweeper.send_signal(signal.SIGTERM)
         sweeper.wait()

@@ -18,7 +18,7 @@ from spikemill.services.common.errors import NetworkError, RecordingError
 from spikemill.services.common.ledger import dispatch
 from spikemill.services.common.ledger.recordings import count_transfer
 from spikemill.services.common.models import JobKind
-from spikemill.services.common.worker.process import process_exit_of
+from spikemill.services.common.process import process_exit_of
 from tests.integration import ledgers
 
 _PAGE = Path(__file__).parents[2] / "docs" / "ledger.md"

@@ -41,7 +41,7 @@ def ago(**time: float) -> Any:
 def swept(**time: float) -> None:
     """Let the sweeper's last round be so long ago."""
     with transaction() as ledger:
-        ledger.execute(update(LedgerMark).values(swept_at=ago(**time)))
+        ledger.execute(update(LedgerMark).values(heartbeat_at=ago(**time)))
 
 
 def fetches(sessions: int) -> list[int]:

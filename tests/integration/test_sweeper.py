@@ -118,7 +118,7 @@ def running(app: Celery) -> Iterator[Sweeper]:
 
 def swept() -> object:
     with transaction() as ledger:
-        return ledger.scalars(select(LedgerMark.swept_at)).one()
+        return ledger.scalars(select(LedgerMark.heartbeat_at)).one()
 
 
 def test_of_two_sweepers_one_works_and_the_other_takes_over(app: Celery) -> None:

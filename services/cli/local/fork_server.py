@@ -1,8 +1,8 @@
 """Starts Python children at once: they are forked from a process that has loaded what all of them need.
 
-`ForkServer` is the supervisor's side. Its program, `python -m ...fork_server SOCKET`, loads
-modules and connects to nothing; each line on the socket is a child to become. It dies with the supervisor,
-and the children die with it.
+`ForkServer` is the supervisor's side. Its program, `python -m ...fork_server SOCKET`, loads modules and
+connects to nothing; each line on the socket asks for a child. It dies with the supervisor, and the children
+die with it.
 """
 
 import errno
@@ -19,13 +19,13 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 
 from setproctitle import setproctitle
 
-from spikemill.services.cli.local.children import Child, launch_command
+from spikemill.services.cli.local.children import Child, ForkedProcess, launch_command
 from spikemill.services.cli.local.launch import die_with
 
 _MODULE = "spikemill.services.cli.local.fork_server"
@@ -41,50 +41,16 @@ _PRELOADED = (
         "spikemill.services.common.store",
         "spikemill.services.common.worker.runner",
     ),
-    *("spikemill.services.common.worker.kinds", "spikemill.services.common.worker.process"),
+    *("spikemill.services.common.worker.kinds", "spikemill.services.common.process"),
 )
 # It has nothing to end but itself.
 _SECONDS_TO_END = 5.0
 _CHUNK = 1 << 16
 
 
-@dataclass(eq=False)
-class ForkedProcess:
-    """A child that was forked, to be watched and stopped as a `subprocess.Popen` is."""
-
-    pid: int
-    returncode: int | None = None
-    _ended: threading.Event = field(default_factory=threading.Event)
-
-    def poll(self) -> int | None:
-        """Return the exit status, negative for a signal; None while it runs."""
-        return self.returncode
-
-    def wait(self) -> int:
-        """Wait for the end, and return the exit status."""
-        while self.returncode is None:
-            self._ended.wait()
-        return self.returncode
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal, unless it has ended."""
-        if self.returncode is None:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """Kill it."""
-        self.send_signal(signal.SIGKILL)
-
-    def end(self, status: int) -> None:
-        """Note its exit status."""
-        self.returncode = status
-        self._ended.set()
-
-
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A child to become: a module with its arguments, and all that `subprocess` would be told."""
+    """A child to start: a module with its arguments, and what `subprocess` would need to know."""
 
     module: str
     arguments: list[str]
@@ -95,23 +61,21 @@ class _Request:
 
 
 class ForkServer:
-    """Starts children; the process that they are forked from is started with the first of them."""
+    """Starts children; the process that they are forked from, whose log is `log`, starts with the first."""
 
     def __init__(self, log: Path) -> None:
-        """Prepare to start children; `log` takes what the process that they are forked from has to say."""
         self._log = log
         self._lock = threading.Lock()
         self._connection: _Connection | None = None
 
     def start(self, child: Child, worker: str) -> ForkedProcess:
         """Start a child whose command is `python -m MODULE ...`; raises OSError where that cannot be done."""
-        # Where the child could not open its log, nobody would hear why.
+        # Where the child could not open its log, the reason would be lost.
         child.log.open("ab").close()
         module, *arguments = child.command[2:]
         environment = {**child.environment, "SPIKEMILL_WORKER": worker}
-        request = _Request(
-            module, arguments, environment, str(child.folder), str(child.log), int(child.death_signal)
-        )
+        folder, log = str(child.folder), str(child.log)
+        request = _Request(module, arguments, environment, folder, log, int(child.death_signal))
         with self._lock:
             if self._connection is None or not self._connection.is_alive():
                 self._connection = _Connection(self._log)
@@ -125,18 +89,8 @@ class ForkServer:
                 self._connection.close()
 
 
-@contextmanager
-def forking(log: Path) -> Iterator[ForkServer]:
-    """Give a fork server for as long as the block lasts."""
-    server = ForkServer(log)
-    try:
-        yield server
-    finally:
-        server.close()
-
-
 class _Connection(threading.Thread):
-    """One life of the program: the kernel's death signal follows this thread, which lives as long."""
+    """One run of the program: the kernel's death signal follows this thread, which lives as long."""
 
     def __init__(self, log: Path) -> None:
         super().__init__(name="fork server", daemon=True)
@@ -147,13 +101,12 @@ class _Connection(threading.Thread):
         self._process: subprocess.Popen[bytes] | None = None
 
     def request(self, request: _Request) -> ForkedProcess:
-        # Where nobody reads it any more, the end of the program is the answer.
+        # Where the program has ended, its end is the answer.
         with suppress(OSError):
             self._ours.sendall(json.dumps(asdict(request)).encode() + b"\n")
         answer = self._answers.get()
         if isinstance(answer, OSError):
             raise answer
-        # It may have ended, and been forgotten, by now.
         return answer
 
     def close(self) -> None:
@@ -165,7 +118,7 @@ class _Connection(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Start the program and hear of its children until it ends."""
+        """Start the program and note what it reports of its children until it ends."""
         end = OSError(f"the process that it is forked from has ended; its log is {self._log}")
         try:
             with self._theirs, self._log.open("ab") as log:
@@ -205,8 +158,8 @@ class _Connection(threading.Thread):
 
 
 def main(number: int) -> None:
-    """Load modules and fork children until the supervisor has gone; in a child, become what it is to be."""
-    # The first title finds its place beside the environment, which a child replaces.
+    """Load modules and fork children until the supervisor has gone; in a child, run the module."""
+    # The title's place is found beside the environment, which a child replaces.
     setproctitle(f"{sys.executable} -m {_MODULE}")
     gc.disable()
     for name in _PRELOADED:
@@ -219,7 +172,7 @@ def main(number: int) -> None:
     if request is not None:
         setproctitle(" ".join((sys.executable, "-m", request.module, *request.arguments)))
         sys.argv = [request.module, *request.arguments]
-        # What is loaded already would make Python warn, or fail where warnings are errors.
+        # A module that is loaded already would make Python warn, or fail where warnings are errors.
         sys.modules.pop(request.module, None)
         runpy.run_module(request.module, run_name="__main__", alter_sys=True)
 
@@ -234,7 +187,7 @@ def _serve(connection: socket.socket) -> _Request | None:
             for key, _ in selector.select():
                 if key.fd == ended:
                     os.read(ended, _CHUNK)
-                    _tell_of_ended(connection)
+                    _report_ended(connection)
                     continue
                 if not (received := connection.recv(_CHUNK)):
                     return None
@@ -245,17 +198,17 @@ def _serve(connection: socket.socket) -> _Request | None:
                         pid = os.fork()
                     except OSError as error:
                         # Too many processes, or too little memory: those that run go on.
-                        _tell(connection, fault=error.errno or errno.EAGAIN)
+                        _report(connection, fault=error.errno or errno.EAGAIN)
                         continue
                     if pid == 0:
                         _prepare(request, server)
                         return request
-                    _tell(connection, pid=pid)
+                    _report(connection, pid=pid)
 
 
 @contextmanager
 def _ended_children() -> Iterator[int]:
-    """Give a file that can be read when a child has ended."""
+    """Give the number of a file that can be read when a child has ended."""
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
     before = signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -269,13 +222,13 @@ def _ended_children() -> Iterator[int]:
         os.close(writable)
 
 
-def _tell_of_ended(connection: socket.socket) -> None:
+def _report_ended(connection: socket.socket) -> None:
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            _tell(connection, pid=ended[0], status=os.waitstatus_to_exitcode(ended[1]))
+            _report(connection, pid=ended[0], status=os.waitstatus_to_exitcode(ended[1]))
 
 
-def _tell(connection: socket.socket, **message: int) -> None:
+def _report(connection: socket.socket, **message: int) -> None:
     connection.sendall(json.dumps(message).encode() + b"\n")
 
 

@@ -12,7 +12,6 @@ from typing import IO
 from spikemill.services.common.errors import CallError
 
 _POLL = 0.05
-_CLUSTERS = "postgres-[0-9]*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +55,20 @@ class Home:
         return self.path / "logs"
 
     def log(self, process: str) -> Path:
-        """Return where a process writes what it has to say."""
+        """Return the log of a process."""
         return self.logs / f"{process}.log"
 
     def clusters(self) -> list[Path]:
         """Return the folders that hold a finished Postgres cluster, oldest version first."""
-        folders = (path for path in self.state.glob(_CLUSTERS) if path.name.partition("-")[2].isdigit())
-        return sorted(folders, key=lambda path: int(path.name.partition("-")[2]))
+        versions = {path: path.name.partition("-")[2] for path in self.state.glob("postgres-[0-9]*")}
+        finished = [path for path, version in versions.items() if version.isdigit()]
+        return sorted(finished, key=lambda path: int(versions[path]))
 
     def create(self) -> None:
         """Make the folders that are missing.
 
         Raises:
-            CallError: The file system does not let us.
+            CallError: The file system refuses.
         """
         try:
             for folder in (self.piles, self.chunks, self.spool, self.state, self.logs):
@@ -80,13 +80,21 @@ class Home:
 
     @contextmanager
     def locked(self, *, patience: float = 0.0) -> Iterator[None]:
-        """Hold the home alone, waiting up to `patience` seconds for whoever holds it now.
+        """Hold the home alone, waiting up to `patience` seconds for another holder.
 
         Raises:
             CallError: Another process works in this home.
         """
+        deadline = time.monotonic() + patience
         with self._lock_file() as file:
-            self._lock(file, time.monotonic() + patience)
+            while not _try_lock(file, fcntl.LOCK_EX):
+                if time.monotonic() >= deadline:
+                    holder = file.read().strip() or "unknown"
+                    raise CallError(
+                        f"{self.path} is in use by another spikemill (process {holder}); "
+                        "wait for it, stop it, or give another --home"
+                    )
+                time.sleep(_POLL)
             file.seek(0)
             file.truncate()
             file.write(f"{os.getpid()}\n")
@@ -103,6 +111,10 @@ class Home:
         with self._lock_file() as file:
             return not _try_lock(file, fcntl.LOCK_SH)
 
+    @property
+    def _lock_path(self) -> Path:
+        return self.state / "lock"
+
     def _lock_file(self) -> IO[str]:
         """Open the lock's file, whose text is the process that holds it."""
         try:
@@ -110,29 +122,14 @@ class Home:
         except OSError as error:
             raise self._closed(error) from error
 
-    @property
-    def _lock_path(self) -> Path:
-        return self.state / "lock"
-
     def _closed(self, error: OSError) -> CallError:
         return CallError(
             f"cannot open {self._lock_path}: {error.strerror}; "
             f"run as the user who owns {self.path}, or give another --home"
         )
 
-    def _lock(self, file: IO[str], deadline: float) -> None:
-        """Take the lock before the deadline, or say who has it."""
-        while not _try_lock(file):
-            if time.monotonic() >= deadline:
-                holder = file.read().strip() or "unknown"
-                raise CallError(
-                    f"{self.path} is in use by another spikemill (process {holder}); "
-                    "wait for it, stop it, or give another --home"
-                )
-            time.sleep(_POLL)
 
-
-def _try_lock(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
+def _try_lock(file: IO[str], kind: int) -> bool:
     """Take the lock if it is free; it is released with the file, also when the process is killed."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)

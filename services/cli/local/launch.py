@@ -14,12 +14,20 @@ _PR_SET_PDEATHSIG = 1
 _CANNOT_START = 127
 
 
-def _become(name: str) -> None:
-    """Drop root for a plain user."""
-    user = pwd.getpwnam(name)
-    os.initgroups(name, user.pw_gid)
-    os.setgid(user.pw_gid)
-    os.setuid(user.pw_uid)
+def main(arguments: list[str]) -> None:
+    """Set the process up and replace it by the command."""
+    supervisor, death_signal, user, *command = arguments
+    try:
+        if user != "-":
+            entry = pwd.getpwnam(user)
+            os.initgroups(user, entry.pw_gid)
+            os.setgid(entry.pw_gid)
+            os.setuid(entry.pw_uid)
+        die_with(int(supervisor), int(death_signal))
+        os.execv(command[0], command)  # noqa: S606 - the command is the engine's own
+    except OSError as error:
+        sys.stderr.write(f"cannot start {command[0]}: {error}\n")
+        sys.exit(_CANNOT_START)
 
 
 def die_with(supervisor: int, death_signal: int) -> None:
@@ -27,19 +35,6 @@ def die_with(supervisor: int, death_signal: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
     if os.getppid() != supervisor:
-        sys.exit(_CANNOT_START)
-
-
-def main(arguments: list[str]) -> None:
-    """Set the process up and replace it by the command."""
-    supervisor, death_signal, user, *command = arguments
-    try:
-        if user != "-":
-            _become(user)
-        die_with(int(supervisor), int(death_signal))
-        os.execv(command[0], command)  # noqa: S606 - the command is the engine's own
-    except OSError as error:
-        sys.stderr.write(f"cannot start {command[0]}: {error}\n")
         sys.exit(_CANNOT_START)
 
 

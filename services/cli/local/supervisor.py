@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,31 +31,25 @@ _TAIL = 4096
 # A kill from outside (a person, the kernel short of memory) does not show that the child cannot run.
 _OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, -signal.SIGQUIT}
 _PAUSE = 1.0
-_log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The end of one incarnation of a child that nobody asked for."""
+    """The end of one incarnation of a child that was not asked to stop."""
 
-    child: str
     worker: str
     status: int
 
 
-def tell_nobody(_death: Death) -> None:
-    """Pass over a death that no ledger needs to know."""
-
-
+@dataclass(slots=True)
 class Interrupts:
-    """Counts the presses; the first raises KeyboardInterrupt unless the end has already begun."""
+    """Counts Ctrl-C; the first raises KeyboardInterrupt unless the end has already begun."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._count = 0
-        self._ending = False
-        self._end_expected = False
+    _count: int = 0
+    _ending: bool = False
+    _end_expected: bool = False
 
     def presses(self) -> int:
         """Return how many there were."""
@@ -67,7 +60,7 @@ class Interrupts:
         self._ending = self._end_expected = True
 
     def check(self) -> None:
-        """Raise again what was raised and lost: Python drops it where it hits a callback of its own."""
+        """Raise an interrupt again that was lost: Python drops it where it hits a callback of its own."""
         if self._count and not self._end_expected:
             raise KeyboardInterrupt
 
@@ -79,34 +72,62 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
+@contextmanager
+def interrupts() -> Iterator[Interrupts]:
+    """Listen for the signals while the block runs, in the main thread; a signal that is ignored stays so."""
+    listener = Interrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield listener
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, listener.handle)
+    hook = sys.unraisablehook
+
+    def report_lost(unraisable: Any) -> None:
+        """Report an error that a callback lost, but not an interrupt: `check` raises that again."""
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            hook(unraisable)
+
+    sys.unraisablehook = report_lost
+    try:
+        yield listener
+    finally:
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Supervisor:
-    """Keeps groups of children running; each incarnation finds its name in SPIKEMILL_WORKER."""
+    """Keeps groups of children running; each incarnation finds its name in SPIKEMILL_WORKER.
+
+    `boot` names this start; `forks` starts the children that may be forked.
+    """
 
     def __init__(self, boot: str, interrupts: Interrupts, forks: ForkServer | None = None) -> None:
-        """Prepare a start named `boot`; `forks` starts the children that may be forked."""
         self._boot = boot
-        self._forks = forks
         self._interrupts = interrupts
-        self._keepers: list[ProcessRunner] = []
+        self._forks = forks
+        self._runners: list[ProcessRunner] = []
 
     @contextmanager
     def running(
-        self, *children: Child, report: Callable[[Death], None] = tell_nobody
+        self, *children: Child, report: Callable[[Death], None] | None = None
     ) -> Iterator[Callable[[Child], None]]:
         """Keep the children running while the block runs; afterwards none of their processes is left.
 
-        Yields a function that adds a child to them. `report` is told of each death that nobody asked for, and
-        must return at once.
+        Yields a function that adds a child to them. `report` is called with each death that was not asked
+        for, and must return at once.
         """
         group: list[ProcessRunner] = []
 
         def add(child: Child) -> None:
-            forks = self._forks if child.forks else None
-            start_child = start if forks is None else forks.start
-            keeper = ProcessRunner(child, self._boot, report, self._interrupts.presses, start_child)
-            group.append(keeper)
-            self._keepers.append(keeper)
-            keeper.start()
+            start_child = self._forks.start if self._forks and child.forks else start
+            runner = ProcessRunner(child, self._boot, report, self._interrupts.presses, start_child)
+            group.append(runner)
+            self._runners.append(runner)
+            runner.start()
 
         try:
             for child in children:
@@ -114,18 +135,23 @@ class Supervisor:
             yield add
         finally:
             self._interrupts.expect_end()
-            self._keepers = [keeper for keeper in self._keepers if keeper not in group]
-            _stop(group)
+            self._runners = [runner for runner in self._runners if runner not in group]
+            for runner in group:
+                runner.ask_to_stop()
+            for runner in group:
+                if runner.ident is not None:
+                    runner.join()
 
     def keeps(self, name: str) -> bool:
         """Tell whether a child of this name is kept running."""
-        return any(keeper.child.name == name for keeper in self._keepers)
+        return any(runner.child.name == name for runner in self._runners)
 
     def check(self) -> None:
         """Raise an EngineError if a child cannot be kept running, KeyboardInterrupt if one was lost."""
         self._interrupts.check()
-        for keeper in self._keepers:
-            keeper.check()
+        for runner in self._runners:
+            if runner.failure is not None:
+                raise EngineError(runner.failure)
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Wait as long as it takes; raise an EngineError if a child cannot be kept running."""
@@ -141,48 +167,46 @@ class ProcessRunner(threading.Thread):
         self,
         child: Child,
         boot: str,
-        report: Callable[[Death], None],
+        report: Callable[[Death], None] | None,
         presses: Callable[[], int],
-        start_child: Callable[[Child, str], Process] = start,
+        start_child: Callable[[Child, str], Process],
     ) -> None:
-        """Prepare to keep the child; `report` is told of each death."""
-        super().__init__(name=f"keeper of {child.name}", daemon=True)
+        super().__init__(name=f"runner of {child.name}", daemon=True)
         self.child = child
+        self.failure: str | None = None
         self._boot = boot
         self._report = report
         self._presses = presses
         self._start_child = start_child
         self._asked_to_stop = threading.Event()
-        self._failure: str | None = None
 
     def ask_to_stop(self) -> None:
         """Have the child ended, and not started again; `join` waits until it is gone."""
         self._asked_to_stop.set()
 
-    def check(self) -> None:
-        """Raise an EngineError if the child cannot be kept running."""
-        if self._failure is not None:
-            raise EngineError(self._failure)
-
     def run(self) -> None:
         """Start the child over and over until it is asked to stop or hopeless."""
-        ends = EarlyEnds(self.child.patience)
+        ends = EarlyEnds(self.child.restart_policy)
         number = 0
         while not self._asked_to_stop.is_set():
             number += 1
             worker = f"{self._boot}.{self.child.name}.{number}"
             began = time.monotonic()
-            status = self._live(worker)
+            status = self._run_once(worker)
             if self._asked_to_stop.is_set():
                 return
-            self._report(Death(self.child.name, worker, status))
+            if self._report is not None:
+                self._report(Death(worker, status))
             ends.record(status, time.monotonic() - began)
             if ends.hopeless():
-                self._failure = _describe(self.child, status)
+                self.failure = (
+                    f"{self.child.name} does not keep running (exit status {status}): "
+                    f"{last_line(self.child.log) or 'it said nothing'}; its log is {self.child.log}"
+                )
                 return
             self._asked_to_stop.wait(ends.pause())
 
-    def _live(self, worker: str) -> int:
+    def _run_once(self, worker: str) -> int:
         """Run the child once and return its exit status, negative for a signal."""
         try:
             process = self._start_child(self.child, worker)
@@ -190,16 +214,12 @@ class ProcessRunner(threading.Thread):
             self._note(f"cannot start {self.child.name}: {error}")
             return 1
         try:
-            return self._watch(process)
+            while process.poll() is None:
+                if self._asked_to_stop.wait(_POLL_CHILD):
+                    stop(process, self.child.stop_steps, self._presses)
+            return process.wait()
         finally:
             kill_descendants(process)
-
-    def _watch(self, process: Process) -> int:
-        """Wait until the child ends by itself or is asked to."""
-        while process.poll() is None:
-            if self._asked_to_stop.wait(_POLL_CHILD):
-                stop(process, self.child.stop_steps, self._presses)
-        return process.wait()
 
     def _note(self, text: str) -> None:
         """Leave a line in the child's log where it can be written."""
@@ -207,30 +227,21 @@ class ProcessRunner(threading.Thread):
             with self.child.log.open("a") as log:
                 log.write(f"{text}\n")
         except OSError:
-            self._failure = text
-
-
-def _stop(group: list[ProcessRunner]) -> None:
-    """Ask all of a group to stop, then wait for each that was started."""
-    for keeper in group:
-        keeper.ask_to_stop()
-    for keeper in group:
-        if keeper.ident is not None:
-            keeper.join()
+            self.failure = text
 
 
 @dataclass(slots=True)
 class EarlyEnds:
     """The ends in a row that came soon after a start."""
 
-    patience: RestartPolicy
+    policy: RestartPolicy
     count: int = 0
     faults: int = 0
     since: float = field(default_factory=time.monotonic)
 
     def record(self, status: int, lived: float) -> None:
-        """Count one end; a long life before it makes the earlier ones forgotten."""
-        if lived >= self.patience.settled:
+        """Count one end; after a long life the earlier ones count no more."""
+        if lived >= self.policy.settled:
             self.count, self.faults = 0, 0
         if self.faults == 0:
             self.since = time.monotonic()
@@ -239,19 +250,11 @@ class EarlyEnds:
 
     def pause(self) -> float:
         """Return the seconds until the next start."""
-        return min(self.patience.first_pause * 2.0 ** min(self.count - 1, 16), self.patience.longest_pause)
+        return min(self.policy.first_pause * 2.0 ** min(self.count - 1, 16), self.policy.longest_pause)
 
     def hopeless(self) -> bool:
         """Tell whether another start is not worth it."""
-        return self.faults >= self.patience.ends and time.monotonic() - self.since >= self.patience.span
-
-
-def _describe(child: Child, status: int) -> str:
-    """Say that a child cannot run, in its own last words."""
-    return (
-        f"{child.name} does not keep running (exit status {status}): "
-        f"{last_line(child.log) or 'it said nothing'}; its log is {child.log}"
-    )
+        return self.faults >= self.policy.ends and time.monotonic() - self.since >= self.policy.span
 
 
 def last_line(log: Path) -> str:
@@ -266,78 +269,35 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-DeathHook = Callable[[Death], None]
+@contextmanager
+def crash_reports(hook: Callable[[Death], None]) -> Iterator[Callable[[Death], None]]:
+    """Give a function that hands a death to the hook, in a thread, until the hook succeeds.
 
+    Postgres may have died as well. What is not yet recorded at the end is found by the leases that run out.
+    """
+    deaths: queue.SimpleQueue[Death | None] = queue.SimpleQueue()
+    ended = threading.Event()
 
-class CrashReports(threading.Thread):
-    """Hands each death to the hook until the hook succeeds: Postgres may have died as well."""
-
-    def __init__(self, hook: DeathHook) -> None:
-        """Prepare to call the hook from a thread of its own."""
-        super().__init__(name="death reports", daemon=True)
-        self._hook = hook
-        self._deaths: queue.SimpleQueue[Death | None] = queue.SimpleQueue()
-        self._ended = threading.Event()
-
-    def report(self, death: Death) -> None:
-        """Have the death told; returns at once."""
-        self._deaths.put(death)
-
-    def end(self) -> None:
-        """Stop telling; what is still untold is found by the leases that run out."""
-        self._ended.set()
-        self._deaths.put(None)
-
-    def run(self) -> None:
-        """Tell one death after the other."""
-        while (death := self._deaths.get()) is not None:
-            while not self._told(death):
-                if self._ended.wait(_PAUSE):
+    def run() -> None:
+        while (death := deaths.get()) is not None:
+            while not _succeeds(hook, death):
+                if ended.wait(_PAUSE):
                     return
 
-    def _told(self, death: Death) -> bool:
-        """Call the hook and return whether it succeeded."""
-        try:
-            self._hook(death)
-        except Exception:
-            _log.debug("the death of %s is not yet recorded", death.worker, exc_info=True)
-            return False
-        return True
-
-
-@contextmanager
-def crash_reports(hook: DeathHook) -> Iterator[CrashReports]:
-    """Tell the hook of deaths while the block runs."""
-    reports = CrashReports(hook)
-    reports.start()
+    thread = threading.Thread(target=run, name="crash reports", daemon=True)
+    thread.start()
     try:
-        yield reports
+        yield deaths.put
     finally:
-        reports.end()
-        reports.join()
+        ended.set()
+        deaths.put(None)
+        thread.join()
 
 
-def _tell_lost(tell: Callable[[Any], object], unraisable: Any) -> None:
-    """Tell of an error that a callback lost, but not of an interrupt: `check` raises that again."""
-    if not isinstance(unraisable.exc_value, KeyboardInterrupt):
-        tell(unraisable)
-
-
-@contextmanager
-def interrupts() -> Iterator[Interrupts]:
-    """Listen for the signals while the block runs, in the main thread; a signal that is ignored stays so."""
-    listener = Interrupts()
-    if threading.current_thread() is not threading.main_thread():
-        yield listener
-        return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, listener.handle)
-    hook, sys.unraisablehook = sys.unraisablehook, partial(_tell_lost, sys.unraisablehook)
+def _succeeds(hook: Callable[[Death], None], death: Death) -> bool:
     try:
-        yield listener
-    finally:
-        sys.unraisablehook = hook
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        hook(death)
+    except Exception:
+        _log.debug("the death of %s is not yet recorded", death.worker, exc_info=True)
+        return False
+    return True

@@ -61,7 +61,7 @@ _STATUS = text("""
         ) AS shards_done,
         (SELECT coalesce(sum(tokens), 0)::bigint FROM token_ledger WHERE build_id = build.id) AS tokens_done,
         (
-            SELECT coalesce(extract(epoch FROM clock_timestamp() - swept_at), 0)::float FROM ledger_mark
+            SELECT coalesce(extract(epoch FROM clock_timestamp() - heartbeat_at), 0)::float FROM ledger_mark
         ) AS silent_for,
         CASE WHEN release.hub_repository IS NOT NULL THEN jsonb_build_object(
             'repository', release.hub_repository, 'revision', release.hub_revision,

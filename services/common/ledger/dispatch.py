@@ -13,15 +13,15 @@ from sqlalchemy.orm import aliased
 from spikemill.services.common.ledger.jobs import end_attempt, mark_dead, release_lease, requeue
 from spikemill.services.common.ledger.locks import lock_sessions, needed_by_open_build, sessions_of
 from spikemill.services.common.models import Job, JobDependency, JobKind, JobState, LedgerMark, Outcome
+from spikemill.services.common.process import UNKNOWN, ProcessExit
 from spikemill.services.common.settings import settings
-from spikemill.services.common.worker.process import UNKNOWN, ProcessExit
 
 _BATCH = 500
 
 
 def note_start(transaction: Transaction) -> None:
     """Count the sweeper's silence from now: nothing ran before, so nobody is owed a grace period."""
-    transaction.execute(update(LedgerMark).values(swept_at=func.clock_timestamp()))
+    transaction.execute(update(LedgerMark).values(heartbeat_at=func.clock_timestamp()))
 
 
 def note_heartbeat(transaction: Transaction) -> None:
@@ -31,9 +31,9 @@ def note_heartbeat(transaction: Transaction) -> None:
     """
     lease = settings().lease
     now = func.clock_timestamp()
-    was_away = (LedgerMark.swept_at.is_not(None)) & (now - LedgerMark.swept_at > lease / 2)
+    was_away = (LedgerMark.heartbeat_at.is_not(None)) & (now - LedgerMark.heartbeat_at > lease / 2)
     transaction.execute(update(LedgerMark).where(was_away).values(grace_until=now + 1.5 * lease))
-    transaction.execute(update(LedgerMark).values(swept_at=now))
+    transaction.execute(update(LedgerMark).values(heartbeat_at=now))
 
 
 def expire_leases(transaction: Transaction) -> int:

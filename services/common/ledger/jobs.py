@@ -25,9 +25,9 @@ from spikemill.services.common.ledger.locks import (
 )
 from spikemill.services.common.ledger.sessions import fall_back_to_copy, release_reservation_of
 from spikemill.services.common.models import COUNTING, Asset, Attempt, Job, JobKind, JobState, Outcome
+from spikemill.services.common.process import worker_id
 from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.common.settings import settings
-from spikemill.services.common.worker.process import worker_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _PATIENCE = 3
 _DRIVER = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
-_SWEEPER = "SELECT extract(epoch FROM clock_timestamp() - swept_at)::float FROM ledger_mark"
+_SWEEPER = "SELECT extract(epoch FROM clock_timestamp() - heartbeat_at)::float FROM ledger_mark"
 # Lease owners are host:process:random.
 _WORKER = """
     SELECT
         (
-            SELECT extract(epoch FROM clock_timestamp() - swept_at)::float FROM ledger_mark
+            SELECT extract(epoch FROM clock_timestamp() - heartbeat_at)::float FROM ledger_mark
         ) AS sweeper_silent_for,
         (
             SELECT count(*) FROM jobs AS job
@@ -73,7 +73,7 @@ _GAUGES = {
         GROUP BY source.name
     """,
 }
-_LAST_ROUND = "SELECT extract(epoch FROM swept_at)::float FROM ledger_mark"
+_LAST_ROUND = "SELECT extract(epoch FROM heartbeat_at)::float FROM ledger_mark"
 
 
 @dataclass(frozen=True, slots=True)

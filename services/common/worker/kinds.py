@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from spikemill.services.common.models import JobKind
 
-_MODULE = "spikemill.services.common.worker"
 # A row takes Arrow hundreds of megabytes for a moment; this pool returns them to the system.
 _ARROW_GIVES_BACK = {"ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
 
@@ -45,7 +44,7 @@ def kinds_of(queue: Queue) -> list[JobKind]:
 
 @dataclass(frozen=True, slots=True)
 class WorkerKind:
-    """Workers of one service under a name of their own: which queues they serve, with how many processes."""
+    """Workers of one service: which queues they serve, with how many processes."""
 
     name: str
     service: str
@@ -53,9 +52,9 @@ class WorkerKind:
     processes: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def arguments(self, *, host: str, processes: int | None = None) -> list[str]:
+    def arguments(self, *, host: str, processes: int) -> list[str]:
         """Return what `python -m` runs such a worker with, under the name of a host."""
-        return [_MODULE, self.name, f"--host={host}", f"--processes={processes or self.processes}"]
+        return ["spikemill.services.common.worker", self.name, f"--host={host}", f"--processes={processes}"]
 
 
 # Fetching mostly waits for the network; a streamer is a binner that reads its sources where they lie.

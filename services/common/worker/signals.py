@@ -1,4 +1,4 @@
-"""What a Celery worker does around its jobs: logs, heartbeat, store check, memory limit, shutdown."""
+"""What a Celery worker does around its jobs: logs, store check, heartbeat, memory, lost jobs, shutdown."""
 
 import gc
 import logging
@@ -7,7 +7,6 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -19,12 +18,12 @@ from spikemill.services.common.database import engine, transaction
 from spikemill.services.common.errors import SpikemillError, readable
 from spikemill.services.common.ledger.dispatch import expire_owner
 from spikemill.services.common.logs import configure_logging
+from spikemill.services.common.process import HeartbeatFile, OomKills, process_exit_of
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import close_store
 from spikemill.services.common.store.ownership import require_store
 from spikemill.services.common.worker.app import create_app
 from spikemill.services.common.worker.kinds import Queue, kinds_of
-from spikemill.services.common.worker.process import HeartbeatFile, OomKills, process_exit_of
 
 _log = logging.getLogger(__name__)
 # The kernel shall pick a worker before it picks Postgres.
@@ -33,20 +32,19 @@ _oom_kills = OomKills()
 # Celery says it in words: "Worker exited prematurely: signal 9 (SIGKILL) Job: 3."
 _STATUS = re.compile(r"(?P<what>signal|exitcode) (?P<number>\d+)")
 _WRONG_STORE = 2
-_WARM = "Warm"
 
 
 def worker_app(tasks: str) -> Celery:
-    """Make the application of a service's workers, with the tasks of the given module."""
-    write_heartbeat_file()
-    look_before_start()
-    enforce_shutdown_timeout()
+    """Make the application of a service's workers, with the tasks of the given module.
+
+    Importing this module has connected the functions below, in the order in which Celery calls them.
+    """
     return create_app(tasks)
 
 
 @signals.celeryd_init.connect
-def _log_from_the_start(instance: Any = None, **_: Any) -> None:
-    """Log before Celery has anything to say, and leave out the picture that it begins with."""
+def _log_from_the_start(instance: Any, **_: Any) -> None:
+    """Configure logging first, and suppress Celery's banner."""
     configure_logging()
     logging.getLogger("celery").setLevel(logging.INFO)
     instance.quiet = True
@@ -57,10 +55,40 @@ def _keep_logging(**_: Any) -> None:
     """Have Celery leave the logging as it is."""
 
 
+@signals.worker_init.connect
+def _check_store(**_: Any) -> None:
+    """End with one line where the store is wrong, as by its credentials or its ledger."""
+    if settings().store is None:
+        return
+    configure_logging()
+    try:
+        require_store()
+    except SpikemillError as error:
+        _log.critical("%s", readable(error))
+        sys.exit(_WRONG_STORE)
+    finally:
+        # Nothing that is connected may be forked.
+        close_store()
+        engine().dispose()
+
+
 @signals.celeryd_after_setup.connect
 def _share_memory(**_: Any) -> None:
     """Share what is loaded with the processes that do the jobs: a collector would copy every page of it."""
     gc.freeze()
+
+
+@signals.celeryd_after_setup.connect
+def _write_heartbeats(instance: Any, **_: Any) -> None:
+    """Note each heartbeat that the main process sends from now on."""
+    file = HeartbeatFile(settings().heartbeat_file)
+
+    def write(**_: Any) -> None:
+        queues = instance.app.amqp.queues.consume_from
+        kinds = [kind for name in queues for kind in kinds_of(Queue(name))]
+        file.write(instance.pool.info["processes"], kinds)
+
+    signals.heartbeat_sent.connect(write, weak=False)
 
 
 @signals.worker_process_init.connect
@@ -89,83 +117,17 @@ def _expire_lost_worker(exception: BaseException | None = None, args: Any = None
 
 
 def _status_in(text: str) -> int | None:
-    """Return the exit status that Celery tells of a process, negative for a signal."""
-    told = _STATUS.search(text)
-    if told is None:
+    found = _STATUS.search(text)
+    if found is None:
         return None
-    number = int(told["number"])
-    return -number if told["what"] == "signal" else number
+    return -int(found["number"]) if found["what"] == "signal" else int(found["number"])
 
 
-def look_before_start() -> None:
-    """Let a worker end with one line where its store is wrong, as by its credentials or its ledger."""
-    signals.worker_init.connect(_look)
-
-
-def _look(**_: Any) -> None:
-    if settings().store is None:
-        return
-    configure_logging()
-    try:
-        require_store()
-    except SpikemillError as error:
-        _log.critical("%s", readable(error))
-        sys.exit(_WRONG_STORE)
-    finally:
-        # Nothing that is connected may be forked.
-        close_store()
-        engine().dispose()
-
-
-def enforce_shutdown_timeout() -> None:
-    """Have the worker that this process may become give its jobs back when they take too long to end."""
-    signals.worker_shutting_down.connect(_send_sigquit)
-
-
-def _send_sigquit(how: str, **_: Any) -> None:
-    """Send SIGQUIT after `stop_patience`: what still runs ends, and each job is requeued."""
-    if how != _WARM:
+@signals.worker_shutting_down.connect
+def _enforce_shutdown_timeout(how: str, **_: Any) -> None:
+    """Send SIGQUIT after `stop_patience`: jobs that still run end, and are requeued."""
+    if how != "Warm":
         return
     timer = Timer(settings().stop_patience.total_seconds(), os.kill, (os.getpid(), signal.SIGQUIT))
     timer.daemon = True
     timer.start()
-
-
-class _WorkerHeartbeat:
-    """The pulse of the worker that this is the main process of."""
-
-    def __init__(self) -> None:
-        self._worker: Any = None
-        self._file: HeartbeatFile | None = None
-
-    def begin(self, worker: Any) -> None:
-        """Note the pulse of this worker, where a file is named for it."""
-        self._worker = worker
-        path = settings().pulse
-        self._file = HeartbeatFile(path) if path else None
-
-    def beat(self) -> None:
-        """Note that the main process moves."""
-        if self._file is not None:
-            self._file.beat(self._worker.pool.info["processes"], self._kinds())
-
-    def _kinds(self) -> Sequence[str]:
-        queues = self._worker.app.amqp.queues.consume_from
-        return [kind for name in queues for kind in kinds_of(Queue(name))]
-
-
-_pulse = _WorkerHeartbeat()
-
-
-def write_heartbeat_file() -> None:
-    """Have the worker that this process may become note its pulse."""
-    signals.celeryd_after_setup.connect(_begin)
-    signals.heartbeat_sent.connect(_beat)
-
-
-def _begin(instance: Any, **_: Any) -> None:
-    _pulse.begin(instance)
-
-
-def _beat(**_: Any) -> None:
-    _pulse.beat()

@@ -7,7 +7,6 @@ from pathlib import Path
 from spikemill.services.cli.local.children import Child
 from spikemill.services.cli.local.engine import Address, python_child, running_engine
 from spikemill.services.cli.local.home import Home
-from spikemill.services.cli.local.supervisor import Death
 
 TOY = "import time; time.sleep(600)"
 
@@ -22,15 +21,12 @@ def children(home: Home, address: Address) -> list[Child]:
     return [python_child(name, ["timeit", "-n1", "-r1", TOY], home, address, ()) for name in ("one", "two")]
 
 
-def tell_nobody(_address: Address, _death: Death) -> None:
-    """Pass over the death of a child."""
-
-
 def main() -> None:
     """Run until an interrupt, which ends with status 130."""
     try:
         home = Home(Path(sys.argv[1]))
-        with running_engine(home, prepare=prepare, children=children, on_death=tell_nobody) as engine:
+        with running_engine(home, prepare=prepare) as engine:
+            engine.add_missing(children(home, engine.address))
             sys.stdout.write(f"up {engine.address.database_url}\n")
             sys.stdout.flush()
             while True:

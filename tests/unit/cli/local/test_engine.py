@@ -15,7 +15,6 @@ import pytest
 
 from spikemill.services.cli.local.engine import Address, ledger_address, running_address, running_engine
 from spikemill.services.cli.local.home import Home
-from spikemill.services.cli.local.supervisor import Death
 from spikemill.services.common.errors import CallError
 from spikemill.services.common.settings import settings
 
@@ -117,19 +116,13 @@ def test_given_addresses_are_used_and_nothing_is_started(
     monkeypatch.setenv("SPIKEMILL_BROKER_URL", "redis://host/0")
     settings.cache_clear()
     seen: list[Address] = []
-    with running_engine(
-        home, prepare=seen.append, children=lambda _home, _address: [], on_death=_tell_nobody
-    ) as engine:
+    with running_engine(home, prepare=seen.append) as engine:
         assert seen == [engine.address]
         assert engine.address.database_url == "postgresql://someone@host/name"
         assert engine.address.broker_url == "redis://host/0"
         assert processes_of() == []
     with ledger_address(home) as url:
         assert url == "postgresql://someone@host/name"
-
-
-def _tell_nobody(_address: Address, _death: Death) -> None:
-    """Pass over the death of a child."""
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

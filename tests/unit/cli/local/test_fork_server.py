@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from spikemill.services.cli.local.children import Child
-from spikemill.services.cli.local.fork_server import ForkServer, _Connection, _Request, _serve, forking
+from spikemill.services.cli.local.fork_server import ForkServer, _Connection, _Request, _serve
 from spikemill.services.cli.local.home import Home
 
 pytestmark = pytest.mark.slow
@@ -52,7 +53,7 @@ print(json.dumps([int(status["Threads"]), settings.cache_info().currsize, socket
 @pytest.fixture
 def server(home: Home) -> Iterator[ForkServer]:
     """Give a fork server that ends with the test."""
-    with forking(home.log("fork-server")) as server:
+    with closing(ForkServer(home.log("fork-server"))) as server:
         yield server
 
 
@@ -134,7 +135,7 @@ def test_a_server_whose_log_cannot_be_opened_is_an_error_of_whoever_asks(
     home: Home, forked: ForkedChild
 ) -> None:
     with (
-        forking(home.path / "no folder" / "log") as server,
+        closing(ForkServer(home.path / "no folder" / "log")) as server,
         pytest.raises(FileNotFoundError, match="no folder"),
     ):
         server.start(forked("pass"), "w1")
@@ -182,7 +183,7 @@ def test_where_the_server_is_killed_its_children_are_too_and_the_next_child_has_
 
 
 def test_a_closed_server_leaves_no_process(home: Home, forked: ForkedChild, eventually: Eventually) -> None:
-    with forking(home.log("fork-server")) as server:
+    with closing(ForkServer(home.log("fork-server"))) as server:
         process = server.start(forked("import time; time.sleep(600)"), "w1")
         parent = parent_of(process.pid)
     eventually(lambda: not Path(f"/proc/{parent}").exists() and not Path(f"/proc/{process.pid}").exists())
@@ -218,7 +219,7 @@ def parent_of(pid: int) -> int:
 def test_a_server_that_is_stopped_holds_up_no_end(
     home: Home, forked: ForkedChild, eventually: Eventually
 ) -> None:
-    with forking(home.log("fork-server")) as server:
+    with closing(ForkServer(home.log("fork-server"))) as server:
         process = server.start(forked("import time; time.sleep(600)"), "w1")
         os.kill(parent_of(process.pid), signal.SIGSTOP)
     eventually(lambda: not Path(f"/proc/{process.pid}").exists())

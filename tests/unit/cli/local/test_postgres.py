@@ -10,9 +10,8 @@ import psycopg
 import pytest
 
 from spikemill.services.cli.local.broker import socket_folder
-from spikemill.services.cli.local.children import user_for
 from spikemill.services.cli.local.home import Home
-from spikemill.services.cli.local.postgres import running_postgres
+from spikemill.services.cli.local.postgres import running_postgres, user_for
 from spikemill.services.cli.local.supervisor import Interrupts, Supervisor
 from spikemill.services.common.errors import CallError
 

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from spikemill.services.cli.local.children import PostgresUser
 from spikemill.services.cli.local.home import Home
-from spikemill.services.cli.local.postgres import PostgresPrograms, choose_programs, reachable_programs
+from spikemill.services.cli.local.postgres import (
+    PostgresPrograms,
+    PostgresUser,
+    choose_programs,
+    reachable_programs,
+)
 from spikemill.services.common.errors import CallError
 from spikemill.services.common.settings import settings
 

@@ -83,7 +83,7 @@ def test_a_killed_child_is_started_again_and_its_death_told(
     with supervisor.running(toy("toy", SIGNED), report=deaths.put):
         eventually(lambda: len(signed(home)) == 1)
         os.kill(int(signed(home)[0][0]), signal.SIGKILL)
-        assert deaths.get() == Death("toy", "b1.toy.1", -signal.SIGKILL)
+        assert deaths.get() == Death("b1.toy.1", -signal.SIGKILL)
         eventually(lambda: len(signed(home)) == 2)
     assert [worker for _, _, worker in signed(home)] == ["b1.toy.1", "b1.toy.2"]
     assert all(pid == session for pid, session, _ in signed(home))
@@ -93,7 +93,7 @@ def test_a_killed_child_is_started_again_and_its_death_told(
 
 def test_a_child_that_never_runs_is_given_up_with_its_last_words(toy: Toy, supervisor: Supervisor) -> None:
     broken = toy("toy", "raise SystemExit('the tape is torn')")
-    broken = replace(broken, patience=RestartPolicy(ends=3, span=0.0))
+    broken = replace(broken, restart_policy=RestartPolicy(ends=3, span=0.0))
     with (
         supervisor.running(broken),
         pytest.raises(
@@ -104,7 +104,7 @@ def test_a_child_that_never_runs_is_given_up_with_its_last_words(toy: Toy, super
 
 
 def test_a_program_that_is_not_there_is_named(toy: Toy, supervisor: Supervisor) -> None:
-    missing = replace(toy("toy", ""), command=["/not/there"], patience=RestartPolicy(ends=1, span=0.0))
+    missing = replace(toy("toy", ""), command=["/not/there"], restart_policy=RestartPolicy(ends=1, span=0.0))
     with supervisor.running(missing), pytest.raises(EngineError, match=r"cannot start /not/there"):
         supervisor.wait_until(lambda: False)
 
@@ -114,15 +114,15 @@ def test_kills_from_outside_never_make_a_child_hopeless() -> None:
     for _ in range(50):
         ends.record(-signal.SIGKILL, lived=0.0)
     assert not ends.hopeless()
-    assert ends.pause() == ends.patience.longest_pause
+    assert ends.pause() == ends.policy.longest_pause
 
 
 def test_a_long_life_makes_earlier_ends_forgotten() -> None:
     ends = EarlyEnds(RestartPolicy(ends=2, span=0.0))
     ends.record(1, lived=0.0)
-    ends.record(1, lived=ends.patience.settled)
+    ends.record(1, lived=ends.policy.settled)
     assert not ends.hopeless()
-    assert ends.pause() == ends.patience.first_pause
+    assert ends.pause() == ends.policy.first_pause
     ends.record(1, lived=0.0)
     assert ends.hopeless()
 

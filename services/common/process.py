@@ -1,4 +1,4 @@
-"""What is known of a worker's process: its name, its heartbeat file, and how it ended."""
+"""A process: the id by which a worker holds jobs, its heartbeat file, and how it ended."""
 
 import json
 import logging
@@ -12,13 +12,10 @@ from pathlib import Path
 _log = logging.getLogger(__name__)
 _MORE_MEMORY = "give the workers more memory"
 _SEE_LOG = "see the worker's log"
-_MEMBERSHIP = Path("/proc/self/cgroup")
-_GROUPS = Path("/sys/fs/cgroup")
-_COUNT = "oom_kill"
 
 
 def worker_id(process: int) -> str:
-    """Return what the name of each holder begins with that is this process of this machine."""
+    """Return the id of a process of this machine; the owner of each lease that it holds begins with it."""
     return f"{socket.gethostname()}:{process}"
 
 
@@ -27,35 +24,36 @@ class ProcessHeartbeat:
     """When a process began and last moved; of a worker also its processes and the kinds of its jobs."""
 
     began: float
-    beat: float
+    moved: float
     processes: Sequence[int] = ()
     kinds: Sequence[str] = ()
 
 
 class HeartbeatFile:
-    """Where one process notes its pulse."""
+    """The file in which a process notes that it moves; without a path it notes nothing."""
 
-    def __init__(self, path: Path) -> None:
-        """Note it in this file."""
+    def __init__(self, path: Path | None) -> None:
         self._path = path
         self._began = time.monotonic()
         self._failed = False
 
-    def beat(self, processes: Sequence[int] = (), kinds: Sequence[str] = ()) -> None:
-        """Note that the process moves; a file that cannot be written is told of once, and stops nothing."""
-        pulse = ProcessHeartbeat(self._began, time.monotonic(), list(processes), list(kinds))
+    def write(self, processes: Sequence[int] = (), kinds: Sequence[str] = ()) -> None:
+        """Note that the process moves; where the file cannot be written, warn once and go on."""
+        if self._path is None:
+            return
+        heartbeat = ProcessHeartbeat(self._began, time.monotonic(), list(processes), list(kinds))
         aside = self._path.with_name(f"{self._path.name}.new")
         try:
-            aside.write_text(json.dumps(asdict(pulse)))
+            aside.write_text(json.dumps(asdict(heartbeat)))
             aside.replace(self._path)
         except OSError as error:
             if not self._failed:
-                _log.warning("the pulse cannot be noted, so health checks will fail: %s", error)
+                _log.warning("the heartbeat file cannot be written, so health checks will fail: %s", error)
             self._failed = True
 
 
 def read_heartbeat(path: Path) -> ProcessHeartbeat | None:
-    """Return the last pulse that was noted in a file."""
+    """Return the last heartbeat in a file; None where there is no such file."""
     try:
         return ProcessHeartbeat(**json.loads(path.read_text()))
     except FileNotFoundError:
@@ -71,7 +69,7 @@ class ProcessExit:
 
 
 UNKNOWN = ProcessExit("its process was killed, perhaps for lack of memory", _MORE_MEMORY)
-"""Nobody saw it: its lease ran out."""
+"""No process saw the end: the lease ran out."""
 _OUT_OF_MEMORY = ProcessExit(
     "the kernel killed its process (SIGKILL), for the memory of its container was used up", _MORE_MEMORY
 )
@@ -79,36 +77,31 @@ _KILLED = ProcessExit("its process was killed, probably for memory (SIGKILL)", _
 
 
 def process_exit_of(status: int | None, *, out_of_memory: bool = False) -> ProcessExit:
-    """Say how a process ended: `status` is negative for a signal; `out_of_memory` as the kernel says so."""
+    """Describe an exit status: negative for a signal; `out_of_memory` if the kernel counted such a kill."""
     if status is None:
         return UNKNOWN
     if status == -signal.SIGKILL:
         return _OUT_OF_MEMORY if out_of_memory else _KILLED
-    if status < 0:
-        return ProcessExit(f"its process was ended by {_name_of(-status)}", _SEE_LOG)
-    return ProcessExit(f"its process ended by itself (exit status {status})", _SEE_LOG)
-
-
-def _name_of(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    if status >= 0:
+        return ProcessExit(f"its process ended by itself (exit status {status})", _SEE_LOG)
+    names = {number.value: number.name for number in signal.Signals}
+    return ProcessExit(f"its process was ended by {names.get(-status, f'signal {-status}')}", _SEE_LOG)
 
 
 class OomKills:
-    """Tells of each kill once."""
+    """The kernel's count of the processes that it killed for memory in this process's control group."""
 
-    def __init__(self, membership: Path = _MEMBERSHIP, groups: Path = _GROUPS) -> None:
-        """Begin with the kills so far."""
+    def __init__(
+        self, membership: Path = Path("/proc/self/cgroup"), groups: Path = Path("/sys/fs/cgroup")
+    ) -> None:
         self._files = list(_event_files(membership, groups))
-        self._told = self._count()
+        self._reported = self._count()
 
     def one_more(self) -> bool:
-        """Tell whether there was a kill that was not told of yet."""
-        if self._count() <= self._told:
+        """Tell whether there was a kill that was not yet reported; each is reported once."""
+        if self._count() <= self._reported:
             return False
-        self._told += 1
+        self._reported += 1
         return True
 
     def _count(self) -> int:
@@ -133,10 +126,9 @@ def _event_files(membership: Path, groups: Path) -> Iterator[Path]:
 
 
 def _count_in(file: Path) -> int | None:
-    """Return the count of a file, or None where it is not kept."""
     try:
         lines = file.read_text().splitlines()
     except OSError:
         return None
     counts = dict(line.split(maxsplit=1) for line in lines if " " in line)
-    return int(counts[_COUNT]) if _COUNT in counts else None
+    return int(counts["oom_kill"]) if "oom_kill" in counts else None

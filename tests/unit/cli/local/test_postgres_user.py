@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spikemill.services.cli.local.children import PostgresUser, candidates, user_for, user_of
 from spikemill.services.cli.local.home import Home
+from spikemill.services.cli.local.postgres import PostgresUser, candidates, user_for, user_of
 from spikemill.services.common.errors import CallError
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as another user")

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from spikemill.services.common.worker.process import process_exit_of
+from spikemill.services.common.process import process_exit_of
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spikemill.services.common.worker import process
-from spikemill.services.common.worker.process import OomKills
+from spikemill.services.common import process
+from spikemill.services.common.process import OomKills
 
 _IMAGE = "python:3.13-slim"
 # A child that takes more than the container may have, after its parent began to count.
