@@ -148,7 +148,7 @@ def _remote_file(archive: Archive, asset: Asset, heartbeat: Heartbeat) -> Iterat
     # What reads over HTTP is loaded where something is streamed.
     from spikemill.services.binner.remote.remote_file import open_remote  # noqa: PLC0415
 
-    meter = TransferMeter(heartbeat)
+    meter = TransferMeter(heartbeat.check)
     requests = 0
     try:
         with open_remote(

@@ -52,7 +52,7 @@ def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
         asset = recordings.read_asset(ledger, claim.subject)
     sweep_staging()
     spool, identity = open_spool(), asset.session.identity
-    meter = TransferMeter(heartbeat)
+    meter = TransferMeter(heartbeat.check)
     try:
         verified = fetch_asset(
             open_archive(_entry_of(asset.session.source_version), LedgerPacer()),

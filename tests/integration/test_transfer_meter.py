@@ -32,7 +32,7 @@ def test_a_connection_that_is_lost_meanwhile_does_not_lose_the_count() -> None:
     ledgers.ask("a", fetch="stream")
     ledgers.plan(ledgers.listing("a", 1))
     ledgers.sweep_once()
-    meter = TransferMeter(Heartbeat(ledgers.claim(ledgers.one_ready(JobKind.STREAM).id)))
+    meter = TransferMeter(Heartbeat(ledgers.claim(ledgers.one_ready(JobKind.STREAM).id)).check)
     meter.add(5)
     (asset,) = ledgers.assets()
     recording = Thread(target=meter.flush, args=(asset.id,), kwargs={"requests": 1})

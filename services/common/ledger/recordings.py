@@ -1,6 +1,6 @@
 """What an archive lists and recordings hold: sources, assets, sessions and rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -14,7 +14,6 @@ from spikemill.services.common.ledger.sessions import fetch_modes_of, reset_sess
 from spikemill.services.common.models import Asset, Job, JobState, Row, Session, SourceVersion
 from spikemill.services.common.types import Asset as ListedAsset
 from spikemill.services.common.types import BinnedSession, PlannedSession, SessionRow, session_identity
-from spikemill.services.common.worker.runner import Heartbeat
 
 _NAMES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.names:' || :source))")
 
@@ -191,17 +190,16 @@ def _write_rows(transaction: Transaction, session_id: int, rows: Sequence[Sessio
 
 
 class TransferMeter:
-    """Counts the bytes of one asset in one attempt, and ends the attempt when its job was withdrawn."""
+    """Counts the bytes of one asset in one attempt; `check` ends the attempt when its job was withdrawn."""
 
-    def __init__(self, heartbeat: Heartbeat) -> None:
-        """Begin at none."""
-        self._heartbeat = heartbeat
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
         self._bytes = 0
 
     def add(self, arrived: int) -> None:
         """Add what arrived; raise SupersededError when nobody waits for it any more."""
         self._bytes += arrived
-        self._heartbeat.check()
+        self._check()
 
     def flush(self, asset_id: int, *, requests: int = 0) -> None:
         """Write the sum into the ledger, and how many requests for parts it took.

@@ -9,7 +9,7 @@ import socket
 import sys
 from importlib import import_module
 
-from spikemill.services.common.worker.kinds import WORKER_KINDS, WorkerKind
+from spikemill.services.common.worker.kinds import WORKER_KINDS
 
 
 def main() -> None:
@@ -19,26 +19,20 @@ def main() -> None:
     parser.add_argument("--host", default=socket.gethostname(), help="what the worker's name ends with")
     parser.add_argument("--processes", type=int, help="how many jobs it does at once")
     given = parser.parse_args()
-    sys.exit(work(WORKER_KINDS[given.name], given.host, given.processes))
-
-
-def work(kind: WorkerKind, host: str, processes: int | None) -> int | None:
-    """Work until told to stop, and return the exit status."""
+    kind = WORKER_KINDS[given.name]
     # Arrow reads them when it is loaded, which the service's own modules do.
     os.environ.update(kind.environment)
-    app = import_module(f"spikemill.services.{kind.service}.tasks").app
-    worker = app.Worker(
-        hostname=f"{kind.name}@{host}",
+    worker = import_module(f"spikemill.services.{kind.service}.tasks").app.Worker(
+        hostname=f"{kind.name}@{given.host}",
         queues=[queue.value for queue in kind.queues],
-        concurrency=processes or kind.processes,
+        concurrency=given.processes or kind.processes,
         without_gossip=True,
         without_mingle=True,
         task_events=True,
         loglevel="INFO",
     )
     worker.start()
-    status: int | None = worker.exitcode
-    return status
+    sys.exit(worker.exitcode)
 
 
 if __name__ == "__main__":

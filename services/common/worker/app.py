@@ -22,16 +22,15 @@ TIME_LIMIT = 24 * _HOUR
 
 def create_app(*task_modules: str) -> Celery:
     """Make an application that knows the tasks of the given modules."""
-    app = Celery("spikemill", include=list(task_modules))
-    app.conf.update(_configuration())
-    return app
-
-
-def _configuration() -> dict[str, Any]:
     broker = settings().broker_url
     if broker is None:
         raise CallError("There is no broker: set SPIKEMILL_BROKER_URL, or use spikemill build.")
-    url = broker.get_secret_value()
+    app = Celery("spikemill", include=list(task_modules))
+    app.conf.update(_configuration(broker.get_secret_value()))
+    return app
+
+
+def _configuration(url: str) -> dict[str, Any]:
     return {
         "broker_url": url,
         "broker_transport_options": _transport_options(url),
@@ -72,9 +71,9 @@ def _configuration() -> dict[str, Any]:
 
 
 def _verification(url: str) -> dict[str, Any] | None:
-    """Return how an encrypted broker is verified: by the address, and strictly unless that says otherwise.
+    """Return how an encrypted broker is verified: strictly, unless its address says otherwise.
 
-    Without this kombu verifies nobody where the address says nothing, and Flower never reads the address.
+    Without this kombu verifies nothing where the address says nothing, and Flower never reads the address.
     """
     if not url.startswith("rediss://"):
         return None
@@ -82,11 +81,8 @@ def _verification(url: str) -> dict[str, Any] | None:
 
 
 def _transport_options(url: str) -> dict[str, Any]:
-    """Return the broker's options.
-
-    Nothing stays unacknowledged for long, so a short visibility time-out only heals a hand-over.
-    """
     options: dict[str, Any] = {
+        # Nothing stays unacknowledged for long, so a short one only repairs a lost hand-over.
         "visibility_timeout": 10 * _MINUTE,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,

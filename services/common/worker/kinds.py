@@ -1,4 +1,4 @@
-"""The queues, and which kinds of workers serve them."""
+"""The queues, the jobs that each carries, and the kinds of workers that serve them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _ARROW_GIVES_BACK = {"ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
 
 
 class Queue(StrEnum):
-    """A long class of work never stands before a short one."""
+    """One queue for each class of work, so that a long one never stands before a short one."""
 
     PLAN = "plan"
     FETCH = "fetch"

@@ -2,12 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import asdict
-from functools import partial
 from threading import Event, Thread
-from types import TracebackType
 from typing import Any, Self
 
 from celery import Task
@@ -22,7 +20,7 @@ from spikemill.services.common.database import (
 from spikemill.services.common.errors import NetworkError, SpikemillError, SupersededError, readable
 from spikemill.services.common.ledger import jobs
 from spikemill.services.common.ledger.build_queries import JobNames, names_of
-from spikemill.services.common.ledger.jobs import Claim, Result, heartbeat
+from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.logs import log_about
 from spikemill.services.common.models import JobState
 from spikemill.services.common.settings import settings
@@ -57,29 +55,23 @@ NETWORK_RETRIES: dict[str, Any] = {
 
 
 class Heartbeat:
-    """Renews a lease from a thread of its own, with a connection of its own."""
+    """Renews a lease while its block runs, from a thread of its own, with a connection of its own."""
 
     def __init__(self, claim: Claim) -> None:
-        """Prepare to keep the claim alive; entering the context starts the thread."""
         self._claim = claim
         self._stop = Event()
         self._lost = Event()
         # What it logs is about the same job.
         run = copy_context().run
-        self._thread = Thread(target=run, args=(self._beat,), name=f"heartbeat-{claim.job}", daemon=True)
+        self._thread = Thread(target=run, args=(self._renew,), name=f"heartbeat-{claim.job}", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start to beat."""
+        """Start to renew the lease."""
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop to beat, and wait for the last one to land."""
+    def __exit__(self, *_: object) -> None:
+        """Stop, and wait for a renewal that is under way."""
         self._stop.set()
         self._thread.join()
 
@@ -88,11 +80,11 @@ class Heartbeat:
         if self._lost.is_set():
             raise SupersededError(f"Job {self._claim.job} was withdrawn.")
 
-    def _beat(self) -> None:
+    def _renew(self) -> None:
         while not self._stop.wait(settings().heartbeat.total_seconds()):
             try:
                 with transaction() as ledger:
-                    is_ours = heartbeat(ledger, self._claim)
+                    is_ours = jobs.heartbeat(ledger, self._claim)
             except Exception as error:
                 # A database that cannot be reached is not a lost lease.
                 if not is_connection_lost(error):
@@ -107,7 +99,7 @@ Handler = Callable[[Claim, Heartbeat], Result]
 
 
 def run_job(task: Task, job_id: int, handler: Handler) -> str:
-    """Do one job, if it is still to be done; return how it ended, for whoever watches Celery.
+    """Do one job, if it is still to be done; return how it ended, for those who watch Celery.
 
     Raises NetworkError, and nothing else, so that Celery sends the message again after its short backoff.
     """
@@ -115,36 +107,9 @@ def run_job(task: Task, job_id: int, handler: Handler) -> str:
     if claimed is None:
         return "not to be done now"
     claim, names = claimed
-    with log_about({**asdict(names), **_facts(claim)}):
+    facts = {"job": claim.job, "kind": claim.kind.value, "attempt": claim.attempt}
+    with log_about({**asdict(names), **facts}):
         return _work(task, claim, handler)
-
-
-def _facts(claim: Claim) -> Mapping[str, object]:
-    """Return what every line of the log says of a job while it is done, beside its names."""
-    return {"job": claim.job, "kind": claim.kind.value, "attempt": claim.attempt}
-
-
-def _work(task: Task, claim: Claim, handler: Handler) -> str:
-    """Do a claimed job, and tell the ledger and the caller how it ended."""
-    started = time.monotonic()
-    try:
-        with Heartbeat(claim) as heartbeat:
-            result = handler(claim, heartbeat)
-            _commit_with_retry(partial(jobs.finish, claim=claim, result=result))
-        _log.info("done in %.1f s", time.monotonic() - started)
-        result.afterwards()
-    except SupersededError as superseded:
-        _log.info("%s", superseded)
-        _try_commit(partial(jobs.handle_superseded, claim=claim, error=superseded))
-        return f"superseded: {readable(superseded)}"
-    except NetworkError as error:
-        return _after_network_failure(task, claim, error)
-    except (SystemExit, KeyboardInterrupt):
-        _after_stop(claim, time.monotonic() - started)
-        raise
-    except Exception as error:
-        return _fail(claim, error)
-    return "done"
 
 
 def _claim(job_id: int) -> tuple[Claim, JobNames] | None:
@@ -164,14 +129,57 @@ def _claim(job_id: int) -> tuple[Claim, JobNames] | None:
     return None
 
 
-def _commit_with_retry(change: Callable[[Transaction], JobState | None]) -> JobState | None:
-    """Commit a change of state, retrying while Postgres is unreachable."""
+def _work(task: Task, claim: Claim, handler: Handler) -> str:
+    """Do a claimed job, and record how it ended."""
+    started = time.monotonic()
+    try:
+        with Heartbeat(claim) as heartbeat:
+            result = handler(claim, heartbeat)
+            _commit_with_retry(lambda ledger: jobs.finish(ledger, claim, result))
+        _log.info("done in %.1f s", time.monotonic() - started)
+        result.afterwards()
+    except SupersededError as error:
+        return _after_superseded(claim, error)
+    except NetworkError as error:
+        return _after_network_failure(task, claim, error)
+    except (SystemExit, KeyboardInterrupt):
+        # The hard time limit looks like a stop, and counts as a failure.
+        if time.monotonic() - started >= TIME_LIMIT:
+            _fail(claim, TimeoutError("It ran past the time limit."))
+        else:
+            _try_commit(lambda ledger: jobs.release(ledger, claim))
+        raise
+    except Exception as error:
+        return _fail(claim, error)
+    return "done"
 
-    def once() -> JobState | None:
-        with transaction() as ledger:
-            return change(ledger)
 
-    return patiently(once, seconds=PATIENCE_FOR_RESULTS)
+def _after_superseded(claim: Claim, error: SupersededError) -> str:
+    _log.info("%s", error)
+    _try_commit(lambda ledger: jobs.handle_superseded(ledger, claim, error))
+    return f"superseded: {readable(error)}"
+
+
+def _after_network_failure(task: Task, claim: Claim, error: NetworkError) -> str:
+    """Let Celery retry soon, while the job's short tries last; then the ledger says when."""
+    # By the ledger's count too: a message that comes after a long wait brings no new short tries.
+    tries = max(task.request.retries, claim.failures)
+    if tries >= _SHORT_TRIES or (error.retry_after or 0) > 0:
+        return _fail(claim, error)
+    within = min(_LONGEST_BACKOFF, _BACKOFF * 2**task.request.retries) + _MARGIN
+    state = _try_commit(lambda ledger: jobs.retry_soon(ledger, claim, error, within=within))
+    if state is JobState.READY:
+        _log.warning("%s", readable(error))
+        raise error
+    return f"failed: {readable(error)}"
+
+
+def _fail(claim: Claim, error: Exception) -> str:
+    # The text of our own errors is enough; of a defect the place is worth knowing.
+    trace = None if isinstance(error, SpikemillError) else error
+    _log.warning("%s", readable(error), exc_info=trace)
+    _try_commit(lambda ledger: jobs.fail(ledger, claim, error))
+    return f"failed: {readable(error)}"
 
 
 def _try_commit(change: Callable[[Transaction], JobState | None]) -> JobState | None:
@@ -181,36 +189,15 @@ def _try_commit(change: Callable[[Transaction], JobState | None]) -> JobState | 
     except SupersededError as superseded:
         _log.info("%s", superseded)
     except Exception:
-        _log.exception("the ledger could not be told")
+        _log.exception("the change could not be recorded")
     return None
 
 
-def _after_network_failure(task: Task, claim: Claim, error: NetworkError) -> str:
-    """Let Celery retry soon, while the job's short tries last; then the ledger says when."""
-    backoff = min(_LONGEST_BACKOFF, _BACKOFF * 2**task.request.retries)
-    # By the ledger's count too: a message that comes after a long wait brings no new short tries.
-    tries = max(task.request.retries, claim.failures)
-    is_short = tries < _SHORT_TRIES and (error.retry_after or 0) <= 0
-    if not is_short:
-        return _fail(claim, error)
-    state = _try_commit(partial(jobs.retry_soon, claim=claim, error=error, within=backoff + _MARGIN))
-    if state is JobState.READY:
-        _log.warning("%s", readable(error))
-        raise error
-    return f"failed: {readable(error)}"
+def _commit_with_retry(change: Callable[[Transaction], JobState | None]) -> JobState | None:
+    """Commit a change of state, retrying while Postgres is unreachable."""
 
+    def commit() -> JobState | None:
+        with transaction() as ledger:
+            return change(ledger)
 
-def _fail(claim: Claim, error: Exception) -> str:
-    # What we say ourselves says all; of a defect the place is worth knowing.
-    trace = None if isinstance(error, SpikemillError) else error
-    _log.warning("%s", readable(error), exc_info=trace)
-    _try_commit(partial(jobs.fail, claim=claim, error=error))
-    return f"failed: {readable(error)}"
-
-
-def _after_stop(claim: Claim, seconds: float) -> None:
-    """Give the job back; the hard time limit looks the same, and counts as a failure."""
-    if seconds >= TIME_LIMIT:
-        _fail(claim, TimeoutError("It ran past the time limit."))
-    else:
-        _try_commit(partial(jobs.release, claim=claim))
+    return patiently(commit, seconds=PATIENCE_FOR_RESULTS)
