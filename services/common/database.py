@@ -1,4 +1,4 @@
-"""The way to Postgres: one engine per process, opened after the fork, and transactions."""
+"""Connections to Postgres: one engine per process, opened after the fork, and transactions."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from spikemill.services.common.errors import CallError
 from spikemill.services.common.settings import settings
 
-# A server that vanished without a word is noticed within a minute or so, not after the system's two hours.
+# A server that vanished is noticed within a minute or so, not after the system's two hours.
 _KEEPALIVE = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -21,9 +21,27 @@ _KEEPALIVE = {
     "tcp_user_timeout": 60_000,
 }
 PATIENCE_FOR_RESULTS = 3600.0
-"""The seconds that Postgres is waited for when hours of work are at stake."""
+"""For how many seconds Postgres is waited for when hours of work would be lost."""
 
 _Result = TypeVar("_Result")
+
+
+_engines: dict[tuple[int, str], Engine] = {}
+
+
+def engine() -> Engine:
+    """Return this process's engine: connections do not survive a fork."""
+    key = (os.getpid(), _address())
+    if key not in _engines:
+        made = create_engine(
+            key[1],
+            pool_size=2,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10, "application_name": "spikemill", **_KEEPALIVE},
+        )
+        # Of threads that ask at once each may make one; all get the first, and no other ever connects.
+        _engines.setdefault(key, made)
+    return _engines[key]
 
 
 def _address() -> str:
@@ -38,25 +56,6 @@ def _address() -> str:
     return address.render_as_string(hide_password=False)
 
 
-_engines: dict[tuple[int, str], Engine] = {}
-
-
-def engine() -> Engine:
-    """Return this process's engine: connections do not survive a fork."""
-    key = (os.getpid(), _address())
-    # Of threads that ask at once each may make one; all get the first, and no other is ever connected.
-    return _engines.get(key) or _engines.setdefault(key, _new_engine(key[1]))
-
-
-def _new_engine(address: str) -> Engine:
-    return create_engine(
-        address,
-        pool_size=2,
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "spikemill", **_KEEPALIVE},
-    )
-
-
 @contextmanager
 def transaction() -> Iterator[Session]:
     """Open a session whose transaction commits at the end of the block."""
@@ -66,9 +65,8 @@ def transaction() -> Iterator[Session]:
 
 def is_connection_lost(error: BaseException) -> bool:
     """Tell whether Postgres could not be reached, as opposed to having refused a statement."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    return isinstance(error, OperationalError | InterfaceError)
+    is_invalidated = isinstance(error, DBAPIError) and error.connection_invalidated
+    return is_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 def patiently(work: Callable[[], _Result], *, seconds: float) -> _Result:

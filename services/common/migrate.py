@@ -14,22 +14,19 @@ from spikemill.services.common.files import resource_folder
 from spikemill.services.common.logs import configure_logging
 from spikemill.services.common.settings import settings
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 _REVISION = re.compile(r'^(revision|down_revision) = "(\w+)"', re.MULTILINE)
-_PRESENT = text("SELECT version_num FROM alembic_version")
 _log = logging.getLogger("spikemill.services.common.migrate")
 LOGIN = "reader"
 _GROUP = "spikemill_reader"
-_EXISTS = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)"
-# What a person types by mistake shall neither write nor keep the workers waiting.
-_HABITS = (
+# What a person types by mistake must neither write nor keep the workers waiting.
+_LIMITS = (
     "default_transaction_read_only = on",
     "statement_timeout = '60s'",
     "idle_in_transaction_session_timeout = '60s'",
 )
-
-
-if TYPE_CHECKING:
-    from alembic.config import Config
 
 
 def main() -> None:
@@ -63,7 +60,7 @@ def present_revision() -> str | None:
     """Return the revision of the ledger's schema, None before the first migration."""
     try:
         with engine().connect() as connection:
-            present: str | None = connection.scalar(_PRESENT)
+            present: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     except ProgrammingError:
         return None
     return present
@@ -80,47 +77,39 @@ def newest_revision() -> str:
 
 
 def give_login() -> None:
-    """Let people look at the ledger as `reader`."""
+    """Give the login `reader` its password, as a member of the group that may read.
+
+    The server gets a digest: neither its log nor a list of what runs ever shows the password.
+    """
     password = settings().reader_password
     if password is None:
         raise CallError(
             f"The database user {LOGIN} needs a password: set SPIKEMILL_READER_PASSWORD, "
             "or write it into /run/secrets/spikemill_reader_password."
         )
-    with engine().begin() as connection:
-        raw = cast("Connection", connection.connection.driver_connection)
-        if not is_reading_possible(raw):
+    login, group = sql.Identifier(LOGIN), sql.Identifier(_GROUP)
+    with engine().begin() as pooled:
+        connection = cast("Connection", pooled.connection.driver_connection)
+        if not _exists(connection, _GROUP):
             raise CallError(
                 "There is no role spikemill_reader; the log of the migrations says how to make it."
             )
-        let_reader_in(raw, password.get_secret_value())
+        if not _exists(connection, LOGIN):
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(login))
+        digest = connection.pgconn.encrypt_password(
+            password.get_secret_value().encode(), LOGIN.encode(), b"scram-sha-256"
+        )
+        statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
+        connection.execute(statement.format(login, sql.Literal(digest.decode())))
+        connection.execute(sql.SQL("GRANT {} TO {}").format(group, login))
+        for limit in _LIMITS:
+            connection.execute(sql.SQL("ALTER ROLE {} SET {}").format(login, sql.SQL(limit)))
     _log.info("the database user %s may read the ledger", LOGIN)
 
 
-def is_reading_possible(connection: Connection) -> bool:
-    """Tell whether the migrations could make the group that may read."""
-    return _exists(connection, _GROUP)
-
-
-def let_reader_in(connection: Connection, password: str) -> None:
-    """Let people log in with this password, as a member of the group that may read.
-
-    The server is told a digest: neither its log nor a listing of what runs ever shows the password.
-    """
-    login = sql.Identifier(LOGIN)
-    if not _exists(connection, LOGIN):
-        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(login))
-    digest = connection.pgconn.encrypt_password(password.encode(), LOGIN.encode(), b"scram-sha-256")
-    statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
-    connection.execute(statement.format(login, sql.Literal(digest.decode())))
-    connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(_GROUP), login))
-    for habit in _HABITS:
-        connection.execute(sql.SQL("ALTER ROLE {} SET {}").format(login, sql.SQL(habit)))
-
-
 def _exists(connection: Connection, role: str) -> bool:
-    [found] = connection.execute(_EXISTS, [role]).fetchone() or [False]
-    return bool(found)
+    found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
+    return found.fetchone() is not None
 
 
 if __name__ == "__main__":

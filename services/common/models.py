@@ -72,7 +72,7 @@ class BuildState(StrEnum):
     """Where a build stands."""
 
     OPEN = "open"  # its jobs are sent to workers
-    RELEASED = "released"  # its newest release is published, and pushed to the hub where that is wanted
+    RELEASED = "released"  # its newest release is published, and pushed to the hub where that was requested
     SUPERSEDED = "superseded"  # a newer build of the same pile took its place
     CANCELLED = "cancelled"  # a person stopped it
 
@@ -80,9 +80,9 @@ class BuildState(StrEnum):
 class ReleaseState(StrEnum):
     """How far a release has come."""
 
-    WAITING = "waiting"  # its gate has not fired: a source is not complete
-    FROZEN = "frozen"  # its list of rows stands; shards are being written
-    PUBLISHED = "published"  # the pile stands and was audited
+    WAITING = "waiting"  # a source is not complete
+    FROZEN = "frozen"  # its list of rows is fixed; shards are being written
+    PUBLISHED = "published"  # the pile was verified, and is in place
     OUTDATED = "outdated"  # its list no longer holds, or other parameters took its place
 
 
@@ -96,7 +96,7 @@ class JobKind(StrEnum):
     FREEZE = "freeze"  # orders, splits and plans the shards of a release
     SHARD = "shard"  # writes one shard
     ASSEMBLE = "assemble"  # card, provenance, audit, switch
-    PUBLISH = "publish"  # pushes a pile that stands to the Hugging Face hub
+    PUBLISH = "publish"  # pushes a published pile to the Hugging Face hub
 
 
 COUNTING = frozenset({JobKind.BIN, JobKind.STREAM})
@@ -104,7 +104,7 @@ COUNTING = frozenset({JobKind.BIN, JobKind.STREAM})
 
 
 class JobState(StrEnum):
-    """Where a job stands, in the words of docs/ledger.md."""
+    """The state of a job, in the words of docs/ledger.md."""
 
     BLOCKED = "blocked"  # other jobs come first, or the spool is full
     READY = "ready"  # free to be claimed from not_before on

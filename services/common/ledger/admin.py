@@ -35,37 +35,30 @@ from spikemill.services.common.models import (
 def retry_dead(transaction: Transaction, sources: Sequence[str] = ()) -> int:
     """Send dead jobs, and the sessions they belong to, back to the queue; return how many sessions and jobs.
 
-    Without names all sources are meant. Counts of failures and crashes start again; attempts do not.
+    Without names that is all sources, and what failed of releases that are not outdated. Counts of failures
+    and crashes start again; attempts do not.
     """
+    dead = Job.state == JobState.DEAD
+    sessions = select(Session.id).where(Session.id.in_(sessions_of(dead))).order_by(Session.id)
+    jobs = select(Job.id).where(dead).order_by(Job.id).with_for_update()
+    if sources:
+        named = select(SourceVersion.id).where(SourceVersion.name.in_(sources))
+        sessions = sessions.where(Session.source_version_id.in_(named))
+        jobs = jobs.where(Job.source_version_id.in_(named))
+    else:
+        releases = select(Release.id).where(Release.state != ReleaseState.OUTDATED)
+        shards = select(Shard.id).where(Shard.release_id.in_(releases))
+        jobs = jobs.where(
+            (Job.kind == JobKind.PLAN) | Job.release_id.in_(releases) | Job.shard_id.in_(shards)
+        )
     lock_releases(transaction)
-    sessions = transaction.scalars(_sessions_with_dead_jobs(sources)).all()
-    lock_sessions(transaction, sessions)
-    for session_id in sessions:
+    dead_sessions = transaction.scalars(sessions).all()
+    lock_sessions(transaction, dead_sessions)
+    for session_id in dead_sessions:
         restart_session(transaction, session_id)
-    jobs = transaction.scalars(_other_dead_jobs(sources)).all()
-    reset_jobs(transaction, Job.id.in_(jobs), JobState.READY)
-    return len(sessions) + len(jobs)
-
-
-def _other_dead_jobs(sources: Sequence[str]) -> Select[int]:
-    """Return dead plans, and without names also what failed of releases that still count."""
-    dead = select(Job.id).where(Job.state == JobState.DEAD).order_by(Job.id).with_for_update()
-    if sources:
-        named = select(SourceVersion.id).where(SourceVersion.name.in_(sources))
-        return dead.where(Job.source_version_id.in_(named))
-    counting = select(Release.id).where(Release.state != ReleaseState.OUTDATED)
-    shards = select(Shard.id).where(Shard.release_id.in_(counting))
-    return dead.where((Job.kind == JobKind.PLAN) | Job.release_id.in_(counting) | Job.shard_id.in_(shards))
-
-
-def _sessions_with_dead_jobs(sources: Sequence[str]) -> Select[int]:
-    dead = (
-        select(Session.id).where(Session.id.in_(sessions_of(Job.state == JobState.DEAD))).order_by(Session.id)
-    )
-    if sources:
-        named = select(SourceVersion.id).where(SourceVersion.name.in_(sources))
-        dead = dead.where(Session.source_version_id.in_(named))
-    return dead
+    dead_jobs = transaction.scalars(jobs).all()
+    reset_jobs(transaction, Job.id.in_(dead_jobs), JobState.READY)
+    return len(dead_sessions) + len(dead_jobs)
 
 
 def cancel_builds(transaction: Transaction) -> int:
@@ -112,19 +105,37 @@ def skip(transaction: Transaction, name: str, reason: str) -> None:
     An open build is meant before one that is released. Raises CallError when the name fits none, or more than
     one, or the session is done.
     """
-    _skip(transaction, _session_named(transaction, name), reason)
+    full_name = func.concat_ws("/", SourceVersion.name, Session.subject_id, Session.session_id)
+    is_called = (full_name == name) | full_name.endswith(f"/{name}", autoescape=True) | (Session.key == name)
+    called = _sessions_of_builds().where(is_called).distinct()
+    found = (
+        transaction.scalars(called.where(Build.state == BuildState.OPEN)).all()
+        or transaction.scalars(called.where(Build.state == BuildState.RELEASED)).all()
+    )
+    if len(found) != 1:
+        problem = "No session is" if not found else f"{len(found)} sessions are"
+        raise CallError(
+            f"{problem} called {name}; give source/subject/session as `spikemill status` prints it."
+        )
+    _skip(transaction, found[0], reason)
 
 
 def skip_listed(transaction: Transaction, build_id: int, source: str, key: str, reason: str) -> None:
     """Skip the session of a build that its listing knows by this key; one that is not listed is no error."""
-    listed = transaction.scalars(
-        select(Session)
-        .join(SourceVersion, SourceVersion.id == Session.source_version_id)
-        .join(BUILD_SESSIONS, BUILD_SESSIONS.c.session_id == Session.id)
-        .where(BUILD_SESSIONS.c.build_id == build_id, SourceVersion.name == source, Session.key == key)
-    ).one_or_none()
+    with_key = _sessions_of_builds().where(Build.id == build_id, SourceVersion.name == source)
+    listed = transaction.scalars(with_key.where(Session.key == key)).one_or_none()
     if listed is not None:
         _skip(transaction, listed, reason)
+
+
+def _sessions_of_builds() -> Select[Session]:
+    """Return the sessions with their sources and each build that they are part of."""
+    return (
+        select(Session)
+        .join(Session.source_version)
+        .join(BUILD_SESSIONS, BUILD_SESSIONS.c.session_id == Session.id)
+        .join(Build, Build.id == BUILD_SESSIONS.c.build_id)
+    )
 
 
 def _skip(transaction: Transaction, session: Session, reason: str) -> None:
@@ -137,29 +148,3 @@ def _skip(transaction: Transaction, session: Session, reason: str) -> None:
     set_jobs(transaction, jobs, JobState.SKIPPED, skipped_because=reason, output=None)
     release_reservations(transaction, [session.id])
     outdate_releases_of(transaction, [session.id])
-
-
-def _session_named(transaction: Transaction, name: str) -> Session:
-    found = _sessions_called(transaction, name, BuildState.OPEN) or _sessions_called(
-        transaction, name, BuildState.RELEASED
-    )
-    if len(found) != 1:
-        problem = "No session is" if not found else f"{len(found)} sessions are"
-        raise CallError(
-            f"{problem} called {name}; give source/subject/session as `spikemill status` prints it."
-        )
-    return found[0]
-
-
-def _sessions_called(transaction: Transaction, name: str, state: BuildState) -> Sequence[Session]:
-    """Return the sessions of builds in this state that bear the name, or whose names end in it."""
-    full_name = func.concat_ws("/", SourceVersion.name, Session.subject_id, Session.session_id)
-    return transaction.scalars(
-        select(Session)
-        .join(SourceVersion, SourceVersion.id == Session.source_version_id)
-        .join(BUILD_SESSIONS, BUILD_SESSIONS.c.session_id == Session.id)
-        .join(Build, Build.id == BUILD_SESSIONS.c.build_id)
-        .where(Build.state == state)
-        .where((full_name == name) | full_name.endswith(f"/{name}", autoescape=True) | (Session.key == name))
-        .distinct()
-    ).all()

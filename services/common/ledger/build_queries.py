@@ -1,4 +1,4 @@
-"""What people ask of a build: its state, progress, tokens, failures and the names of its jobs."""
+"""What people ask about a build: its state, progress, tokens, failures and the names of its jobs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -191,7 +191,7 @@ def successor_of(transaction: Transaction, build: int) -> int | None:
 
 
 def status_of(transaction: Transaction, build: int) -> BuildStatus:
-    """Return where a build stands as a whole."""
+    """Return the state of a build and of its newest release."""
     found = transaction.execute(_STATUS, {"build": build}).one()._asdict()
     target = found.pop("hub")
     return BuildStatus(**found, hub=HubTarget(**target) if target else None)
@@ -199,7 +199,7 @@ def status_of(transaction: Transaction, build: int) -> BuildStatus:
 
 @dataclass(frozen=True, slots=True)
 class SourceProgress:
-    """How many sessions of one source of a build stand where."""
+    """How many sessions of one source of a build are in which state."""
 
     source: str
     plan_state: str
@@ -254,7 +254,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A session that a build goes without: skipped with a person's reason, or failed with an error."""
+    """A session that is missing from a build: skipped with a person's reason, or failed with an error."""
 
     source: str
     session: str
@@ -288,12 +288,12 @@ def failures_of(transaction: Transaction, build: int) -> Sequence[Failure]:
 
 
 def left_out_of(transaction: Transaction, build: int) -> Sequence[LeftOut]:
-    """Return the sessions that a build goes without, whether it is open or not."""
+    """Return the sessions that are missing from a build, whether it is open or not."""
     return [LeftOut(**row._asdict()) for row in transaction.execute(_LEFT_OUT, {"build": build})]
 
 
 def asset_bytes_of(transaction: Transaction, build: int) -> AssetBytes:
-    """Return how much of a build's input is done with, by the sizes of its listings."""
+    """Return how much of a build's input needs no more work, by the sizes of its listings."""
     return AssetBytes(**transaction.execute(_ASSET_BYTES, {"build": build}).one()._asdict())
 
 

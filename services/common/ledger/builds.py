@@ -1,4 +1,4 @@
-"""What is to be built: source versions, builds, and the release that each build asks for."""
+"""What is to be built: source versions, builds, and the release that is asked for of each build."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -51,7 +51,7 @@ class SourceRequest:
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """A build, the release that is wanted of it, and where on the hub that is to be, if anywhere."""
+    """A build, the parameters of its release, and where on the hub that is to be pushed, if anywhere."""
 
     pile: str
     notes: str | None
@@ -173,7 +173,7 @@ def _release(
     for release in standing:
         if release is not wanted:
             cancel_push(transaction, release)
-            # What was published of it stands.
+            # What is published stays so.
             if release.state is not ReleaseState.PUBLISHED:
                 release.state = ReleaseState.OUTDATED
     transaction.flush()
@@ -190,7 +190,7 @@ def _release(
 
 
 def _misses_what_was_retried(transaction: Transaction, release: Release) -> bool:
-    """Tell whether a published release goes without a session that a person sent back to the queue since."""
+    """Tell whether a session is missing from a published release that was retried since."""
     if release.state is not ReleaseState.PUBLISHED or not release.missing:
         return False
     still_missing = transaction.execute(_STILL_MISSING, {"build": release.build_id})

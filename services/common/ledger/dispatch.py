@@ -1,4 +1,4 @@
-"""Which jobs are sent to the workers, and what the sweeper does to those that stopped."""
+"""What the sweeper does to jobs: it sends those that may run, and takes them from workers that stopped."""
 
 import os
 import socket
@@ -20,14 +20,14 @@ _BATCH = 500
 
 
 def note_start(transaction: Transaction) -> None:
-    """Count the sweeper's silence from now: nothing ran before, so nobody is owed a grace period."""
+    """Count the sweeper's silence from now: nothing ran before, so no worker needs a grace period."""
     transaction.execute(update(LedgerMark).values(heartbeat_at=func.clock_timestamp()))
 
 
 def note_heartbeat(transaction: Transaction) -> None:
-    """Note that the sweeper is alive; after a pause of half a lease or more, grant everyone a grace period.
+    """Record that the sweeper is alive; after a pause of half a lease or more, give workers a grace period.
 
-    While it or Postgres was away no heartbeat could land, so an expired lease means nothing yet.
+    While it or Postgres was away no heartbeat was recorded, so an expired lease means nothing yet.
     """
     lease = settings().lease
     now = func.clock_timestamp()
@@ -126,7 +126,7 @@ def promote_unblocked(transaction: Transaction) -> None:
         .exists()
     )
     unblocked = (Job.state == JobState.BLOCKED) & (Job.kind != JobKind.FETCH) & ~is_open
-    # Looked at again once they are locked: what they needed may have been reopened in between.
+    # Checked again once they are locked: what they needed may have been reopened in between.
     locked = transaction.scalars(
         select(Job.id).where(unblocked).order_by(Job.id).with_for_update(skip_locked=True)
     ).all()
@@ -159,15 +159,15 @@ def forget_messages(transaction: Transaction) -> None:
 
 
 def runnable_kinds(transaction: Transaction) -> set[JobKind]:
-    """Return the kinds of which a job may run now, whether or not a message for it is under way."""
+    """Return the kinds of which a job may run now, whether or not a message for it was sent."""
     return set(transaction.scalars(select(Job.kind).where(_may_run()).distinct()))
 
 
 def mark_sent(transaction: Transaction, kinds: Sequence[JobKind], *, epoch: str, idle: bool) -> list[Message]:
     """Choose the jobs of a queue to send now, within its window, and mark them sent.
 
-    A job is sent when no message for it is under way: none was sent, the broker began a new life since, the
-    queue has been empty for some seconds, or the message is old.
+    A job is sent unless its last message may still arrive: one that is recent, from the same epoch of the
+    broker. Where the queue is empty, recent means some seconds.
     """
     patience = timedelta(seconds=3) if idle else settings().resend
     is_recent = (Job.broker_epoch == epoch) & (Job.sent_at > func.clock_timestamp() - patience)

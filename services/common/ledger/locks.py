@@ -19,7 +19,7 @@ _NEEDED_JOBS = table("needed_jobs", column("job_id"), column("build_id"))
 CLEARED_LEASE: dict[str, Any] = dict.fromkeys(
     ("lease_owner", "lease_worker", "supervisor_id", "lease_expires", "sent_at", "broker_epoch")
 )
-"""The columns of a job that no worker holds and that no message is under way for."""
+"""The columns that are empty where no worker holds a job and no message for it was sent."""
 _NEVER_RUN: dict[str, Any] = dict.fromkeys(
     (
         *("first_failed_at", "celery_retry_until", "finished_at"),

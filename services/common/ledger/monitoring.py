@@ -95,7 +95,7 @@ def health_of_sweeper(database: str) -> float | None:
 def health_of_worker(
     database: str, processes: Sequence[str], kinds: Sequence[str], grace: timedelta
 ) -> WorkerHealth:
-    """Return how it stands with a worker: its processes as host:process, and the kinds of jobs it is for.
+    """Return the health of a worker, given its processes as host:process and the kinds of jobs that it runs.
 
     A message may wait for as long as the grace.
     """
@@ -134,7 +134,7 @@ class Gauges:
 
 
 def read_gauges(transaction: "Transaction") -> Gauges:
-    """Measure the ledger; a statement that takes too long is given up, for nobody waits for this."""
+    """Measure the ledger; a statement that takes too long is cancelled."""
     connection = transaction.connection()
     connection.exec_driver_sql("SET TRANSACTION READ ONLY")
     connection.exec_driver_sql("SET LOCAL statement_timeout = '5s'")

@@ -62,7 +62,7 @@ def copy_push_request(release: Release, predecessor: Release) -> None:
 
 
 def copy_commit(release: Release, twin: Release) -> None:
-    """Record that a release stands where an equal one was pushed to, unless its own push is requested."""
+    """Copy the commit of an equal release that was pushed, unless this one has a target of its own."""
     if release.hub_repository is None and twin.hub_commit is not None:
         _set_target(release, target_of(twin))
         release.hub_commit, release.hub_pushed_at = twin.hub_commit, twin.hub_pushed_at
@@ -109,7 +109,7 @@ def publish_release(transaction: Transaction, release_id: int, *, provenance_sha
         .returning(Release)
     )
     if release is None:
-        raise SupersededError(f"Release {release_id} is no longer the wanted one.")
+        raise SupersededError(f"Release {release_id} was replaced or cancelled.")
     if is_push_requested(release):
         _queue_push(transaction, release_id)
     else:

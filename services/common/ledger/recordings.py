@@ -1,4 +1,4 @@
-"""What an archive lists and recordings hold: sources, assets, sessions and rows."""
+"""What archives list and recordings hold: sources, assets, sessions and rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -95,7 +95,7 @@ def read_asset(transaction: Transaction, asset_id: int) -> Asset:
 def record_copy(
     transaction: Transaction, asset_id: int, *, local_path: str, sha256: str, verified_by: str
 ) -> None:
-    """Write down where an asset's verified copy lies."""
+    """Record where an asset's verified copy is."""
     transaction.execute(
         update(Asset)
         .where(Asset.id == asset_id)
@@ -106,7 +106,7 @@ def record_copy(
 
 
 def record_streamed(transaction: Transaction, verified_by: Mapping[int, str]) -> None:
-    """Write down that assets were streamed, and whether the ETag or only the size of each agreed."""
+    """Record that assets were streamed, and whether the ETag or only the size of each agreed."""
     for asset_id, how in verified_by.items():
         transaction.execute(
             update(Asset)
@@ -116,7 +116,7 @@ def record_streamed(transaction: Transaction, verified_by: Mapping[int, str]) ->
 
 
 def count_transfer(transaction: Transaction, asset_id: int, *, arrived: int, requests: int) -> None:
-    """Add to the bytes that travelled for an asset, and to the requests for its parts."""
+    """Add to the bytes that were received of an asset, and to its range requests."""
     transaction.execute(
         update(Asset)
         .where(Asset.id == asset_id)
@@ -128,9 +128,9 @@ def count_transfer(transaction: Transaction, asset_id: int, *, arrived: int, req
 
 
 def record_counts(transaction: Transaction, session_id: int, chunk: str, binned: BinnedSession) -> None:
-    """Write down a session's counts and rows, and give back its room in the spool.
+    """Record a session's counts and rows, and free its room in the spool.
 
-    Raises RecordingError where another session of the source bears the same names.
+    Raises RecordingError where another session of the source has the same names.
     """
     _require_own_names(transaction, session_id, binned.subject_id)
     transaction.execute(
@@ -156,9 +156,9 @@ def record_counts(transaction: Transaction, session_id: int, chunk: str, binned:
 
 
 def _require_own_names(transaction: Transaction, session_id: int, subject_id: str) -> None:
-    """Two sessions that nothing tells apart would give rows that nothing tells apart."""
+    """Raise RecordingError where another session has the same names: their rows would have them too."""
     session = transaction.get_one(Session, session_id)
-    # A twin that is being recorded at the same moment waits here.
+    # Another that is being recorded at the same moment waits here.
     transaction.execute(_NAMES, {"source": str(session.source_version_id)})
     twin = transaction.scalar(
         select(Session.key).where(
@@ -176,7 +176,7 @@ def _require_own_names(transaction: Transaction, session_id: int, subject_id: st
 
 
 def _write_rows(transaction: Transaction, session_id: int, rows: Sequence[SessionRow]) -> None:
-    """Write the rows; a session that is binned again comes out the same, and keeps their ids."""
+    """Add the rows; a session that is binned again has the same ones, and keeps their ids."""
     known = transaction.scalars(select(Row).where(Row.session_id == session_id).order_by(Row.index)).all()
     if not known:
         values = [asdict(row) | {"session_id": session_id, "row_group": row.index} for row in rows]
@@ -197,14 +197,14 @@ class TransferMeter:
         self._bytes = 0
 
     def add(self, arrived: int) -> None:
-        """Add what arrived; raise SupersededError when nobody waits for it any more."""
+        """Add what arrived; raise SupersededError when the job was withdrawn."""
         self._bytes += arrived
         self._check()
 
     def flush(self, asset_id: int, *, requests: int = 0) -> None:
-        """Write the sum into the ledger, and how many requests for parts it took.
+        """Record the sum, and how many range requests it took.
 
-        Waits for Postgres where it is away. Where only its answer was lost, the sum is counted twice.
+        Waits while Postgres is away. Where only its answer was lost, the sum is counted twice.
         """
         # It comes before the result, and must not be what loses it.
         if self._bytes or requests:

@@ -36,7 +36,7 @@ class StoredChunk:
 
 @dataclass(frozen=True, slots=True)
 class MissingSession:
-    """A session that a release goes without: `skipped` is the person's reason, or None where it failed."""
+    """A session that a release lacks: `skipped` is the person's reason, or None where it failed."""
 
     source: str
     key: str
@@ -164,5 +164,5 @@ def missing_from(transaction: Transaction, build_id: int) -> list[MissingSession
 
 
 def session_with_chunk(transaction: Transaction, chunk: str) -> int | None:
-    """Return the session whose chunk bears this name."""
+    """Return the session whose chunk has this name."""
     return transaction.scalar(select(Session.id).where(Session.chunk == chunk))

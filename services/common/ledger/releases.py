@@ -37,7 +37,7 @@ def fire_gates(transaction: Transaction) -> None:
     """Queue the freezing of each release whose sources are all complete."""
     if transaction.scalar(_READY_TO_FREEZE) is None:
         return
-    # Looked at again under the lock: a session may just have been reopened.
+    # Checked again under the lock: a session may just have been reopened.
     lock_releases(transaction)
     for release_id in transaction.scalars(_READY_TO_FREEZE).all():
         transaction.execute(
@@ -48,7 +48,7 @@ def fire_gates(transaction: Transaction) -> None:
 
 
 def record_shard(transaction: Transaction, shard_id: int, *, size: int, sha256: str) -> None:
-    """Write down a shard that stands in the store."""
+    """Record a shard that is in the store."""
     transaction.execute(update(Shard).where(Shard.id == shard_id).values(bytes=size, sha256=sha256))
 
 
@@ -58,16 +58,16 @@ def is_in_progress(transaction: Transaction, release_id: int) -> bool:
     Asked just before the pile is switched.
     """
     lock_releases(transaction)
-    wanted = (
+    is_wanted = (
         exists()
         .where(Release.id == release_id, Release.state == ReleaseState.FROZEN)
         .where(Build.id == Release.build_id, Build.state == BuildState.OPEN)
     )
-    return bool(transaction.scalar(select(wanted)))
+    return bool(transaction.scalar(select(is_wanted)))
 
 
 def outdate_releases_of(transaction: Transaction, sessions: Select[int] | Sequence[int]) -> None:
-    """Replace each list in progress that names one of the sessions by one that is still to be frozen.
+    """Replace each release in progress that may name one of the sessions by one that is still to be frozen.
 
     The caller locked the releases before it changed the sessions.
     """
@@ -84,7 +84,7 @@ def outdate_releases_of(transaction: Transaction, sessions: Select[int] | Sequen
 
 
 def replace_release(transaction: Transaction, release: Release) -> None:
-    """Outdate a release and want it anew, with the same parameters, and where it was wanted."""
+    """Outdate a release, and ask for it again with the same parameters and push."""
     release.state = ReleaseState.OUTDATED
     transaction.flush()
     again = Release(
@@ -100,7 +100,7 @@ def replace_release(transaction: Transaction, release: Release) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FrozenRelease:
-    """All that a release's plan decides."""
+    """All that the plan of a release decides."""
 
     digest: str
     list_digest: str
@@ -113,7 +113,7 @@ class FrozenRelease:
 def freeze(transaction: Transaction, release_id: int, frozen: FrozenRelease) -> None:
     """Freeze a release and queue its shards and its assembly.
 
-    Raises SupersededError when the release is no longer the one that is wanted.
+    Raises SupersededError when the release is no longer waiting.
     """
     release = transaction.scalar(
         select(Release)
@@ -139,7 +139,7 @@ def freeze(transaction: Transaction, release_id: int, frozen: FrozenRelease) -> 
 
 
 def _outdate_twin(transaction: Transaction, release: Release, digest: str) -> None:
-    """Let this release take the place of an earlier one that came to the same list."""
+    """Let this release replace an earlier one with the same list."""
     twin = transaction.scalar(
         update(Release)
         .where(Release.digest == digest, Release.id != release.id, Release.state != ReleaseState.OUTDATED)

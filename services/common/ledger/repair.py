@@ -1,4 +1,4 @@
-"""What is done again because its output is missing or damaged, and which files nobody needs."""
+"""What is made again because its output is missing or damaged, and which files nothing needs."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -30,7 +30,7 @@ _MAX_REOPENED = 3
 
 
 def reopen_session(transaction: Transaction, session_id: int, reason: str) -> None:
-    """Do a session again because its chunk is missing or damaged; too often, and it is dead."""
+    """Make a session's chunk again because it is missing or damaged; too often, and the session is dead."""
     restart_session(transaction, session_id)
     transaction.execute(update(Session).where(Session.id == session_id).values(chunk=None))
     job = transaction.scalars(select(Job).where(Job.session_id == session_id).with_for_update()).one()
@@ -61,15 +61,15 @@ def reopen_release(transaction: Transaction, release_id: int, lost_shards: Seque
 def reopen_while_pushed(
     transaction: Transaction, release_id: int, lost_shards: Sequence[int], reason: str
 ) -> None:
-    """Make again what a push found damaged: shards, or without any the papers; too often, and it is dead.
+    """Make again what a push found damaged: shards, or else the small files; too often, and it is dead.
 
-    Nothing happens where the release is no longer the one that stands and is wanted on the hub.
+    Nothing happens unless the release is published and its push is still requested.
     """
     lock_releases(transaction)
     release = transaction.get_one(Release, release_id)
     build = transaction.get_one(Build, release.build_id)
-    is_standing = release.state is ReleaseState.PUBLISHED and build.state is BuildState.OPEN
-    if not (is_standing and is_push_requested(release)):
+    is_published = release.state is ReleaseState.PUBLISHED and build.state is BuildState.OPEN
+    if not (is_published and is_push_requested(release)):
         return
     reopen_release(transaction, release_id, lost_shards)
     damaged = Job.shard_id.in_(lost_shards) if lost_shards else _assembly_of(release_id)
@@ -111,7 +111,7 @@ def _assembly_of(release_id: int) -> ColumnElement[bool]:
 
 
 def _write_again(transaction: Transaction, job: Job) -> None:
-    """Put the job of a shard back to its beginning, and forget the file that it wrote."""
+    """Start the job of a shard again, and forget the file that it wrote."""
     reset_jobs(transaction, Job.id == job.id, JobState.READY)
     transaction.execute(update(Shard).where(Shard.id == job.shard_id).values(bytes=None, sha256=None))
 
@@ -127,7 +127,7 @@ def _count_reopened(transaction: Transaction, job: Job, reason: str) -> None:
 
 
 def ledger_id(transaction: Transaction) -> UUID:
-    """Return the ledger's own name."""
+    """Return the ledger's own id."""
     return transaction.scalars(select(LedgerMark.ledger_id)).one()
 
 
@@ -143,7 +143,7 @@ def chunk_names(transaction: Transaction) -> set[str]:
 
 
 def is_spare_chunk(transaction: Transaction, name: str, identity_prefix: str) -> bool:
-    """Tell whether no session names the chunk, and nobody is about to."""
+    """Tell whether no session names the chunk, and none is about to."""
     session = transaction.scalar(select(Session).where(Session.identity.startswith(identity_prefix)))
     if session is None:
         return True
@@ -153,13 +153,13 @@ def is_spare_chunk(transaction: Transaction, name: str, identity_prefix: str) ->
 
 
 def is_spare_release(transaction: Transaction, digest: str) -> bool:
-    """Tell whether a release's folder belongs to none that stands or is being made, until the end."""
+    """Tell, until the transaction ends, whether no release needs the folder that this digest names."""
     lock_releases(transaction)
     releases = transaction.scalars(select(Release).where(Release.digest == digest)).all()
     if any(release.state is not ReleaseState.OUTDATED for release in releases):
         return False
     numbers = [release.id for release in releases]
     shards = select(Shard.id).where(Shard.release_id.in_(numbers))
-    works = Job.shard_id.in_(shards) | Job.release_id.in_(numbers)
-    running = select(Job.id).where(works, Job.state == JobState.RUNNING).exists()
+    jobs = Job.shard_id.in_(shards) | Job.release_id.in_(numbers)
+    running = select(Job.id).where(jobs, Job.state == JobState.RUNNING).exists()
     return not transaction.scalar(select(running))

@@ -150,7 +150,7 @@ def admit_sessions(transaction: Transaction, *, capacity: int) -> int:
         fitting.append(session_id)
         reserved += size
     lock_sessions(transaction, fitting)
-    # Looked at again once they are locked: a person may just have skipped one.
+    # Checked again once they are locked: a person may just have skipped one.
     sizes = dict(transaction.execute(_waiting().where(Session.id.in_(fitting))).all())
     if not sizes:
         return 0
@@ -252,7 +252,7 @@ def reclaim_reservations(transaction: Transaction) -> int:
 
 
 def _idle_reservations() -> Select[int]:
-    """Return the sessions that hold room, that no open build needs, and that nobody works on."""
+    """Return the sessions that hold room, that no open build needs, and that no worker has."""
     works = aliased(Job)
     assets = select(Asset.id).where(Asset.session_id == Session.id)
     running = (
