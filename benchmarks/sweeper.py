@@ -32,7 +32,7 @@ from spikemill.services.common.migrate import migrate
 from spikemill.services.common.row_format import FORMAT_ID
 from spikemill.services.common.types import Asset, PlannedSession, digest
 from spikemill.services.common.worker.kinds import Queue, kinds_of
-from spikemill.services.sweeper.loop import STEPS
+from spikemill.services.sweeper.__main__ import STEPS
 
 _SOURCES = 50
 _SESSIONS = 500

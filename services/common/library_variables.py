@@ -1,8 +1,8 @@
-"""Decides, where a process begins, which variables of the environment count among those that libraries read.
+"""Decides, at the start of a process, which environment variables that libraries read have an effect.
 
-libpq, Celery, Flower, botocore and huggingface_hub let variables lead them to another server, or to it by
-another login or in another way. What spikemill does is said by its own settings, and must not change with a
-variable that was meant for another program. docs/one-machine.md says the same to people.
+Variables can lead libpq, Celery, Flower, botocore and huggingface_hub to another server, or make them log in
+or connect in another way. spikemill is controlled by its own settings, and a variable that was meant for
+another program must not change it. docs/one-machine.md describes this for users.
 """
 
 import os
@@ -14,7 +14,7 @@ WITHOUT_EFFECT: Mapping[str, Sequence[str]] = {
     "Celery, kombu, billiard": (
         "CELERY*",
         "KOMBU_*",
-        # Celery's command reads these without a prefix, and takes its broker or its configuration from them.
+        # Celery's command reads these without a prefix, some for its broker or its configuration.
         *("APP", "BROKER_URL", "CONFIG_MODULE", "LOADER", "RESULT_BACKEND", "SKIP_CHECKS"),
         *("C_BENCH*", "C_FAKEFORK", "C_FORCE_ROOT", "C_IMPDEBUG", "C_REMDEBUG"),
         *("C_STRICT_APP", "C_WARN_APP", "C_WNOCONF"),
@@ -32,7 +32,7 @@ WITHOUT_EFFECT: Mapping[str, Sequence[str]] = {
     "dandi": ("DANDI_*",),
     "prometheus_client": ("PROMETHEUS_*", "prometheus_multiproc_dir"),
 }
-"""By library, the variables that have no effect; `*` stands for any ending, also one of a later release."""
+"""By library, the variables without effect; `*` stands for any ending, also one of a later release."""
 
 WITH_MEANING: Mapping[str, Sequence[str]] = {
     "botocore": (
@@ -48,12 +48,11 @@ WITH_MEANING: Mapping[str, Sequence[str]] = {
         *("HF_ENDPOINT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HOME", "HF_HUB_OFFLINE"),
     ),
 }
-"""Those among them that do count, as the documentation says."""
+"""The exceptions, which do have an effect, as the documentation says."""
 
 _DATABASE, _BROKER = "SPIKEMILL_DATABASE_URL", "SPIKEMILL_BROKER_URL"
 _BUCKET, _FLOWER = "SPIKEMILL_STORE_ENDPOINT", "SPIKEMILL_FLOWER_PASSWORD"
-# A person who set one of these may have meant spikemill too. Nobody would mean it by the others, and a line
-# that every command prints is not read.
+# A user who set one of these may have meant spikemill too. The others are not worth a line each time.
 NAMED: Mapping[str, str] = {
     **dict.fromkeys(("PGHOSTADDR", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE"), _DATABASE),
     **dict.fromkeys(("PGSYSCONFDIR", "PGOPTIONS", "PGTARGETSESSIONATTRS"), _DATABASE),
@@ -65,9 +64,9 @@ NAMED: Mapping[str, str] = {
     **dict.fromkeys(("AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT"), _BUCKET),
     **dict.fromkeys(("FLOWER_BASIC_AUTH", "FLOWER_UNAUTHENTICATED_API"), _FLOWER),
 }
-"""The variables that are named where they are set, each with the setting to use in its place."""
+"""The variables that the user is told of, each with the setting that takes its place."""
 
-# Where a command or the store says none of this, what the variables are about is not used.
+# A notice about these settings needs such a word in the command or in the store's address.
 _USED_WITH = {_BUCKET: "s3://", _FLOWER: "spikemill.services.flower"}
 _ASKS_FOR_TEXT = frozenset({"--help", "--version"})
 
@@ -82,7 +81,7 @@ def pass_over(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def notice() -> str | None:
-    """Return the line that names the ignored variables; None where there are none worth naming."""
+    """Return the line that names the removed variables, once; None where there is nothing to say."""
     names = list(_to_be_named)
     _to_be_named.clear()
     if not names:
@@ -96,7 +95,14 @@ def notice() -> str | None:
 def without_effect(names: Iterable[str]) -> list[str]:
     """Return those of the variables that have no effect."""
     return sorted(
-        name for name in names if _is_among(name, WITHOUT_EFFECT) and not _is_among(name, WITH_MEANING)
+        name for name in names if _matches(name, WITHOUT_EFFECT) and not _matches(name, WITH_MEANING)
+    )
+
+
+def _matches(name: str, families: Mapping[str, Sequence[str]]) -> bool:
+    patterns = [pattern for family in families.values() for pattern in family]
+    return name in patterns or any(
+        pattern.endswith("*") and name.startswith(pattern[:-1]) for pattern in patterns
     )
 
 
@@ -107,15 +113,6 @@ def _is_worth_naming(name: str, words: Sequence[str]) -> bool:
     return any(_USED_WITH.get(NAMED[name], "") in word for word in words)
 
 
-def _is_among(name: str, families: Mapping[str, Sequence[str]]) -> bool:
-    return any(_fits(name, pattern) for patterns in families.values() for pattern in patterns)
-
-
-def _fits(name: str, pattern: str) -> bool:
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
-
-
 def _listed(names: Sequence[str]) -> str:
-    """Return names as part of a sentence."""
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last

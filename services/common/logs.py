@@ -25,10 +25,10 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of an event."""
         line = {
-            "timestamp": _moment(record),
+            "timestamp": _timestamp(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": _message(record),
+            "message": masked(record.getMessage()),
             **_facts(record),
         }
         if trace := _traceback(self, record):
@@ -37,11 +37,12 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """A line for people; the lines of a traceback follow one another behind bars."""
+    """A line for people; the lines of a traceback are joined by bars."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of an event."""
-        parts = [_moment(record), record.levelname, f"{record.name}:", _one_line(_message(record))]
+        message = _one_line(masked(record.getMessage()))
+        parts = [_timestamp(record), record.levelname, f"{record.name}:", message]
         if facts := _facts(record):
             parts.append(f"[{' '.join(f'{name}={fact}' for name, fact in facts.items())}]")
         if trace := _traceback(self, record):
@@ -49,15 +50,12 @@ class TextLines(logging.Formatter):
         return " ".join(parts)
 
 
-_LINES = {LogFormat.TEXT: TextLines, LogFormat.JSON: JsonLines}
-
-
 def configure_logging() -> None:
-    """Write all events of our own, of the libraries only trouble, and what ends the process."""
-    sys.excepthook = _tell_of_end
+    """Log all events of our own, warnings of the libraries, and what ends the process."""
+    sys.excepthook = _log_end
     hide_environment()
     handler = logging.StreamHandler()
-    handler.setFormatter(_LINES[settings().log_format]())
+    handler.setFormatter(JsonLines() if settings().log_format is LogFormat.JSON else TextLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("spikemill").setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
@@ -65,47 +63,15 @@ def configure_logging() -> None:
         _log.warning("%s", line)
 
 
-def _tell_of_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say in one line why the process ends; where we said no ourselves, the text is all there is to know."""
-    told = isinstance(error, SpikemillError | KeyboardInterrupt)
-    _log.critical("%s", readable(error), exc_info=None if told else (kind, error, trace))
-
-
-def _moment(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-
-
-def _message(record: logging.LogRecord) -> str:
-    return masked(record.getMessage())
-
-
-def _facts(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what is known of the job: from the block it was logged in, or from Celery's own words."""
-    facts = log_context() or _of_celery(record)
-    return {name: masked(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
-
-
-def _of_celery(record: logging.LogRecord) -> Mapping[str, object]:
-    """Return the job that a line of Celery is about: in place of its arguments a message carries its name."""
-    data = getattr(record, "data", None)
-    if not isinstance(data, Mapping) or "args" not in data:
-        return {}
-    return {"task": data.get("name"), "about": data["args"]}
-
-
-def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    if not record.exc_info or record.exc_info[1] is None:
-        return ""
-    return masked(formatter.formatException(record.exc_info))
-
-
-def _one_line(text: str) -> str:
-    return " | ".join(line.strip() for line in text.splitlines() if line.strip())
+def _log_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log in one line why the process ends; the text of our own errors is enough without a traceback."""
+    is_expected = isinstance(error, SpikemillError | KeyboardInterrupt)
+    _log.critical("%s", readable(error), exc_info=None if is_expected else (kind, error, trace))
 
 
 @contextmanager
 def log_about(facts: Mapping[str, object]) -> Iterator[None]:
-    """Let each line that is logged in the block carry the facts that are known."""
+    """Add the facts that are known (not None) to each line that is logged in the block."""
     token = _about.set({**_about.get(), **{name: fact for name, fact in facts.items() if fact is not None}})
     try:
         yield
@@ -116,3 +82,27 @@ def log_about(facts: Mapping[str, object]) -> Iterator[None]:
 def log_context() -> Mapping[str, object]:
     """Return the facts of the block that this thread is in."""
     return _about.get()
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what is known of the job: from the block it was logged in, or from Celery's own record."""
+    facts = log_context()
+    data = getattr(record, "data", None)
+    if not facts and isinstance(data, Mapping) and "args" in data:
+        # In place of its arguments a message carries the name of its job.
+        facts = {"task": data.get("name"), "about": data["args"]}
+    return {name: masked(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    if not record.exc_info or record.exc_info[1] is None:
+        return ""
+    return masked(formatter.formatException(record.exc_info))
+
+
+def _one_line(text: str) -> str:
+    return " | ".join(line.strip() for line in text.splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""`python -m spikemill.services.flower`: Celery's Flower behind a password, with nothing to press."""
+"""`python -m spikemill.services.flower`: Celery's Flower behind a password, read-only."""
 
 import hmac
 import logging
@@ -21,14 +21,14 @@ from spikemill.services.common.worker.app import create_app
 from spikemill.services.flower.health import authorization, credentials
 
 _log = logging.getLogger("spikemill.services.flower")
-# What a task is about stands in its arguments, and how its job ended in its result: for Celery a job that
-# failed is a success, since the ledger decides what follows.
+# A task's arguments say what it is about, its result how its job ended: for Celery a job that failed is a
+# success, since the ledger decides what follows.
 _COLUMNS = "name,args,state,result,worker,runtime,received"
 # Some kilobytes each; the ledger knows the rest.
 _NEWEST_TASKS = 20_000
 # After this long a worker that was scaled away is forgotten.
 _ONE_HOUR = 3600
-REFUSAL = "Say the name spikemill and its password.\n"
+REFUSAL = "Log in as spikemill with its password.\n"
 
 
 def main() -> None:
@@ -39,13 +39,13 @@ def main() -> None:
         signal.signal(number, lambda *_: flower.io_loop.add_callback_from_signal(flower.stop))
     _log.info("Flower at http://%s:%d", settings().flower_address, _listen(flower))
     flower.start()
-    # It holds nothing; a thread of it that asks a broker which is away would keep the process for long.
+    # It holds nothing, but a thread that waits for an absent broker would keep the process alive for long.
     logging.shutdown()
     os._exit(os.EX_OK)
 
 
 def _options() -> OptionParser:
-    """Return Flower's options: nothing of a build can be changed with it."""
+    """Return Flower's options: it can change nothing of a build."""
     options.basic_auth = [credentials()]
     options.read_only = True
     options.address = settings().flower_address
@@ -58,27 +58,22 @@ def _options() -> OptionParser:
 
 
 class LockedFlower(Flower):  # type: ignore[misc]  # Flower has no types
-    """Lets nobody in without the password."""
+    """Flower that asks for a password, whatever the address."""
 
     def find_handler(self, request: HTTPServerRequest, **arguments: Any) -> HTTPMessageDelegate:
-        """Return what answers a request: what was asked for, or a refusal."""
+        """Return the handler of a request, or a refusal."""
+        given = request.headers.get("Authorization", "").encode()
+        [expected] = self.options.basic_auth
+        is_allowed = hmac.compare_digest(given, authorization(expected).encode())
         handler: HTTPMessageDelegate = (
             super().find_handler(request, **arguments)
-            if self._may_look(request)
+            if is_allowed
             else self.get_handler_delegate(request, Denied)
         )
         return handler
 
-    def _may_look(self, request: HTTPServerRequest) -> bool:
-        given = request.headers.get("Authorization", "").encode()
-        return any(
-            hmac.compare_digest(given, authorization(credentials).encode())
-            for credentials in self.options.basic_auth
-        )
-
 
 def _listen(flower: LockedFlower) -> int:
-    """Begin to listen, and return the port."""
     try:
         port: int = flower.start_http_server()
     except OSError as error:
@@ -91,10 +86,10 @@ def _listen(flower: LockedFlower) -> int:
 
 
 class Denied(RequestHandler):
-    """The answer to whoever does not say the password, whatever was asked for."""
+    """The answer to a request without the password, whatever the address."""
 
     def check_xsrf_cookie(self) -> None:
-        """Care for no cookie: there is nothing here that a foreign page could have done."""
+        """Check no cookie: this handler changes nothing."""
 
     def prepare(self) -> None:
         """Ask for the password."""

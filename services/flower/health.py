@@ -1,4 +1,4 @@
-"""Whether Flower answers and reaches the broker: run with `python -m`; and who may look."""
+"""Whether Flower answers and reaches the broker: run with `python -m`; and its login."""
 
 import sys
 from base64 import b64encode
@@ -9,23 +9,17 @@ from spikemill.services.common.errors import CallError, SpikemillError, readable
 from spikemill.services.common.settings import settings
 
 _PATIENCE = 5.0
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - an address to look up
-_NAME = "spikemill"
-
-
-def ask_for_queues() -> None:
-    """Have Flower ask the broker for the length of its queues."""
-    address = settings().flower_address
-    url = f"http://{_EVERYWHERE.get(address, address)}:{settings().flower_port}/api/queues/length"
-    request = Request(url, headers={"Authorization": authorization(credentials())})
-    with urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - it begins with http
-        answer.read()
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - an address to look up
 
 
 def main() -> int:
-    """Check Flower, and return the exit status."""
+    """Have Flower ask the broker for the length of its queues, and return the exit status."""
+    host = _ANY.get(settings().flower_address, settings().flower_address)
+    url = f"http://{host}:{settings().flower_port}/api/queues/length"
     try:
-        ask_for_queues()
+        request = Request(url, headers={"Authorization": authorization(credentials())})
+        with urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - it begins with http
+            answer.read()
     except (SpikemillError, URLError, TimeoutError) as error:
         print(readable(error))  # noqa: T201 - what a health check is for
         return 1
@@ -34,18 +28,18 @@ def main() -> int:
 
 
 def credentials() -> str:
-    """Return the one name and its password, as name:password."""
+    """Return the login as name:password."""
     password = settings().flower_password
     if password is None:
         raise CallError(
             "Flower needs a password: set SPIKEMILL_FLOWER_PASSWORD, "
             "or write it into /run/secrets/spikemill_flower_password."
         )
-    return f"{_NAME}:{password.get_secret_value()}"
+    return f"spikemill:{password.get_secret_value()}"
 
 
 def authorization(name_and_password: str) -> str:
-    """Return the header in which a browser says a name and a password, written as name:password."""
+    """Return the value of the header with which a browser sends name:password."""
     return f"Basic {b64encode(name_and_password.encode()).decode()}"
 
 

@@ -1,4 +1,4 @@
-"""Removes what nobody names any more: old drafts, spare chunks, releases that came to nothing."""
+"""Removes what the ledger no longer names: old drafts, spare chunks, folders of abandoned releases."""
 
 import re
 import shutil
@@ -11,14 +11,14 @@ from spikemill.services.common.store.spool import sweep_spool
 from spikemill.services.common.types import FILE_NAME_DIGITS
 
 _DRAFT = re.compile(r"(?P<job>\d+)\.(?P<attempt>\d+)\.")
-# A file that is on its way to its name bears a dot before it and a random end.
+# A file that is still being written has a dot before its name and a random ending.
 _CHUNK = re.compile(rf"\.?(?P<identity>[0-9a-f]{{{FILE_NAME_DIGITS}}})\.[0-9a-f]+\.parquet")
 
 
 def clean_up() -> float:
     """Sweep the spool and the store; safe at any time, beside any work.
 
-    Returns how many seconds may pass before the next time: it costs an object store many requests.
+    Returns the seconds until it should run again: it costs an object store many requests.
     """
     sweep_spool()
     store = open_store()
@@ -40,7 +40,7 @@ def sweep_drafts(store: Store) -> None:
 
 
 def sweep_chunks(store: Store) -> None:
-    """Remove chunks that no session names, and what a killed worker left of one."""
+    """Remove chunks that no session names, and partial ones of killed workers."""
     with transaction() as ledger:
         named = repair.chunk_names(ledger)
     for name in sorted(store.files("chunks")):
@@ -53,18 +53,18 @@ def sweep_chunks(store: Store) -> None:
 
 
 def drop_spare_chunks(store: Store) -> tuple[int, int]:
-    """Forget and remove the chunks that no open build needs; returns how many there were, and their bytes."""
+    """Remove the chunks that no open build needs; returns how many there were, and their bytes."""
     with transaction() as ledger:
         store.assert_owner(repair.ledger_id(ledger))
         names = admin.prune_chunks(ledger)
-        standing = store.files("chunks")
-        freed = sum(standing.get(name, 0) for name in names)
+        sizes = store.files("chunks")
+        freed = sum(sizes.get(name, 0) for name in names)
     sweep_chunks(store)
     return len(names), freed
 
 
 def sweep_releases(store: Store) -> None:
-    """Remove folders of releases that took no place in the ledger, but never the one that `pile` leads to."""
+    """Remove folders of releases that the ledger does not name, but never the one that `pile` leads to."""
     for release in store.folders("piles"):
         with transaction() as ledger:
             if repair.is_spare_release(ledger, release) and store.pile() != release:

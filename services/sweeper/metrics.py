@@ -21,33 +21,6 @@ _log = logging.getLogger(__name__)
 _Rows = Sequence[tuple[Any, ...]]
 
 
-class LedgerCollector(Collector):
-    """Measures the ledger when it is asked to: one scrape at a time, beside the sweeper's rounds."""
-
-    def __init__(self) -> None:
-        """Measure nothing yet."""
-        self._turn = Lock()
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield what was measured; while Postgres is away that is only that it is."""
-        gauges = self._measure()
-        yield ledger_up(is_up=gauges is not None)
-        if gauges is not None:
-            yield from families_of(gauges)
-
-    def describe(self) -> Iterable[Metric]:
-        """Return no metric in advance: that would take a ledger."""
-        return ()
-
-    def _measure(self) -> Gauges | None:
-        try:
-            with self._turn, transaction() as ledger:
-                return read_gauges(ledger)
-        except Exception as error:
-            _log.warning("the ledger could not be measured: %s", readable(error))
-            return None
-
-
 def serve_metrics(address: str, port: int) -> WSGIServer:
     """Answer scrapes at this address from threads of their own, for as long as the process lives."""
     registry = CollectorRegistry()
@@ -64,17 +37,51 @@ def serve_metrics(address: str, port: int) -> WSGIServer:
     return server
 
 
+class LedgerCollector(Collector):
+    """Measures the ledger at each scrape: one at a time, beside the sweeper's rounds."""
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics; while Postgres is away only that it is."""
+        try:
+            with self._turn, transaction() as ledger:
+                gauges = read_gauges(ledger)
+        except Exception as error:
+            _log.warning("the ledger could not be measured: %s", readable(error))
+            yield ledger_up(is_up=False)
+        else:
+            yield ledger_up(is_up=True)
+            yield from families_of(gauges)
+
+    def describe(self) -> Iterable[Metric]:
+        """Return no metric in advance: that would take a ledger."""
+        return ()
+
+
 def ledger_up(*, is_up: bool) -> Metric:
-    """Say whether there is anything to be measured."""
+    """Return the metric that says whether the ledger could be measured."""
     return GaugeMetricFamily("spikemill_ledger_up", "Whether the ledger could be asked.", value=float(is_up))
 
 
 def families_of(gauges: Gauges) -> Iterator[Metric]:
     """Yield the metrics, each with all its labels."""
-    yield from _work(gauges)
-    yield from _queues(gauges)
-    yield from _builds(gauges)
-    yield from _traffic(gauges)
+    bytes_read = [(source, read) for source, read, _ in gauges.traffic]
+    requests = [(source, count) for source, _, count in gauges.traffic]
+    for name, text, rows, labels in (
+        ("spikemill_jobs", "Jobs in the ledger.", gauges.jobs, ("kind", "state")),
+        ("spikemill_sessions", "Sessions of open builds.", gauges.sources, ("pile", "source", "state")),
+        ("spikemill_tokens", "Tokens that open builds have so far.", gauges.tokens, ("pile", "source")),
+        *_queues(gauges),
+    ):
+        yield _filled(GaugeMetricFamily(name, text, labels=labels), rows)
+    for name, text, rows, labels in (
+        ("spikemill_attempts", "Attempts at jobs that ended.", gauges.attempts, ("kind", "outcome")),
+        ("spikemill_fetched_bytes", "Bytes of assets that travelled.", bytes_read, ("source",)),
+        ("spikemill_part_requests", "Requests for parts of assets.", requests, ("source",)),
+    ):
+        yield _filled(CounterMetricFamily(name, text, labels=labels), rows)
     yield GaugeMetricFamily(
         "spikemill_sweeper_last_round_timestamp_seconds",
         "When the last round of a sweeper began.",
@@ -82,13 +89,8 @@ def families_of(gauges: Gauges) -> Iterator[Metric]:
     )
 
 
-def _work(gauges: Gauges) -> Iterator[Metric]:
-    yield _gauge("spikemill_jobs", "Jobs in the ledger.", gauges.jobs, "kind", "state")
-    yield _counter("spikemill_attempts", "Attempts at jobs that ended.", gauges.attempts, "kind", "outcome")
-
-
-def _queues(gauges: Gauges) -> Iterator[Metric]:
-    """Yield what to scale workers on; a queue that has nothing is told as well."""
+def _queues(gauges: Gauges) -> Iterator[tuple[str, str, _Rows, tuple[str, ...]]]:
+    """Yield what to scale workers on; also the zeros of an empty queue."""
     waiting, running, oldest = Counter[Queue](), Counter[Queue](), dict.fromkeys(Queue, 0.0)
     for kind, jobs, seconds in gauges.ready:
         queue = QUEUE_OF_KIND[JobKind(kind)]
@@ -97,34 +99,14 @@ def _queues(gauges: Gauges) -> Iterator[Metric]:
     for kind, state, jobs in gauges.jobs:
         if state == JobState.RUNNING:
             running[QUEUE_OF_KIND[JobKind(kind)]] += jobs
-    yield _per_queue("ready_jobs", "Jobs that could run now, whether sent or not.", waiting)
-    yield _per_queue("running_jobs", "Jobs that run.", running)
-    yield _per_queue("oldest_ready_seconds", "How long the oldest job has waited that could run.", oldest)
-
-
-def _per_queue(name: str, text: str, values: Mapping[Queue, float]) -> Metric:
-    rows = [(queue.value, values[queue]) for queue in Queue]
-    return _gauge(f"spikemill_queue_{name}", text, rows, "queue")
-
-
-def _builds(gauges: Gauges) -> Iterator[Metric]:
-    yield _gauge("spikemill_sessions", "Sessions of open builds.", gauges.sources, "pile", "source", "state")
-    yield _gauge("spikemill_tokens", "Tokens that open builds have so far.", gauges.tokens, "pile", "source")
-
-
-def _traffic(gauges: Gauges) -> Iterator[Metric]:
-    arrived = [(source, received) for source, received, _ in gauges.traffic]
-    yield _counter("spikemill_fetched_bytes", "Bytes of assets that travelled.", arrived, "source")
-    requests = [(source, asked) for source, _, asked in gauges.traffic]
-    yield _counter("spikemill_part_requests", "Requests for parts of assets.", requests, "source")
-
-
-def _gauge(name: str, text: str, rows: _Rows, *labels: str) -> Metric:
-    return _filled(GaugeMetricFamily(name, text, labels=labels), rows)
-
-
-def _counter(name: str, text: str, rows: _Rows, *labels: str) -> Metric:
-    return _filled(CounterMetricFamily(name, text, labels=labels), rows)
+    values: Mapping[Queue, float]
+    for name, text, values in (
+        ("ready_jobs", "Jobs that could run now, whether sent or not.", waiting),
+        ("running_jobs", "Jobs that run.", running),
+        ("oldest_ready_seconds", "How long the oldest job has waited that could run.", oldest),
+    ):
+        rows = [(queue.value, values[queue]) for queue in Queue]
+        yield f"spikemill_queue_{name}", text, rows, ("queue",)
 
 
 def _filled(family: GaugeMetricFamily | CounterMetricFamily, rows: _Rows) -> Metric:

@@ -40,7 +40,7 @@ from spikemill.services.common.models import (
 from spikemill.services.common.row_format import FORMAT_ID, row_groups
 from spikemill.services.common.types import Asset as ListedAsset
 from spikemill.services.common.types import BinnedSession, PlannedSession, PlannedShard, SessionRow, digest
-from spikemill.services.sweeper.loop import STEPS
+from spikemill.services.sweeper.__main__ import STEPS
 
 PARAMETERS: dict[str, Any] = {"seed": 0, "split_by": "session"}
 

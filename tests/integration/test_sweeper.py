@@ -18,7 +18,7 @@ from spikemill.services.common.models import JobKind, JobState, LedgerMark, Outc
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.app import create_app
 from spikemill.services.common.worker.kinds import Queue
-from spikemill.services.sweeper.loop import Sweeper
+from spikemill.services.sweeper.__main__ import Sweeper
 from tests.integration import ledgers
 from tests.integration.celery_workers import broker, until, worker
 

@@ -12,7 +12,7 @@ import pytest
 from celery import Celery
 
 from spikemill.services.common.models import JobKind
-from spikemill.services.sweeper.loop import Sweeper
+from spikemill.services.sweeper.__main__ import Sweeper
 from tests.integration import ledgers
 from tests.integration.celery_workers import until, worker
 

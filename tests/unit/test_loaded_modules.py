@@ -24,7 +24,7 @@ LOADED = {
     "spikemill.services.cli.build": {"psycopg", "pydantic", "redis", "sqlalchemy"},
     "spikemill.services.common.worker.health": {"psycopg", "pydantic"},
     "spikemill.services.common.migrate": {"psycopg", "pydantic", "sqlalchemy"},
-    "spikemill.services.sweeper.loop": {*WORKER, "prometheus_client", "redis"},
+    "spikemill.services.sweeper.__main__": {*WORKER, "prometheus_client", "redis"},
     "spikemill.services.common.worker.kinds": {"sqlalchemy"},
     "spikemill.services.downloader.tasks": {*WORKER, "dandi", "dandischema", "httpx", "requests", "wcmatch"},
     "spikemill.services.binner.tasks": {*WORKER, "h5py", "numpy", "pyarrow"},
