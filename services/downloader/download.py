@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import count
@@ -29,82 +29,27 @@ from spikemill.services.common.http import (
 from spikemill.services.common.rate_limit import RequestPacer, Unpaced
 from spikemill.services.common.types import FILE_NAME_DIGITS, Asset, digest
 
-_LONGEST_SUFFIX = 16
 Progress = Callable[[int], None]
+_LONGEST_SUFFIX = 16
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _EXPIRED_LINK = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _BUFFER = 1 << 20
-PREFERENCE = ("sha256", "dandi-etag", "md5")
-"""The digests that can be checked, the best first."""
+# The digests that can be checked, the best first.
+_PREFERENCE = ("sha256", "dandi-etag", "md5")
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A file that is what its archive listed; `is_copy` where it was made, not found.
+    """A file that is what its archive listed; `is_copy` is False where it is read in place.
 
     `digests` always holds `sha256`; `how` names the listed digest that agreed, or `size` where the archive
     lists none, as a folder does.
     """
 
     path: Path
-    size: int
     digests: Mapping[str, str]
     how: str
     is_copy: bool = True
-
-
-def fetch_asset(
-    archive: Archive,
-    asset: Asset,
-    folder: Path,
-    *,
-    pacer: RequestPacer | None = None,
-    client: httpx.Client | None = None,
-    progress: Progress | None = None,
-) -> Verified:
-    """Bring an asset into a folder, once, going on where an earlier attempt stopped.
-
-    An asset on this machine is checked in place. `progress` is called with the size of each block.
-    Raises `NetworkError` (try again), `AssetError` (it is not to be had), `DamagedDownloadError` (other bytes
-    came, and were thrown away), `StoreError` (the folder is full or cannot be written).
-    """
-    location = archive.locate(asset)
-    if location.is_local:
-        return _checked_in_place(Path(location.address), asset)
-    how = checkable(asset.digests)
-    if how is None:
-        raise AssetError(
-            f"{asset.path}: the archive lists no digest of it, as for a link to a file elsewhere, so a copy "
-            "could not be checked; exclude it in the catalogue."
-        )
-    destination = folder / copy_name(asset)
-    needs = f"{asset.path} has {asset.size} bytes"
-    with writing(folder, needs=needs, remedy="or lower SPIKEMILL_SPOOL_BYTES, then retry"):
-        folder.mkdir(parents=True, exist_ok=True)
-        standing = _standing(destination, asset, how)
-        if standing is not None:
-            return standing
-        with open_partial(destination) as partial, _client(client) as usable:
-            transfer(usable, location, asset, partial, pacer=pacer or Unpaced(), progress=progress)
-            return _published(partial, destination, asset, how)
-
-
-def copy_name(asset: Asset) -> str:
-    """Return the name of an asset's copy: paths may differ in case alone, or be too long for a disk."""
-    suffix = PurePosixPath(asset.path).suffix[:_LONGEST_SUFFIX]
-    return f"{digest([asset.asset_id, asset.path])[:FILE_NAME_DIGITS]}{suffix}"
-
-
-def _standing(destination: Path, asset: Asset, how: str) -> Verified | None:
-    """Return the copy that an earlier attempt finished; a damaged one is removed."""
-    if not destination.exists():
-        return None
-    if destination.stat().st_size == asset.size:
-        digests = digests_of(destination, how)
-        if digests[how] == asset.digests[how]:
-            return Verified(destination, asset.size, digests, how)
-    destination.unlink(missing_ok=True)
-    return None
 
 
 class PartialFile:
@@ -115,7 +60,10 @@ class PartialFile:
         self._etag_file = path.with_name(f"{path.name}.etag")
         self.path = path
         self.size = os.fstat(stream.fileno()).st_size
-        self.etag = self._read_etag()
+        try:
+            self.etag = self._etag_file.read_text(encoding="utf-8") or None
+        except FileNotFoundError:
+            self.etag = None
 
     def append(self, block: bytes) -> None:
         """Add bytes at the end."""
@@ -130,47 +78,63 @@ class PartialFile:
         self.etag = etag
 
     def settle(self) -> None:
-        """Return when all bytes lie on the disk."""
+        """Write all bytes through to the disk."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
 
     def publish(self, destination: Path) -> None:
-        """Give the settled file its name."""
+        """Rename the flushed file to its destination."""
         self._etag_file.unlink(missing_ok=True)
         self.path.replace(destination)
         sync_folder(destination.parent)
 
     def discard(self) -> None:
-        """Throw the bytes away."""
+        """Delete the bytes and their ETag."""
         self._etag_file.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
-    def _read_etag(self) -> str | None:
-        try:
-            return self._etag_file.read_text(encoding="utf-8") or None
-        except FileNotFoundError:
-            return None
 
+def fetch_asset(
+    archive: Archive,
+    asset: Asset,
+    folder: Path,
+    *,
+    pacer: RequestPacer | None = None,
+    client: httpx.Client | None = None,
+    progress: Progress | None = None,
+) -> Verified:
+    """Copy an asset into a folder, resuming where an earlier attempt stopped.
 
-def _published(partial: PartialFile, destination: Path, asset: Asset, how: str) -> Verified:
-    partial.settle()
-    digests = digests_of(partial.path, how)
-    if digests[how] != asset.digests[how]:
-        partial.discard()
-        raise DamagedDownloadError(
-            f"{asset.path}: its {how} is {digests[how]}, the archive lists {asset.digests[how]}; "
-            "the copy was thrown away."
+    An asset on this machine is verified in place. `progress` gets the size of each block that arrives.
+    Raises `NetworkError` (try again), `AssetError` (not available), `DamagedDownloadError` (the wrong bytes
+    came and were deleted), `StoreError` (the folder is full or cannot be written).
+    """
+    location = archive.locate(asset)
+    if location.is_local:
+        return _checked_in_place(Path(location.address), asset)
+    if (how := _checkable(asset.digests)) is None:
+        raise AssetError(
+            f"{asset.path}: the archive lists no digest of it, as for a link to a file elsewhere, so a copy "
+            "could not be checked; exclude it in the catalogue."
         )
-    partial.publish(destination)
-    return Verified(destination, asset.size, digests, how)
+    destination = folder / copy_name(asset)
+    needs = f"{asset.path} has {asset.size} bytes"
+    with writing(folder, needs=needs, remedy="or lower SPIKEMILL_SPOOL_BYTES, then retry"):
+        folder.mkdir(parents=True, exist_ok=True)
+        if (standing := _standing(destination, asset, how)) is not None:
+            return standing
+        usable = web_client() if client is None else nullcontext(client)
+        with open_partial(destination) as partial, usable as opened:
+            _transfer(opened, location, asset, partial, pacer=pacer or Unpaced(), progress=progress)
+            return _published(partial, destination, asset, how)
 
 
 def _checked_in_place(path: Path, asset: Asset) -> Verified:
-    """Take the digests of a file that is read in place; raise where it changes meanwhile."""
-    how = checkable(asset.digests)
+    """Verify a file that is read in place, and that nobody writes to it meanwhile."""
+    how = _checkable(asset.digests)
     try:
         before = path.stat()
-        digests = digests_of(path, how)
+        digests = _digests_of(path, how)
         after = path.stat()
     except OSError as error:
         raise AssetError(f"{path} cannot be read: {error.strerror}; make it readable, then retry.") from error
@@ -182,32 +146,77 @@ def _checked_in_place(path: Path, asset: Asset) -> Verified:
         )
     if how is not None and digests[how] != asset.digests[how]:
         raise AssetError(f"{path}: its {how} is {digests[how]} and was listed as {asset.digests[how]}.")
-    return Verified(path, asset.size, digests, how or "size", is_copy=False)
+    return Verified(path, digests, how or "size", is_copy=False)
+
+
+def _checkable(listed: Mapping[str, str]) -> str | None:
+    """Return the best algorithm among the listed digests that can be checked, else None."""
+    return next((algorithm for algorithm in _PREFERENCE if listed.get(algorithm)), None)
+
+
+def copy_name(asset: Asset) -> str:
+    """Return the name of an asset's copy: paths may differ in case alone, or be too long for a disk."""
+    suffix = PurePosixPath(asset.path).suffix[:_LONGEST_SUFFIX]
+    return f"{digest([asset.asset_id, asset.path])[:FILE_NAME_DIGITS]}{suffix}"
+
+
+def _standing(destination: Path, asset: Asset, how: str) -> Verified | None:
+    """Return the copy that an earlier attempt finished; a damaged one is removed."""
+    if not destination.exists():
+        return None
+    if destination.stat().st_size == asset.size:
+        digests = _digests_of(destination, how)
+        if digests[how] == asset.digests[how]:
+            return Verified(destination, digests, how)
+    destination.unlink(missing_ok=True)
+    return None
+
+
+def _digests_of(path: Path, algorithm: str | None) -> dict[str, str]:
+    """Return the file's sha256, which is always recorded, and its digest by the given algorithm."""
+    return {name: _digest_of(path, name) for name in sorted({"sha256", algorithm or "sha256"})}
+
+
+def _digest_of(path: Path, algorithm: str) -> str:
+    if algorithm == "dandi-etag":
+        return DandiETag.from_file(path).as_str()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
 @contextmanager
-def _client(given: httpx.Client | None) -> Iterator[httpx.Client]:
-    """Use the given client and leave it open, or one of our own."""
-    if given is not None:
-        yield given
-    else:
-        with web_client() as own:
-            yield own
+def open_partial(destination: Path) -> Iterator[PartialFile]:
+    """Open the partial file of a destination; while another writer holds it, one of another name."""
+    for number in count(1):
+        path = destination.with_name(f"{destination.name}.partial{'' if number == 1 else f'-{number}'}")
+        with path.open("ab", buffering=_BUFFER) as stream:
+            if _is_ours(stream, path):
+                yield PartialFile(stream, path)
+                return
 
 
-def transfer(
+def _is_ours(stream: BinaryIO, path: Path) -> bool:
+    """Lock the file; tell whether that succeeded and the path still leads to it.
+
+    Between open and lock its former writer may have published or discarded it.
+    """
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _transfer(
     client: httpx.Client,
     location: Location,
     asset: Asset,
     partial: PartialFile,
     *,
     pacer: RequestPacer,
-    progress: Progress | None = None,
+    progress: Progress | None,
 ) -> None:
-    """Fetch what the partial file lacks; a broken connection leaves what has come for the next attempt.
-
-    Raises `NetworkError`, `AssetError`, or `DamagedDownloadError` where the object has another size.
-    """
+    """Fetch what the partial file lacks; a broken connection leaves what has come for the next attempt."""
     if partial.size > asset.size:
         partial.restart(None)
     while partial.size < asset.size:
@@ -230,9 +239,9 @@ def _headers(location: Location, partial: PartialFile) -> dict[str, str]:
 
 
 def _begins(response: httpx.Response, asset: Asset, partial: PartialFile, pacer: RequestPacer) -> bool:
-    """Tell whether the body goes on where the partial file ends.
+    """Tell whether the body continues where the partial file ends.
 
-    Where it cannot go on, the partial file is emptied, and the next request is for the whole.
+    Where it does not, the partial file is emptied, and the next request is for the whole asset.
     """
     resumed = partial.size > 0
     if response.status_code == HTTPStatus.OK:
@@ -258,7 +267,7 @@ def _check_whole(response: httpx.Response, asset: Asset, partial: PartialFile) -
 
 
 def _continues(response: httpx.Response, asset: Asset, partial: PartialFile) -> bool:
-    """Check that a 206 is the rest of the same object."""
+    """Tell whether a 206 is the rest of the same object."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     etag = strong_etag(response.headers)
     is_other = partial.etag is not None and etag is not None and etag != partial.etag
@@ -301,54 +310,14 @@ def _refused(response: httpx.Response, asset: Asset, pacer: RequestPacer) -> Net
     return refusal(response.status_code, response.headers, address, pacer, asset.path)
 
 
-@contextmanager
-def open_partial(destination: Path) -> Iterator[PartialFile]:
-    """Open the partial file of a destination; while another writer holds it, one of another name."""
-    for number in count(1):
-        path = destination.with_name(f"{destination.name}.partial{'' if number == 1 else f'-{number}'}")
-        with path.open("ab", buffering=_BUFFER) as stream:
-            if _is_ours(stream, path):
-                yield PartialFile(stream, path)
-                return
-
-
-def _is_ours(stream: BinaryIO, path: Path) -> bool:
-    """Lock the file; tell whether that succeeded and the path still leads to it.
-
-    Between open and lock its former writer may have published or discarded it.
-    """
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
-    except (BlockingIOError, FileNotFoundError):
-        return False
-
-
-def checkable(listed: Mapping[str, str]) -> str | None:
-    """Return the best algorithm among the listed digests that can be checked, else None."""
-    return next((algorithm for algorithm in PREFERENCE if listed.get(algorithm)), None)
-
-
-def digests_of(path: Path, algorithm: str | None) -> dict[str, str]:
-    """Return the file's sha256, which is always recorded, and its digest by the given algorithm."""
-    algorithms = {"sha256", algorithm or "sha256"}
-    return {name: _COMPUTE[name](path) for name in sorted(algorithms)}
-
-
-def _hashed_by(algorithm: str) -> Callable[[Path], str]:
-    def compute(path: Path) -> str:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, algorithm).hexdigest()
-
-    return compute
-
-
-def _dandi_etag(path: Path) -> str:
-    return DandiETag.from_file(path).as_str()
-
-
-_COMPUTE: dict[str, Callable[[Path], str]] = {
-    "sha256": _hashed_by("sha256"),
-    "md5": _hashed_by("md5"),
-    "dandi-etag": _dandi_etag,
-}
+def _published(partial: PartialFile, destination: Path, asset: Asset, how: str) -> Verified:
+    partial.settle()
+    digests = _digests_of(partial.path, how)
+    if digests[how] != asset.digests[how]:
+        partial.discard()
+        raise DamagedDownloadError(
+            f"{asset.path}: its {how} is {digests[how]}, the archive lists {asset.digests[how]}; "
+            "the copy was thrown away."
+        )
+    partial.publish(destination)
+    return Verified(destination, digests, how)

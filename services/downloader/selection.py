@@ -16,31 +16,72 @@ _SUBJECT = re.compile(r"(?:^|_)(sub-[^_]+)")
 
 
 def select_sessions(assets: Iterable[Asset], source: Source) -> list[PlannedSession]:
-    """Return the sessions of a source, by ascending UTF-8 bytes of their keys.
+    """Return the sessions of a source, sorted by the UTF-8 bytes of their keys.
 
-    Raises `CatalogueError` where the entry selects nothing, or tells two sessions apart by nothing.
+    Raises `CatalogueError` where the entry selects nothing, or two sessions have the same names.
     """
     listed = list(assets)
-    selected = _selected(listed, source)
+    matches = path_matcher(source.include, source.exclude)
+    needs_units = isinstance(source, DandiSource) and source.has_units
+    selected = [asset for asset in listed if matches(asset.path) and (asset.has_units or not needs_units)]
     _refuse_futile_patterns(listed, source)
     if not selected:
-        raise CatalogueError(_nothing_selected(listed, source))
-    if source.group is None:
-        sessions = [_single(asset, source) for asset in selected]
-    else:
-        sessions = _grouped(selected, source)
+        raise CatalogueError(_nothing_selected(listed, source, needs_units=needs_units))
+    sessions = (
+        _grouped(selected, source)
+        if source.group is not None
+        else [_single(asset, source) for asset in selected]
+    )
     _refuse_repeated(sessions, source)
     return sorted(sessions, key=lambda session: session.key.encode())
 
 
-def _selected(assets: Sequence[Asset], source: Source) -> list[Asset]:
-    matches = path_matcher(source.include, source.exclude)
-    needs_units = isinstance(source, DandiSource) and source.has_units
-    return [asset for asset in assets if matches(asset.path) and (asset.has_units or not needs_units)]
+def _refuse_futile_patterns(assets: Sequence[Asset], source: Source) -> None:
+    """Refuse a pattern meant for names: without a slash it only reaches the top, and would match nothing."""
+    for key, patterns in (("include", source.include), ("exclude", source.exclude)):
+        for pattern in patterns:
+            if "/" in pattern or any(map(path_matcher([pattern]), (asset.path for asset in assets))):
+                continue
+            below = sum(map(path_matcher([f"**/{pattern}"]), (asset.path for asset in assets)))
+            if below:
+                raise CatalogueError(
+                    f'{source.name}, {key}: "{pattern}" matches no path, for * does not cross folders; '
+                    f'{below} assets have such a name: write "**/{pattern}".'
+                )
+
+
+def _nothing_selected(assets: Sequence[Asset], source: Source, *, needs_units: bool) -> str:
+    endings = Counter(PurePosixPath(asset.path).suffix or "none" for asset in assets)
+    common = ", ".join(f"{ending} ({count})" for ending, count in endings.most_common(3))
+    return (
+        f"{source.name}: none of the {len(assets)} assets is selected by include = {list(source.include)}, "
+        f"exclude = {list(source.exclude)}{' and has_units' if needs_units else ''}"
+        + (f"; their names end in {common}." if assets else "; the archive lists none.")
+    )
+
+
+def _grouped(assets: Sequence[Asset], source: Source) -> list[PlannedSession]:
+    """Make one session of all assets in whose paths `group` finds the same name."""
+    groups: dict[str, list[Asset]] = defaultdict(list)
+    for asset in assets:
+        groups[_found("group", source.group or "", asset.path, source)].append(asset)
+    return [
+        PlannedSession(name, name, _common_subject(name, members, source), tuple(members))
+        for name, members in groups.items()
+    ]
+
+
+def _common_subject(name: str, assets: Sequence[Asset], source: Source) -> str | None:
+    subjects = {_subject(normalize("NFC", asset.path), source) for asset in assets}
+    if len(subjects) > 1:
+        raise CatalogueError(
+            f"{source.name}, group: {name!r} joins assets of {len(subjects)} subjects "
+            f"({', '.join(sorted(map(str, subjects)))}); let `group` find the subject as well."
+        )
+    return subjects.pop()
 
 
 def _single(asset: Asset, source: Source) -> PlannedSession:
-    """Return the session of an asset that is one by itself; its id is the file's stem."""
     key = normalize("NFC", asset.path)
     return PlannedSession(key, PurePosixPath(key).stem, _subject(key, source), (asset,))
 
@@ -54,17 +95,6 @@ def _subject(path: str, source: Source) -> str | None:
         return folder
     entity = _SUBJECT.search(PurePosixPath(path).stem)
     return entity[1] if entity else None
-
-
-def _grouped(assets: Sequence[Asset], source: Source) -> list[PlannedSession]:
-    """Return one session for all assets in whose paths `group` finds the same name."""
-    groups: dict[str, list[Asset]] = defaultdict(list)
-    for asset in assets:
-        groups[_found("group", source.group or "", asset.path, source)].append(asset)
-    return [
-        PlannedSession(name, name, _common_subject(name, members, source), tuple(members))
-        for name, members in groups.items()
-    ]
 
 
 def _found(key: str, expression: str, path: str, source: Source) -> str:
@@ -83,49 +113,14 @@ def _found(key: str, expression: str, path: str, source: Source) -> str:
     return name
 
 
-def _common_subject(name: str, assets: Sequence[Asset], source: Source) -> str | None:
-    subjects = {_subject(normalize("NFC", asset.path), source) for asset in assets}
-    if len(subjects) > 1:
-        raise CatalogueError(
-            f"{source.name}, group: {name!r} joins assets of {len(subjects)} subjects "
-            f"({', '.join(sorted(map(str, subjects)))}); let `group` find the subject as well."
-        )
-    return subjects.pop()
-
-
 def _refuse_repeated(sessions: Sequence[PlannedSession], source: Source) -> None:
-    """Refuse two sessions with the same subject and session: a pile could not tell them apart."""
-    bearers: dict[tuple[str | None, str], list[str]] = defaultdict(list)
+    """Refuse two sessions with the same subject and session id: a pile could not tell them apart."""
+    keys_of: dict[tuple[str | None, str], list[str]] = defaultdict(list)
     for session in sessions:
-        bearers[session.subject_id, session.session_id].append(session.key)
-    for (subject, name), keys in bearers.items():
+        keys_of[session.subject_id, session.session_id].append(session.key)
+    for (subject, name), keys in keys_of.items():
         if len(keys) > 1:
             raise CatalogueError(
                 f"{source.name}: {len(keys)} assets are subject {subject or 'unknown'}, session {name}: "
                 f"{', '.join(keys[:3])}; narrow `include`, or make them one session with `group`."
             )
-
-
-def _refuse_futile_patterns(assets: Sequence[Asset], source: Source) -> None:
-    """Refuse a pattern meant for names: without a slash it only reaches the top, and would match nothing."""
-    for key, patterns in (("include", source.include), ("exclude", source.exclude)):
-        for pattern in patterns:
-            if "/" in pattern or any(map(path_matcher([pattern]), (asset.path for asset in assets))):
-                continue
-            below = sum(map(path_matcher([f"**/{pattern}"]), (asset.path for asset in assets)))
-            if below:
-                raise CatalogueError(
-                    f'{source.name}, {key}: "{pattern}" matches no path, for * does not cross folders; '
-                    f'{below} assets have such a name: write "**/{pattern}".'
-                )
-
-
-def _nothing_selected(assets: Sequence[Asset], source: Source) -> str:
-    without_units = isinstance(source, DandiSource) and source.has_units
-    endings = Counter(PurePosixPath(asset.path).suffix or "none" for asset in assets)
-    common = ", ".join(f"{ending} ({count})" for ending, count in endings.most_common(3))
-    return (
-        f"{source.name}: none of the {len(assets)} assets is selected by include = {list(source.include)}, "
-        f"exclude = {list(source.exclude)}{' and has_units' if without_units else ''}"
-        + (f"; their names end in {common}." if assets else "; the archive lists none.")
-    )

@@ -90,7 +90,7 @@ def test_a_copy_is_whole_verified_and_alone(storage: FaultStorage, tmp_path: Pat
     pacer, told = NotingPacer(), list[int]()
     folder = tmp_path / "spool" / "session"
     verified = fetch_asset(archive(storage), ASSET, folder, pacer=pacer, progress=told.append)
-    assert verified == Verified(folder / NAME, len(DATA), {"sha256": SHA256}, "sha256")
+    assert verified == Verified(folder / NAME, {"sha256": SHA256}, "sha256")
     assert verified.path.read_bytes() == DATA
     assert verified.path.suffix == ".nwb"
     assert files(folder) == {NAME: len(DATA)}
@@ -397,7 +397,7 @@ def test_a_local_file_is_checked_where_it_lies(tmp_path: Path) -> None:
     archive_here, asset = local(tmp_path)
     spool = tmp_path / "spool"
     verified = fetch_asset(archive_here, asset, spool)
-    assert verified == Verified(tmp_path / "a.nwb", len(DATA), {"sha256": SHA256}, "size", is_copy=False)
+    assert verified == Verified(tmp_path / "a.nwb", {"sha256": SHA256}, "size", is_copy=False)
     assert not spool.exists()
 
 
@@ -423,6 +423,6 @@ def test_a_local_file_that_is_being_written_is_refused(
         os.utime(path, ns=(1, 1))
         return {"sha256": "0"}
 
-    monkeypatch.setattr("spikemill.services.downloader.download.digests_of", write_meanwhile)
+    monkeypatch.setattr("spikemill.services.downloader.download._digests_of", write_meanwhile)
     with pytest.raises(AssetError, match="changed while it was read"):
         fetch_asset(archive_here, asset, tmp_path)
