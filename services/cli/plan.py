@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from spikemill.services.cli.format import figures_table, markdown_table, print_error, size
 from spikemill.services.cli.report import described
@@ -13,6 +12,7 @@ from spikemill.services.common.catalog import Catalogue, Expectation, FilesSourc
 from spikemill.services.common.catalog.schema import DRAFT
 from spikemill.services.common.errors import NetworkError, SpikemillError
 from spikemill.services.common.rate_limit import CountingPacer, ProcessPacer, RequestPacer
+from spikemill.services.common.retry import Backoff
 from spikemill.services.common.settings import settings
 from spikemill.services.common.types import Asset, PlannedSession
 from spikemill.services.downloader.selection import select_sessions
@@ -30,6 +30,7 @@ _HEADINGS = (
     "marks",
 )
 _TOTAL = "total"
+_BACKOFF = Backoff(tries=3, longest_pause=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +112,7 @@ def list_source(source: Source, pacer: RequestPacer) -> SourceListing:
 
 def _assets(source: Source, pacer: RequestPacer) -> list[Asset]:
     """Read the whole listing; an archive that is away for a moment is asked again."""
-    retrying = Retrying(
-        retry=retry_if_exception_type(NetworkError),
-        stop=stop_after_attempt(3),
-        wait=wait_exponential(max=5),
-        reraise=True,
-    )
+    retrying = _BACKOFF.retrying(lambda error: isinstance(error, NetworkError))
     return retrying(lambda: list(open_archive(source, pacer).assets()))
 
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from spikemill.services.common.errors import CallError
+from spikemill.services.common.retry import Backoff
 from spikemill.services.common.settings import settings
 
 # A server that vanished is noticed within a minute or so, not after the system's two hours.
@@ -21,7 +21,8 @@ _KEEPALIVE = {
     "tcp_user_timeout": 60_000,
 }
 PATIENCE_FOR_RESULTS = 3600.0
-"""For how many seconds Postgres is waited for when hours of work would be lost."""
+"""The seconds that Postgres is waited for when hours of work are at stake."""
+_BACKOFF = Backoff(first_pause=0.2, longest_pause=5.0, jitter=True)
 
 _Result = TypeVar("_Result")
 
@@ -74,10 +75,4 @@ def patiently(work: Callable[[], _Result], *, seconds: float) -> _Result:
 
     The work must be safe to repeat: the answer to a commit may have been lost.
     """
-    retrying = Retrying(
-        retry=retry_if_exception(is_connection_lost),
-        stop=stop_after_delay(seconds),
-        wait=wait_random_exponential(multiplier=0.2, max=5),
-        reraise=True,
-    )
-    return retrying(work)
+    return _BACKOFF.retrying(is_connection_lost, within=seconds)(work)

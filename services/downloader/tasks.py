@@ -52,7 +52,7 @@ def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
         asset = recordings.read_asset(ledger, claim.subject)
     sweep_staging()
     spool, identity = open_spool(), asset.session.identity
-    meter = TransferMeter(heartbeat)
+    meter = TransferMeter(heartbeat.check)
     try:
         verified = fetch_asset(
             open_archive(source_from_record(asset.session.source_version.config), LedgerPacer()),

@@ -10,24 +10,22 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from spikemill.services.binner.readers.base import ByteSpan
 from spikemill.services.common.archives.base import Archive, Location
 from spikemill.services.common.errors import DamagedDownloadError, NetworkError, NoRangesError
 from spikemill.services.common.http import refusal, strong_etag, unreachable, without_query
 from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.retry import Backoff
 from spikemill.services.common.types import Asset
 
 Progress = Callable[[int], None]
 _PARTS = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 _REFUSED_LINK = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_TRIES = 5
+_BACKOFF = Backoff(tries=5, first_pause=0.25, longest_pause=30.0)
 # A try that brings less is no progress: a connection that often breaks gets on, one that drips does not.
 _PROGRESS = 1 << 18
-_FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 30.0
 _OPENED = ("connect_tcp.complete", "start_tls.complete")
 
 
@@ -98,22 +96,20 @@ class PinnedObject:
     def fill(self, offset: int, view: memoryview) -> None:
         """Fill the view with the bytes from `offset` on; a connection that breaks is resumed where it broke.
 
-        The view is released at the end: what tenacity notes of the tries refers to itself, and would keep the
-        bytes until garbage is collected. Raises `NetworkError` (later, perhaps), `AssetError` (among them
+        The view is released at the end. Raises `NetworkError` (later, perhaps), `AssetError` (among them
         `NoRangesError`) or `DamagedDownloadError`.
         """
         part = Part(offset, view)
-        patience = RetryBudget(part)
-        retrying = Retrying(
-            retry=retry_if_exception_type(NetworkError),
-            after=patience.count_failure,
-            stop=patience.is_over,
-            wait=patience.pause,
-            sleep=self._sleep,
-            reraise=True,
-        )
+        budget = RetryBudget(part)
         with view:
-            retrying(self._fetch_rest, part)
+            while True:
+                try:
+                    return self._fetch_rest(part)
+                except NetworkError as error:
+                    pause = budget.pause(error)
+                    if pause is None:
+                        raise
+                self._sleep(pause)
 
     def _sleep(self, seconds: float) -> None:
         """Wait, unless the object is closed meanwhile."""
@@ -265,40 +261,21 @@ class ExpiredLinkError(NetworkError):
 
 
 class RetryBudget:
-    """Says when a part is given up, and how long to wait before its next try, as `tenacity` asks."""
+    """Counts a part's failures in a row; after progress the next one is the first again."""
 
     def __init__(self, part: Part) -> None:
         self._part = part
         self._filled = part.filled
         self._failures = 0
 
-    def count_failure(self, _state: RetryCallState) -> None:
-        """Count a try that failed; after progress it is the first one again."""
+    def pause(self, error: NetworkError) -> float | None:
+        """Return the seconds to wait after a failure, or None where the part is given up."""
         if self._part.filled - self._filled >= _PROGRESS:
-            self._filled = self._part.filled
-            self._failures = 0
+            self._filled, self._failures = self._part.filled, 0
         self._failures += 1
-
-    def is_over(self, state: RetryCallState) -> bool:
-        """Tell whether it failed often enough without progress, or the server asked for a long pause."""
-        return self._failures >= _TRIES or _asked_pause(state) > _LONGEST_PAUSE
-
-    def pause(self, state: RetryCallState) -> float:
-        """Return the seconds to wait: as told, none for a first new link, else twice those of before."""
-        if asked := _asked_pause(state):
-            return asked
-        if self._failures == 1 and isinstance(_error_of(state), ExpiredLinkError):
+        if isinstance(error, ExpiredLinkError) and self._failures == 1 and not error.retry_after:
             return 0.0
-        return _FIRST_PAUSE * 2.0 ** (self._failures - 1)
-
-
-def _asked_pause(state: RetryCallState) -> float:
-    error = _error_of(state)
-    return (error.retry_after or 0.0) if isinstance(error, NetworkError) else 0.0
-
-
-def _error_of(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome is not None else None
+        return _BACKOFF.pause(self._failures, error.retry_after or None)
 
 
 class Connections:

@@ -15,8 +15,10 @@ from pathlib import Path
 
 from spikemill.services.cli.local import launch
 from spikemill.services.common.errors import SpikemillError
+from spikemill.services.common.retry import Backoff
 
 _POLL = 0.02
+_BACKOFF = Backoff(first_pause=0.1, longest_pause=5.0)
 
 
 class EngineError(SpikemillError):
@@ -38,8 +40,7 @@ class RestartPolicy:
     settled: float = 30.0
     ends: int = 5
     span: float = 20.0
-    first_pause: float = 0.1
-    longest_pause: float = 5.0
+    backoff: Backoff = _BACKOFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,7 +250,7 @@ class EarlyEnds:
 
     def pause(self) -> float:
         """Return the seconds until the next start."""
-        return min(self.policy.first_pause * 2.0 ** min(self.count - 1, 16), self.policy.longest_pause)
+        return self.policy.backoff.delay(self.count)
 
     def hopeless(self) -> bool:
         """Tell whether another start is not worth it."""

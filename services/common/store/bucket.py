@@ -16,9 +16,9 @@ from botocore import exceptions as client_errors
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from spikemill.services.common.errors import StoreAwayError, StoreError, StoreSettingsError
+from spikemill.services.common.retry import Backoff
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store.base import ObjectAddress
 
@@ -27,12 +27,7 @@ BROKEN_OFF = (client_errors.IncompleteReadError, client_errors.ResponseStreaming
 """An answer that began, and did not come to its end."""
 TRIES = 3
 # The client itself tries requests again, but not an answer that breaks off.
-_AGAIN = Retrying(
-    retry=retry_if_exception_type(BROKEN_OFF),
-    stop=stop_after_attempt(TRIES),
-    wait=wait_random_exponential(multiplier=0.2, max=5),
-    reraise=True,
-)
+_BACKOFF = Backoff(tries=TRIES, first_pause=0.2, longest_pause=5.0, jitter=True)
 _UPLOADS = TransferConfig(multipart_threshold=1, multipart_chunksize=64 * _MIB, max_concurrency=4)
 _DOWNLOADS = TransferConfig(multipart_threshold=32 * _MIB, multipart_chunksize=16 * _MIB, max_concurrency=4)
 CONNECTIONS = 8
@@ -89,7 +84,8 @@ class Bucket:
         A range beyond its end has no bytes.
         """
         with self._asked():
-            return _AGAIN(self._get, key, {} if byte_range is None else {"Range": byte_range})
+            retrying = _BACKOFF.retrying(lambda error: isinstance(error, BROKEN_OFF))
+            return retrying(self._get, key, {} if byte_range is None else {"Range": byte_range})
 
     def _get(self, key: str, options: Mapping[str, str]) -> bytes | None:
         try:

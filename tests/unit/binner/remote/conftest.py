@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.generated_recordings import write_vcn_like
 from spikemill.services.binner.remote import pinned_object
+from spikemill.services.common.retry import Backoff
 from tests.servers.fault_storage.server import FaultStorage, serve_storage
 from tests.unit.binner.remote.streamed import Stored, stored
 
@@ -33,4 +34,4 @@ def storage(recording: Stored) -> Iterator[FaultStorage]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the pauses between tries be short, but for those that a server asks for."""
-    monkeypatch.setattr(pinned_object, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(pinned_object, "_BACKOFF", Backoff(tries=5, first_pause=0.001))

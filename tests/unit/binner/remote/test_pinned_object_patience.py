@@ -1,9 +1,6 @@
 """How long a part is asked for again: a few times without progress, and as its server says."""
 
-from collections.abc import Iterator
-
 import pytest
-from tenacity import Retrying
 
 from spikemill.services.binner.remote.pinned_object import ExpiredLinkError, Part, RetryBudget
 from spikemill.services.common.errors import NetworkError
@@ -12,28 +9,20 @@ ENOUGH = 1 << 18
 """Bytes that are progress."""
 
 
-def pauses(*tries: tuple[Exception, int]) -> list[float]:
-    """Return the pauses after tries, each an error and the bytes that came before it; the last one is let go.
+def pauses(*tries: tuple[NetworkError, int]) -> list[float]:
+    """Return the pauses after tries, each an error and the bytes that came before it.
 
-    What follows the tries succeeds.
+    Raises the last error where the part is given up.
     """
     part = Part(0, memoryview(bytearray(10 * ENOUGH)))
-    patience = RetryBudget(part)
+    budget = RetryBudget(part)
     taken: list[float] = []
-    script: Iterator[tuple[Exception, int]] = iter(tries)
-
-    def fetch() -> None:
-        for error, came in script:
-            part.append(bytes(came))
+    for error, came in tries:
+        part.append(bytes(came))
+        pause = budget.pause(error)
+        if pause is None:
             raise error
-
-    Retrying(
-        after=patience.count_failure,
-        stop=patience.is_over,
-        wait=patience.pause,
-        sleep=taken.append,
-        reraise=True,
-    )(fetch)
+        taken.append(pause)
     return taken
 
 

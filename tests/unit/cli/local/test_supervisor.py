@@ -114,7 +114,7 @@ def test_kills_from_outside_never_make_a_child_hopeless() -> None:
     for _ in range(50):
         ends.record(-signal.SIGKILL, lived=0.0)
     assert not ends.hopeless()
-    assert ends.pause() == ends.policy.longest_pause
+    assert ends.pause() == ends.policy.backoff.longest_pause
 
 
 def test_a_long_life_makes_earlier_ends_forgotten() -> None:
@@ -122,7 +122,7 @@ def test_a_long_life_makes_earlier_ends_forgotten() -> None:
     ends.record(1, lived=0.0)
     ends.record(1, lived=ends.policy.settled)
     assert not ends.hopeless()
-    assert ends.pause() == ends.policy.first_pause
+    assert ends.pause() == ends.policy.backoff.first_pause
     ends.record(1, lived=0.0)
     assert ends.hopeless()
 
