@@ -25,7 +25,8 @@ from spikemill.services.common.catalog.readers import whole_file_readers
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import CallError
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.common.ledger import admin, release_queries
+from spikemill.services.common.ledger import admin
+from spikemill.services.common.ledger.build_queries import left_out_of
 from spikemill.services.common.ledger.builds import BuildRequest
 from spikemill.services.merger.plan import skip_reason_for
 from spikemill.services.merger.provenance import (
@@ -72,12 +73,10 @@ def _skip_missing(home: Home, recipe: Recipe) -> None:
 
 def _skip(build: int, missing: Sequence[MissingRecord]) -> None:
     with transaction() as ledger:
-        standing = {
-            (left.source, left.key): left.skipped for left in release_queries.missing_from(ledger, build)
-        }
+        skipped = {(left.source, left.file): left.skipped_because for left in left_out_of(ledger, build)}
         for record in missing:
             reason = skip_reason_for(record.reason)
-            if standing.get((record.source, record.path)) != reason:
+            if skipped.get((record.source, record.path)) != reason:
                 admin.skip_listed(ledger, build, record.source, record.path, reason)
 
 

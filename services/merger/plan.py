@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from spikemill.services.common.catalog import source_from_record
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.errors import CatalogueError
-from spikemill.services.common.ledger.release_queries import MissingSession
+from spikemill.services.common.ledger.build_queries import LeftOut
 from spikemill.services.common.ledger.releases import FrozenRelease
 from spikemill.services.common.models import Build, SourceVersion
 from spikemill.services.common.row_format import row_groups
@@ -89,7 +89,7 @@ def freeze_rows(
     build_digest: str,
     parameters: Mapping[str, Any],
     rows: Sequence[PlannedRow],
-    missing: Sequence[MissingSession],
+    missing: Sequence[LeftOut],
     texts: Mapping[str, Any],
 ) -> FrozenRelease:
     """Plan a release; the same rows, parameters, missing sessions and texts give the same digest."""
@@ -235,18 +235,19 @@ def entries_digest(entries: Iterable[tuple[SessionKey, str, str]]) -> str:
     return digest(sorted([*session, segment, sha256] for session, segment, sha256 in entries))
 
 
-def missing_records(missing: Sequence[MissingSession]) -> list[dict[str, str]]:
+def missing_records(missing: Sequence[LeftOut]) -> list[dict[str, str]]:
     """Say of each missing session why: in words that are the same wherever the build runs.
 
     A person may skip a session for the very reason that it could not be built; that reads the same.
     """
+    reasons = [session.skipped_because or _NOT_BUILT for session in missing]
     return [
         {
             "source": session.source,
-            "path": session.key,
-            "reason": _NOT_BUILT if session.skipped in (None, _NOT_BUILT) else f"{_SKIPPED}{session.skipped}",
+            "path": session.file,
+            "reason": _NOT_BUILT if reason == _NOT_BUILT else f"{_SKIPPED}{reason}",
         }
-        for session in missing
+        for session, reason in zip(missing, reasons, strict=True)
     ]
 
 

@@ -7,7 +7,7 @@ from celery import Task
 
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import DamagedOutputError, SupersededError
-from spikemill.services.common.ledger import pushes, release_queries, releases, repair
+from spikemill.services.common.ledger import build_queries, pushes, release_queries, releases, repair
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models import JobKind
 from spikemill.services.common.store import Store, open_store
@@ -54,7 +54,7 @@ def _freeze_release(claim: Claim, _heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
         release, build = release_queries.release_of(ledger, claim.subject)
         rows = release_queries.rows_of(ledger, build.id)
-        missing = release_queries.missing_from(ledger, build.id)
+        missing = build_queries.left_out_of(ledger, build.id)
         texts = card_texts(build, release_queries.sources_of(ledger, build.id))
     frozen = freeze_rows(build.digest, release.parameters, rows, missing, texts)
     return Result(

@@ -295,8 +295,7 @@ def frozen(claimed: Claim, *, shards: int = 1) -> Result:
         release, build = release_queries.release_of(ledger, claimed.subject)
         rows = release_queries.rows_of(ledger, build.id)
         missing = [
-            {"source": left.source, "path": left.key}
-            for left in release_queries.missing_from(ledger, build.id)
+            {"source": left.source, "path": left.file} for left in build_queries.left_out_of(ledger, build.id)
         ]
     found = releases.FrozenRelease(
         texts={},

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from spikemill.services.common.database import transaction
 from spikemill.services.common.errors import CallError, RecordingError
-from spikemill.services.common.ledger import admin, build_queries, builds, release_queries
+from spikemill.services.common.ledger import admin, build_queries, builds
 from spikemill.services.common.ledger.build_queries import AssetBytes
 from spikemill.services.common.models import JobKind, JobState, SourceVersion
 from spikemill.services.common.types import Asset as ListedAsset
@@ -114,10 +114,6 @@ def test_a_listed_session_is_skipped_by_its_source_and_key() -> None:
         assert [(left.source, left.skipped_because) for left in build_queries.left_out_of(ledger, build)] == [
             ("b", "noise")
         ]
-        assert [(left.source, left.skipped) for left in release_queries.missing_from(ledger, build)][-1] == (
-            "b",
-            "noise",
-        )
 
 
 def test_a_done_session_is_not_skipped() -> None:

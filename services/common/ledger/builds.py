@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.common.hub_target import WITHOUT_PUSH, HubTarget, require_redistributable
+from spikemill.services.common.ledger.build_queries import left_out_of
 from spikemill.services.common.ledger.locks import lock_releases
 from spikemill.services.common.ledger.pushes import cancel_push, is_push_requested, request_push
 from spikemill.services.common.ledger.sessions import apply_fetch_mode, fetch_modes_of
@@ -26,14 +27,6 @@ from spikemill.services.common.models import (
 from spikemill.services.common.types import digest
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.pile:' || :pile))")
-_STILL_MISSING = text("""
-    SELECT source.name, session.key
-    FROM build_sessions AS wanted
-    JOIN session_states AS state ON state.session_id = wanted.session_id
-    JOIN sessions AS session ON session.id = wanted.session_id
-    JOIN source_versions AS source ON source.id = session.source_version_id
-    WHERE wanted.build_id = :build AND state.state IN ('failed', 'skipped')
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +186,5 @@ def _misses_what_was_retried(transaction: Transaction, release: Release) -> bool
     """Tell whether a session is missing from a published release that was retried since."""
     if release.state is not ReleaseState.PUBLISHED or not release.missing:
         return False
-    still_missing = transaction.execute(_STILL_MISSING, {"build": release.build_id})
-    return not {(left["source"], left["path"]) for left in release.missing} <= {
-        (source, key) for source, key in still_missing
-    }
+    still_missing = {(left.source, left.file) for left in left_out_of(transaction, release.build_id)}
+    return not {(left["source"], left["path"]) for left in release.missing} <= still_missing

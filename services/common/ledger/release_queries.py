@@ -1,4 +1,4 @@
-"""What a release is made of: its rows, its shards, its sessions and what is missing."""
+"""What a release is made of: its rows, its shards, its sessions and their chunks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,15 +32,6 @@ class StoredChunk:
     session: int
     name: str
     bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class MissingSession:
-    """A session that a release lacks: `skipped` is the person's reason, or None where it failed."""
-
-    source: str
-    key: str
-    skipped: str | None
 
 
 def release_of(transaction: Transaction, release_id: int) -> tuple[Release, Build]:
@@ -148,19 +139,6 @@ def chunks_of(transaction: Transaction, build_id: int) -> list[StoredChunk]:
     )
     found = transaction.execute(query.order_by(Session.id))
     return [StoredChunk(session, name or "", size or 0) for session, name, size in found]
-
-
-def missing_from(transaction: Transaction, build_id: int) -> list[MissingSession]:
-    """Return the sessions of a build that are skipped or dead."""
-    query = (
-        select(SourceVersion.name, Session.key, Job.skipped_because)
-        .join(SourceVersion, SourceVersion.id == Session.source_version_id)
-        .join(BUILD_SESSIONS, BUILD_SESSIONS.c.session_id == Session.id)
-        .join(Job, Job.session_id == Session.id)
-        .where(BUILD_SESSIONS.c.build_id == build_id, Job.state != JobState.DONE)
-        .order_by(SourceVersion.name, Session.ordinal)
-    )
-    return [MissingSession(*row) for row in transaction.execute(query)]
 
 
 def session_with_chunk(transaction: Transaction, chunk: str) -> int | None:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikemill.services.common.ledger.release_queries import MissingSession
+from spikemill.services.common.ledger.build_queries import LeftOut
 from spikemill.services.common.ledger.releases import FrozenRelease
 from spikemill.services.common.types import PlannedRow
 from spikemill.services.merger.plan import freeze_rows, missing_records
 
 PARAMETERS: dict[str, Any] = {"seed": 3, "split_by": "session", "test_fraction": 0.2, "texts": "x"}
 TEXTS: dict[str, Any] = {"notes": "", "sources": []}
-MISSING = MissingSession("a", "sub-1/day3.nwb", None)
+MISSING = LeftOut("a", "a/1/day3", "sub-1/day3.nwb", None, "It is empty.")
 
 
 def stored(number: int) -> PlannedRow:
@@ -76,6 +76,6 @@ def test_where_a_row_lies_is_not_in_the_digest() -> None:
 
 
 def test_a_missing_session_is_told_in_words_that_hold_everywhere() -> None:
-    skipped = replace(MISSING, skipped="the probe came loose")
+    skipped = replace(MISSING, skipped_because="the probe came loose")
     reasons = [record["reason"] for record in missing_records([MISSING, skipped])]
     assert reasons == ["it could not be built", "skipped: the probe came loose"]
