@@ -1,4 +1,4 @@
-"""The store of the settings, where chunks and piles stand; `publish` is the only way in."""
+"""The store of the settings, which holds chunks and piles; only `publish` adds to it."""
 
 import os
 from functools import lru_cache
@@ -51,7 +51,7 @@ def store_at(place: str) -> Store:
 
 
 def close_store() -> None:
-    """Let go of what this process holds open, as before it forks."""
+    """Close what this process holds open, as before it forks."""
     _object_store.cache_clear()
 
 

@@ -31,12 +31,12 @@ class UnreadableFileError(DamagedOutputError):
 class Store(Hashable, Protocol):
     """Holds files under names with slashes; one counts only when the ledger names it.
 
-    Whatever is asked may raise `StoreError`; what reads a file, `UnreadableFileError`.
+    Every method may raise `StoreError`; those that read a file, `UnreadableFileError`.
     """
 
     @property
     def place(self) -> str:
-        """Where it is, as people call it."""
+        """Where it is, for messages."""
 
     @property
     def connections(self) -> int:
@@ -44,7 +44,7 @@ class Store(Hashable, Protocol):
 
     @property
     def sweep_seconds(self) -> float:
-        """How often it may be searched for files that the ledger no longer names."""
+        """The pause between two searches for files that the ledger no longer names."""
 
     def assert_owner(self, ledger: UUID) -> None:
         """Mark an empty store as this ledger's; raise StoreError when it is another's."""
@@ -53,10 +53,10 @@ class Store(Hashable, Protocol):
         """Give a folder of the owner's own to write in, and remove it at the end."""
 
     def drafts(self) -> Sequence[Path]:
-        """Return the drafts of vanished and living owners, which only the ledger can tell apart."""
+        """Return the drafts of dead and living owners, which only the ledger can tell apart."""
 
     def publish(self, local: Path, name: str, *, sha256: str, size: int) -> None:
-        """Take a local file in under its name: visible only when it is whole and what its writer says."""
+        """Store a local file under its name: visible only when complete, with this digest and size."""
 
     def files(self, folder: str) -> Mapping[str, int]:
         """Return the size of every file below a folder, by its name in the store."""
@@ -71,13 +71,13 @@ class Store(Hashable, Protocol):
         """Return the sha256 of a file's bytes."""
 
     def read(self, name: str, start: int, size: int) -> bytes:
-        """Return the bytes of a file from `start` on: so many, or what there is."""
+        """Return up to `size` bytes of a file from `start` on."""
 
     def tail(self, name: str, size: int) -> bytes:
-        """Return the last bytes of a file: so many, or what there is."""
+        """Return the last bytes of a file, `size` of them at most."""
 
     def local(self, name: str) -> AbstractContextManager[Path]:
-        """Give a whole file of the store as one of this machine, to be read while the block lasts."""
+        """Give a file of the store as a local file, to be read while the block lasts."""
 
     def remove(self, name: str) -> None:
         """Remove a file; a missing one is ok."""
@@ -86,14 +86,14 @@ class Store(Hashable, Protocol):
         """Remove every file below a folder; a missing one is ok."""
 
     def switch_pile(self, release_digest: str) -> None:
-        """Let the pile be this release, in one step."""
+        """Make this release the current pile, in one step."""
 
     def pile(self) -> str | None:
-        """Return the digest of the release that the pile is, if there is one."""
+        """Return the digest of the release that is the current pile, if there is one."""
 
 
 def require_whole(path: Path, name: object, *, sha256: str, size: int) -> None:
-    """See that a file lies on the disk and is what its writer says, before it gets its name."""
+    """Sync a file and check its size and digest, before it gets its name."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         found = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
@@ -101,14 +101,22 @@ def require_whole(path: Path, name: object, *, sha256: str, size: int) -> None:
         raise not_whole(name)
 
 
+def other_owner(place: str, written: str, kind: str) -> StoreError:
+    """Return the error for a store that another ledger has marked."""
+    return StoreError(
+        f"The store {place} belongs to another ledger ({written or 'unreadable'}); "
+        f"name another {kind}, or remove it if its ledger is gone."
+    )
+
+
 def not_whole(name: object) -> StoreError:
-    """Return the error for a file that is not what was written."""
+    """Return the error for a stored file that differs from what was written."""
     return StoreError(f"{name} did not reach the store whole; check the disk, then retry.")
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectAddress:
-    """A part of a bucket: all keys that begin with the prefix, of a server that is not AWS if it is named."""
+    """A part of a bucket: all keys that begin with the prefix, on the server `endpoint`, else on AWS."""
 
     bucket: str
     prefix: str
@@ -120,7 +128,7 @@ class ObjectAddress:
 
     @property
     def server(self) -> str:
-        """The server, as people call it."""
+        """The server, for messages."""
         return self.endpoint or "AWS"
 
     def key(self, name: str) -> str:
@@ -133,12 +141,12 @@ class ObjectAddress:
 
 
 def is_object_address(text: str) -> bool:
-    """Tell whether the text names objects of a server, not a folder."""
+    """Tell whether the text is an address of an object store, not a folder."""
     return text.startswith(SCHEME)
 
 
 def parse_address(text: str, endpoint: str | None) -> ObjectAddress:
-    """Take `s3://bucket/prefix` apart; raises `CallError` for what is none, without repeating a password."""
+    """Parse `s3://bucket/prefix`; raises a `CallError` that repeats no password for anything else."""
     found = _FORM.fullmatch(text)
     prefix = "" if found is None else (found["prefix"] or "").removesuffix("/")
     if found is None or (prefix and _UNFIT.search(prefix)):

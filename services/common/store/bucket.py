@@ -23,11 +23,11 @@ from spikemill.services.common.settings import settings
 from spikemill.services.common.store.base import ObjectAddress
 
 _MIB = 1 << 20
-BROKEN_OFF = (client_errors.IncompleteReadError, client_errors.ResponseStreamingError)
-"""An answer that began, and did not come to its end."""
-TRIES = 3
+# An answer that began and broke off.
+_BROKEN_OFF = (client_errors.IncompleteReadError, client_errors.ResponseStreamingError)
+_TRIES = 3
 # The client itself tries requests again, but not an answer that breaks off.
-_BACKOFF = Backoff(tries=TRIES, first_pause=0.2, longest_pause=5.0, jitter=True)
+_BACKOFF = Backoff(tries=_TRIES, first_pause=0.2, longest_pause=5.0, jitter=True)
 _UPLOADS = TransferConfig(multipart_threshold=1, multipart_chunksize=64 * _MIB, max_concurrency=4)
 _DOWNLOADS = TransferConfig(multipart_threshold=32 * _MIB, multipart_chunksize=16 * _MIB, max_concurrency=4)
 CONNECTIONS = 8
@@ -36,16 +36,16 @@ _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
 # Most servers keep the region only in the signature; AWS tells a client of another one.
 _ANY_REGION = "us-east-1"
-# A profile that is nowhere, or a file that cannot be read, must not keep out who has a key of their own.
+# A missing profile or an unreadable file of AWS must not matter where the settings have a key.
 _WITHOUT_LOGIN = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
 }
-ABSENT_KEY = frozenset({"NoSuchKey", "404"})
-ALREADY_THERE = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
-BEYOND_THE_END = "InvalidRange"
-_AWAY = (client_errors.ConnectionError, client_errors.HTTPClientError, *BROKEN_OFF)
+_ABSENT_KEY = frozenset({"NoSuchKey", "404"})
+_ALREADY_THERE = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+_BEYOND_THE_END = "InvalidRange"
+_AWAY = (client_errors.ConnectionError, client_errors.HTTPClientError, *_BROKEN_OFF)
 _WAIT = frozenset({"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests"})
 _OTHER_REGION = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
 
@@ -64,64 +64,52 @@ class Bucket:
 
     def __init__(self, address: ObjectAddress) -> None:
         self._address = address
-        with refusals(address):
-            self._client = connect(address)
+        with _translated(address):
+            self._client = _connect(address)
 
     def head(self, key: str) -> Standing | None:
         """Return what stands under a key, if anything does."""
-        with self._asked():
-            try:
-                found = self._client.head_object(Bucket=self._address.bucket, Key=key, ChecksumMode="ENABLED")
-            except ClientError as error:
-                if code_of(error) in ABSENT_KEY:
-                    return None
-                raise
-        return Standing(found["ContentLength"], found["ETag"], _whole_sha256(found))
+        with self._asked(*_ABSENT_KEY):
+            found = self._client.head_object(Bucket=self._address.bucket, Key=key, ChecksumMode="ENABLED")
+            return Standing(found["ContentLength"], found["ETag"], _whole_sha256(found))
+        return None
 
     def get(self, key: str, byte_range: str | None = None) -> bytes | None:
         """Return an object's bytes, or those of a range (`bytes=...`); None where there is no such object.
 
         A range beyond its end has no bytes.
         """
-        with self._asked():
-            retrying = _BACKOFF.retrying(lambda error: isinstance(error, BROKEN_OFF))
-            return retrying(self._get, key, {} if byte_range is None else {"Range": byte_range})
+        options = {} if byte_range is None else {"Range": byte_range}
 
-    def _get(self, key: str, options: Mapping[str, str]) -> bytes | None:
-        try:
-            answer = self._client.get_object(Bucket=self._address.bucket, Key=key, **options)
-            content: bytes = answer["Body"].read()
-        except ClientError as error:
-            if code_of(error) in ABSENT_KEY:
-                return None
-            if code_of(error) == BEYOND_THE_END:
-                return b""
-            raise
-        return content
-
-    def put(self, key: str, body: BinaryIO | bytes, *, sha256: str) -> None:
-        """Put an object in one request, which the server refuses unless the bytes have this sha256."""
-        with self._asked():
-            self._put(key, body, sha256)
-
-    def put_new(self, key: str, body: bytes, *, sha256: str) -> None:
-        """Put an object unless there is one under its key already."""
-        with self._asked():
+        def whole() -> bytes:
             try:
-                self._put(key, body, sha256, IfNoneMatch="*")
+                answer = self._client.get_object(Bucket=self._address.bucket, Key=key, **options)
+                content: bytes = answer["Body"].read()
             except ClientError as error:
-                if code_of(error) not in ALREADY_THERE:
-                    raise
+                if _code_of(error) == _BEYOND_THE_END:
+                    return b""
+                raise
+            return content
 
-    def _put(self, key: str, body: BinaryIO | bytes, sha256: str, **condition: str) -> None:
-        self._client.put_object(
-            Bucket=self._address.bucket,
-            Key=key,
-            Body=body,
-            ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
-            **condition,
-        )
+        with self._asked(*_ABSENT_KEY):
+            return _BACKOFF.retrying(lambda error: isinstance(error, _BROKEN_OFF))(whole)
+        return None
+
+    def put(self, key: str, body: BinaryIO | bytes, *, sha256: str, replace: bool = True) -> None:
+        """Put an object in one request, which the server refuses unless the bytes have this sha256.
+
+        Without `replace` an object that is under the key already stays.
+        """
+        expected, condition = ((), {}) if replace else (_ALREADY_THERE, {"IfNoneMatch": "*"})
+        with self._asked(*expected):
+            self._client.put_object(
+                Bucket=self._address.bucket,
+                Key=key,
+                Body=body,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
+                **condition,
+            )
 
     def upload(self, path: Path, key: str) -> None:
         """Put a file in parts, each with its own sha256; it is there when the last one is."""
@@ -136,14 +124,10 @@ class Bucket:
 
     def download(self, key: str, path: Path) -> bool:
         """Write an object into a file, and tell whether there is one."""
-        with self._asked():
-            try:
-                self._client.download_file(self._address.bucket, key, str(path), Config=_DOWNLOADS)
-            except ClientError as error:
-                if code_of(error) in ABSENT_KEY:
-                    return False
-                raise
-        return True
+        with self._asked(*_ABSENT_KEY):
+            self._client.download_file(self._address.bucket, key, str(path), Config=_DOWNLOADS)
+            return True
+        return False
 
     def sizes(self, prefix: str) -> Mapping[str, int]:
         """Return the size of every object whose key begins so, by its key."""
@@ -174,12 +158,8 @@ class Bucket:
 
     def give_up(self, key: str, upload: str) -> None:
         """Abort an upload and drop its parts; a missing one is ok."""
-        with self._asked():
-            try:
-                self._client.abort_multipart_upload(Bucket=self._address.bucket, Key=key, UploadId=upload)
-            except ClientError as error:
-                if code_of(error) not in {"NoSuchUpload", *ABSENT_KEY}:
-                    raise
+        with self._asked("NoSuchUpload", *_ABSENT_KEY):
+            self._client.abort_multipart_upload(Bucket=self._address.bucket, Key=key, UploadId=upload)
 
     def delete(self, key: str) -> None:
         """Remove an object; a missing one is ok."""
@@ -193,9 +173,14 @@ class Bucket:
         return pages
 
     @contextmanager
-    def _asked(self) -> Iterator[None]:
-        with refusals(self._address):
-            yield
+    def _asked(self, *expected: str) -> Iterator[None]:
+        """End the block at a refusal with an expected code; raise a `StoreError` for every other failure."""
+        with _translated(self._address):
+            try:
+                yield
+            except ClientError as error:
+                if _code_of(error) not in expected:
+                    raise
 
 
 def _whole_sha256(found: Mapping[str, Any]) -> str | None:
@@ -205,7 +190,7 @@ def _whole_sha256(found: Mapping[str, Any]) -> str | None:
     return None if checksum is None or in_parts else base64.b64decode(checksum).hex()
 
 
-def connect(address: ObjectAddress) -> Any:
+def _connect(address: ObjectAddress) -> Any:
     """Return a client that tries a request again for seconds only: longer waits are the ledger's."""
     key, secret = settings().store_access_key_id, settings().store_secret_access_key
     session = boto3.Session(botocore_session=Session(None if key is None else _WITHOUT_LOGIN))
@@ -219,7 +204,7 @@ def connect(address: ObjectAddress) -> Any:
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
             max_pool_connections=2 * CONNECTIONS,
-            retries={"mode": "standard", "total_max_attempts": TRIES},
+            retries={"mode": "standard", "total_max_attempts": _TRIES},
             # Names of buckets are not names of hosts, but at AWS.
             s3={"addressing_style": "path" if address.endpoint else "auto"},
             # A checksum is given where one is wanted; not every server knows the others.
@@ -230,8 +215,8 @@ def connect(address: ObjectAddress) -> Any:
 
 
 @contextmanager
-def refusals(address: ObjectAddress) -> Iterator[None]:
-    """Raise a StoreError where a request to the store's server comes to nothing.
+def _translated(address: ObjectAddress) -> Iterator[None]:
+    """Raise a `StoreError` where a request to the store's server fails.
 
     Of what the client says only the kind is repeated: its text may hold a signed address.
     """
@@ -255,13 +240,13 @@ def refusals(address: ObjectAddress) -> Iterator[None]:
         ) from error
 
 
-def code_of(error: ClientError) -> str:
-    """Return the server's own word for its refusal."""
+def _code_of(error: ClientError) -> str:
+    """Return the server's own code for its refusal."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _refused(error: ClientError, address: ObjectAddress) -> StoreError:
-    code = code_of(error)
+    code = _code_of(error)
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     told = code if code == str(status) else f"{status} {code}"
     return (

@@ -16,6 +16,7 @@ from spikemill.services.common.files import cannot_write, sha256_of, sync_folder
 from spikemill.services.common.store.base import (
     OWNER_FILE,
     UnreadableFileError,
+    other_owner,
     require_whole,
 )
 
@@ -33,7 +34,7 @@ class FolderStore:
 
     @property
     def place(self) -> str:
-        """Where it is, as people call it."""
+        """Where it is, for messages."""
         return str(self.root)
 
     def assert_owner(self, ledger: UUID) -> None:
@@ -45,10 +46,7 @@ class FolderStore:
         except FileExistsError:
             written = mark.read_text().strip()
             if written != str(ledger):
-                raise StoreError(
-                    f"The store {self.root} belongs to another ledger ({written or 'unreadable'}); "
-                    f"name another folder, or remove it if its ledger is gone."
-                ) from None
+                raise other_owner(self.place, written, "folder") from None
         except OSError as error:
             raise cannot_write(mark, error) from error
 
@@ -68,14 +66,14 @@ class FolderStore:
             shutil.rmtree(folder, ignore_errors=True)
 
     def drafts(self) -> list[Path]:
-        """Return the folders of drafts that stand, those of vanished owners among them."""
+        """Return the folders of all drafts, those of dead owners among them."""
         folder = self.root / _DRAFTS
         return sorted(folder.iterdir()) if folder.is_dir() else []
 
     def publish(self, local: Path, name: str, *, sha256: str, size: int) -> None:
         """Move a local file into the store under its name, checked and on disk before it is visible.
 
-        Raises StoreError when the disk is full or the file is not what its writer says.
+        Raises StoreError when the disk is full or the file has another digest or size.
         """
         final = self.path(name)
         with writing(final):
@@ -86,7 +84,7 @@ class FolderStore:
             sync_folder(final.parent)
 
     def files(self, folder: str) -> Mapping[str, int]:
-        """Return the size of every file below a folder, by its name; those on their way in have a dot."""
+        """Return the size of every file below a folder, by its name; unpublished ones begin with a dot."""
         found = {}
         for parent, _, names in os.walk(self.path(folder)):
             for name in names:
@@ -113,13 +111,13 @@ class FolderStore:
             return sha256_of(self.path(name))
 
     def read(self, name: str, start: int, size: int) -> bytes:
-        """Return the bytes of a file from `start` on: so many, or what there is."""
+        """Return up to `size` bytes of a file from `start` on."""
         with self._opened(name) as file:
             file.seek(start)
             return file.read(size)
 
     def tail(self, name: str, size: int) -> bytes:
-        """Return the last bytes of a file: so many, or what there is."""
+        """Return the last bytes of a file, `size` of them at most."""
         with self._opened(name) as file:
             file.seek(max(0, file.seek(0, 2) - size))
             return file.read()
@@ -138,9 +136,9 @@ class FolderStore:
         shutil.rmtree(self.path(folder), ignore_errors=True)
 
     def switch_pile(self, release_digest: str) -> None:
-        """Let `pile` be this release: the link is swapped by one rename.
+        """Make `pile` a link to this release, by one rename.
 
-        Raises StoreError where that cannot be, as where a folder of this name stands.
+        Raises StoreError where that is not possible, as where there is a folder of this name.
         """
         link = self.root / "pile"
         aside = self.root / f".pile.{uuid4().hex[:8]}"
@@ -175,7 +173,7 @@ def _write_new(path: Path, text: str) -> None:
 
 @contextmanager
 def _in_same_place(local: Path, final: Path) -> Iterator[Path]:
-    """Give a file of the final one's file system to rename: the local one, or a copy beside the final one."""
+    """Give a file on the final one's file system to rename: the local one, or a copy."""
     if local.stat().st_dev == final.parent.stat().st_dev:
         yield local
         return
@@ -188,7 +186,7 @@ def _in_same_place(local: Path, final: Path) -> Iterator[Path]:
 
 @contextmanager
 def _reading(name: str) -> Iterator[None]:
-    """Tell a file that is gone or broken from a disk that is in trouble."""
+    """Tell a missing or broken file from a disk that fails."""
     try:
         yield
     except OSError as error:

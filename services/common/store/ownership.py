@@ -12,16 +12,16 @@ _log = logging.getLogger(__name__)
 
 
 def own_store() -> None:
-    """See that the store of the settings carries the ledger's name; an empty one does from now on."""
+    """Mark the store of the settings as the ledger's; raises `StoreError` when it is another's."""
     with transaction() as ledger:
         name = repair.ledger_id(ledger)
     open_store().assert_owner(name)
 
 
 def require_store() -> None:
-    """Raise `StoreError` or `CallError` where no job could ever put anything into the store.
+    """Raise `StoreError` or `CallError` where no job could ever publish anything in the store.
 
-    A ledger or a store that is merely away is waited for by the jobs.
+    An unreachable ledger or store is only logged: the jobs wait for it.
     """
     if settings().store is None:
         return

@@ -1,4 +1,4 @@
-"""A store in a bucket: a file is written and checked here, then put in one step."""
+"""A store in a bucket: a file is written and checked on this machine, then put in one step."""
 
 import hashlib
 import json
@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 from uuid import UUID
 
-from spikemill.services.common.errors import StoreError
 from spikemill.services.common.files import sha256_of, writing
 from spikemill.services.common.store.base import (
     OWNER_FILE,
     ObjectAddress,
     UnreadableFileError,
     not_whole,
+    other_owner,
     require_whole,
 )
 from spikemill.services.common.store.bucket import CONNECTIONS, Bucket, Standing
@@ -40,7 +40,7 @@ class ObjectStore:
 
     @property
     def place(self) -> str:
-        """Where it is, as people call it."""
+        """Where it is, for messages."""
         return str(self.address)
 
     def assert_owner(self, ledger: UUID) -> None:
@@ -49,13 +49,11 @@ class ObjectStore:
         if written is None:
             # What is read back decides, also where a server does not know conditions.
             mark = f"{ledger}\n".encode()
-            self.bucket.put_new(self.address.key(OWNER_FILE), mark, sha256=hashlib.sha256(mark).hexdigest())
+            digest = hashlib.sha256(mark).hexdigest()
+            self.bucket.put(self.address.key(OWNER_FILE), mark, sha256=digest, replace=False)
             written = self._mark()
         if written != str(ledger):
-            raise StoreError(
-                f"The store {self.place} belongs to another ledger ({written or 'unreadable'}); "
-                "name another prefix, or remove it if its ledger is gone."
-            )
+            raise other_owner(self.place, written or "", "prefix")
 
     def _mark(self) -> str | None:
         written = self.bucket.get(self.address.key(OWNER_FILE))
@@ -68,13 +66,13 @@ class ObjectStore:
             yield folder
 
     def drafts(self) -> list[Path]:
-        """Return none: what a vanished owner left on its machine goes there by itself."""
+        """Return none: the scratch folder removes what a dead process left."""
         return []
 
     def publish(self, local: Path, name: str, *, sha256: str, size: int) -> None:
-        """Put a file under its name, and see that it stands there; what stands there already is left alone.
+        """Put a file under its name and check that it arrived; the same object is not sent again.
 
-        Raises StoreError when the file is not what its writer says, or the server does not take it whole.
+        Raises StoreError when the file has another digest or size, or the server stores it incompletely.
         """
         final = f"{self.place}/{name}"
         with writing(local):
@@ -102,7 +100,7 @@ class ObjectStore:
         return {self.address.name(key): size for key, size in sizes.items()}
 
     def folders(self, folder: str) -> list[str]:
-        """Return the names of the folders in a folder; an upload that was broken off makes one too."""
+        """Return the names of the folders in a folder, those of unfinished uploads among them."""
         prefix = self._prefix(folder)
         begun = {key[len(prefix) :].partition("/")[0] for key, _ in self.bucket.unfinished(prefix)}
         return sorted({*self.bucket.folders(prefix), *begun})
@@ -121,11 +119,11 @@ class ObjectStore:
             return sha256_of(copy)
 
     def read(self, name: str, start: int, size: int) -> bytes:
-        """Return the bytes of an object from `start` on: so many, or what there is."""
+        """Return up to `size` bytes of an object from `start` on."""
         return self._read(name, f"bytes={start}-{start + size - 1}") if size else b""
 
     def tail(self, name: str, size: int) -> bytes:
-        """Return the last bytes of an object: so many, or what there is."""
+        """Return the last bytes of an object, `size` of them at most."""
         return self._read(name, f"bytes=-{size}")
 
     def _read(self, name: str, byte_range: str) -> bytes:
@@ -149,7 +147,7 @@ class ObjectStore:
         self.bucket.delete(self.address.key(name))
 
     def remove_folder(self, folder: str) -> None:
-        """Remove every object below a folder, and the parts of what was never put whole."""
+        """Remove every object below a folder, and the parts of unfinished uploads."""
         prefix = self._prefix(folder)
         for key, upload in self.bucket.unfinished(prefix):
             self.bucket.give_up(key, upload)
@@ -157,7 +155,7 @@ class ObjectStore:
             self.bucket.delete(key)
 
     def switch_pile(self, release_digest: str) -> None:
-        """Let the pile be this release: `CURRENT.json` is replaced by one request."""
+        """Make this release the current pile: one request replaces `CURRENT.json`."""
         current = json.dumps({"pile": f"piles/{release_digest}"}).encode() + b"\n"
         self.bucket.put(self.address.key(_CURRENT), current, sha256=hashlib.sha256(current).hexdigest())
 
@@ -167,7 +165,7 @@ class ObjectStore:
         return None if current is None else PurePosixPath(json.loads(current)["pile"]).name
 
     def _prefix(self, folder: str) -> str:
-        """Return how the keys below a folder begin; the folder of no name is the store."""
+        """Return the prefix of the keys below a folder; an empty name means the whole store."""
         return self.address.key(f"{folder.removesuffix('/')}/" if folder else "")
 
     def _standing(self, name: str) -> Standing | None:

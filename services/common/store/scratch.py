@@ -1,4 +1,4 @@
-"""A folder of this machine for files on their way; what a vanished process left in it goes by itself."""
+"""A folder of this machine for temporary files; what a dead process left in it is removed."""
 
 import fcntl
 import os
@@ -29,7 +29,7 @@ class Scratch:
     def draft(self, owner: str) -> Iterator[Path]:
         """Give a folder of the owner's own, and remove it at the end.
 
-        It stays locked for as long as its process lives: the next process removes those that are not.
+        It is locked while its process lives; the next process removes folders without a lock.
         """
         folder = self._drafts / f"{owner}.{uuid4().hex[:8]}"
         with writing(folder, remedy=SCRATCH_REMEDY), self._alone():
@@ -44,7 +44,7 @@ class Scratch:
 
     @property
     def arrivals(self) -> Path:
-        """The folder for copies that are being fetched, which outlast the process that fetches."""
+        """The folder for copies that are being downloaded; they outlive the process."""
         return self.root / "arrivals"
 
     @property
