@@ -1,4 +1,4 @@
-"""Every error a person may read, the table of what is tried again, and the secrets that no text shows."""
+"""The expected errors, the table of retries, and the masking of secrets."""
 
 import os
 import re
@@ -10,26 +10,25 @@ from urllib.parse import quote
 _TEXT_LIMIT = 4_000
 _MORE_MEMORY = " Give the workers more memory, or let fewer of them run on this machine; then retry."
 _MASK = "***"
-# What is shorter may be a word of the language, and stands in few places but addresses.
+# A shorter secret may be an ordinary word; masking it would spoil messages.
 _SHORTEST = 8
 _SECRET_VARIABLES = (
-    *("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"),
-    *(
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "AWS_SECURITY_TOKEN",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    ),
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 )
 _hidden: set[str] = set()
 _PATTERNS = (
     # A presigned link is its query.
     (re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]*"), r"\1"),
-    # Where only its path is told, the rest of a signature.
+    # A signature without its address.
     (re.compile(r"(?i)\b((?:X-Amz-)?(?:Signature|Credential)=)[^\s&'\"]+"), rf"\1{_MASK}"),
     # Credentials in an address; a colon may also stand before a port.
     (re.compile(r"://[^\s/:@'\"]*:(?!\d+[/?\s])[^\s@'\"]*@"), "://"),
-    # A header, as in a request or in a dictionary that is shown.
+    # A header, as in a request or in a printed dictionary.
     (
         re.compile(
             r"(?i)\b(authorization['\"]?\s*[:=,]\s*(?:b?['\"])?)(?:(?:basic|bearer|token)\s+)?[^\s'\",})]+"
@@ -37,7 +36,7 @@ _PATTERNS = (
         rf"\1{_MASK}",
     ),
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"), rf"\1{_MASK}"),
-    # A setting, a connection string, a parameter; a colon only in a dictionary, for texts use it too.
+    # A setting, a connection string, a parameter; a colon only in a dictionary, for it is common in text.
     (
         re.compile(
             r"(?i)\b(\w*(?:password|passwd|secret|token|access_key|api_key)(?:\s*=\s*|['\"]\s*:\s*)(?:b?['\"])?)"
@@ -67,11 +66,11 @@ class RecordingError(SpikemillError):
 
 
 class AssetError(SpikemillError):
-    """An asset is gone, changed or not to be had; trying again would change nothing."""
+    """An asset is gone, changed or not accessible; trying again would change nothing."""
 
 
 class NoRangesError(AssetError):
-    """The server of an asset serves no parts of it that could be relied on; a copy may still be had."""
+    """The server of an asset cannot be relied on for parts of it; a whole copy may still work."""
 
 
 class DamagedDownloadError(SpikemillError):
@@ -99,11 +98,11 @@ class StoreSettingsError(StoreError, CallError):
 
 
 class HubError(SpikemillError):
-    """The Hugging Face hub says no, and would say it again; the text tells what to do."""
+    """The Hugging Face hub refuses, and would refuse again; the text says what to do."""
 
 
 class SupersededError(SpikemillError):
-    """Another has the job by now, or nothing needs it any more; what was done for it is dropped."""
+    """Another worker has the job, or no build needs it any more; this attempt's result is dropped."""
 
 
 class DamagedOutputError(SpikemillError):
@@ -112,7 +111,7 @@ class DamagedOutputError(SpikemillError):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a kind of failure is tried again, and how long each wait is (the last one repeats)."""
+    """How often a kind of failure is tried, and the waits between tries (the last one repeats)."""
 
     tries: int
     waits: Sequence[timedelta]
@@ -123,8 +122,8 @@ class RetryPolicy:
 
 
 PERMANENT = RetryPolicy(tries=1, waits=(timedelta(0),))
-# Archives are away for minutes to hours (dandi-cli #1556): the waits grow to an hour. Mostly
-# SPIKEMILL_GIVE_UP_AFTER ends them, and these tries only where it is longer than a week.
+# Archives are unreachable for minutes to hours (dandi-cli #1556): the waits grow to an hour. Usually
+# SPIKEMILL_GIVE_UP_AFTER ends the tries; this number does only where that is longer than a week.
 PATIENT = RetryPolicy(
     tries=180, waits=tuple(timedelta(seconds=s) for s in (5, 10, 30, 60, 120, 300, 900, 1800, 3600))
 )
@@ -132,7 +131,7 @@ RETRY_TABLE: dict[type[BaseException], RetryPolicy] = {
     NetworkError: PATIENT,
     StoreAwayError: PATIENT,
     DamagedDownloadError: RetryPolicy(tries=3, waits=(timedelta(seconds=5), timedelta(seconds=60))),
-    # A neighbour may have held the memory or the disk; twice more is enough to know.
+    # Another process may have taken the memory or the disk; two more tries are enough to know.
     MemoryError: RetryPolicy(tries=3, waits=(timedelta(seconds=5), timedelta(seconds=60))),
     StoreError: RetryPolicy(tries=3, waits=(timedelta(seconds=10), timedelta(seconds=60))),
     DamagedOutputError: PERMANENT,
@@ -141,7 +140,7 @@ RETRY_TABLE: dict[type[BaseException], RetryPolicy] = {
     AssetError: PERMANENT,
     NoRangesError: PERMANENT,
     CallError: PERMANENT,
-    # Anything else is a defect of ours or of a library: once more, in case it was the machine.
+    # Anything else is a bug of ours or of a library: once more, in case it was the machine.
     Exception: RetryPolicy(tries=2, waits=(timedelta(seconds=5),)),
 }
 
@@ -162,14 +161,14 @@ def readable(error: BaseException) -> str:
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """Never show these texts in this process, wherever they may stand."""
+    """Mask these texts from now on, in every text of this process."""
     for secret in secrets:
         if len(secret) >= _SHORTEST:
             _hidden.update((secret, quote(secret, safe="")))
 
 
 def hide_environment() -> None:
-    """Never show the secrets that libraries take from the environment."""
+    """Mask the secrets that libraries take from the environment."""
     hide(filter(None, map(os.environ.get, _SECRET_VARIABLES)))
 
 

@@ -17,9 +17,9 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 @contextmanager
 def writing(path: Path, *, needs: str = "", remedy: str = "then retry") -> Iterator[None]:
-    """Turn what a disk refuses while the block writes to the path into a `StoreError`.
+    """Turn an `OSError` of the block, which writes to the path, into a `StoreError`.
 
-    Its text says whether the disk or a quota on it is full, what was needed (`needs`), and what to do.
+    Its text says whether the disk or a quota is full, how much was needed (`needs`), and what to do.
     """
     try:
         yield
@@ -28,7 +28,7 @@ def writing(path: Path, *, needs: str = "", remedy: str = "then retry") -> Itera
 
 
 def cannot_write(path: Path, error: OSError, *, needs: str = "", remedy: str = "then retry") -> StoreError:
-    """Return the error for a path that the disk refuses."""
+    """Return the error for a path that cannot be written."""
     if error.errno in _FULL:
         wanted = f" ({needs})" if needs else ""
         return StoreError(f"{path} cannot be written: the disk is full{wanted}; make room there, {remedy}.")
@@ -38,7 +38,7 @@ def cannot_write(path: Path, error: OSError, *, needs: str = "", remedy: str = "
 
 @contextmanager
 def whole_or_none(path: Path) -> Iterator[None]:
-    """Remove the file where the block that writes it fails."""
+    """Remove the file if the block that writes it fails."""
     try:
         yield
     except BaseException:
@@ -49,7 +49,7 @@ def whole_or_none(path: Path) -> Iterator[None]:
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Give a name beside the path; what the block wrote there is synced, and takes the path's name."""
+    """Give a path beside this one; the file that the block writes there is synced and renamed to it."""
     aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     with whole_or_none(aside):
         yield aside
@@ -59,7 +59,7 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Return when the names in a folder lie on the disk, so that they outlast a crash."""
+    """Sync the names in a folder to the disk, so that they survive a crash."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -68,15 +68,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file, of which every byte is read."""
+    """Return the sha256 of a file; every byte is read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def resource_folder(name: str) -> Path:
-    """Return the folder `catalog` or `migrations`: inside the installed wheel, else at the checkout's top.
+    """Return the folder `catalog` or `migrations`: in the installed wheel, else in the checkout.
 
-    Raises `CallError` where neither holds it.
+    Raises `CallError` where it is in neither.
     """
     candidates = (Path(str(files("spikemill"))) / name, _CHECKOUT / name)
     for folder in candidates:

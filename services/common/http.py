@@ -1,6 +1,6 @@
-"""Everything spikemill knows about HTTP: timeouts, what an answer means, and how its failures are told.
+"""Requests to archives: timeouts, redirects, and the errors for refused and failed requests.
 
-Nothing here tries again: the ledger does, for every request.
+Nothing here retries: that is left to the ledger.
 """
 
 import ssl
@@ -43,7 +43,7 @@ def web_client(*, read: float = READ_SECONDS, connections: int | None = None) ->
 
 @cache
 def _trusted_authorities() -> ssl.SSLContext:
-    """Return whose certificates are believed, read once: it takes longer than many an answer."""
+    """Return the trusted certificates; they are read once, because that is slow."""
     return httpx.create_ssl_context()
 
 
@@ -55,7 +55,7 @@ def get_json(
     params: Mapping[str, str | int] | None = None,
     about: str = "",
 ) -> Any:
-    """Ask an API for JSON, once; `about` names the file in question, where there is one.
+    """Ask an API for JSON, once; `about` names the file that is asked for, if any.
 
     Raises `NetworkError` where asking later may help, `AssetError` where it will not.
     """
@@ -75,7 +75,7 @@ def get_json(
 def end_of_redirects(client: httpx.Client, address: str, pacer: RequestPacer, about: str) -> str:
     """Return where an API's own address leads: the first place on another host, or the one that serves it.
 
-    Nothing but heads is read. Raises as `get_json` does.
+    Only headers are read. Raises as `get_json` does.
     """
     pacer.wait_for_slot(host_of(address))
     request = client.build_request("GET", address, headers={"Range": "bytes=0-0"})
@@ -98,7 +98,7 @@ def end_of_redirects(client: httpx.Client, address: str, pacer: RequestPacer, ab
 def refusal(
     status: int, headers: Mapping[str, str], address: str, pacer: RequestPacer, about: str = ""
 ) -> NetworkError | AssetError:
-    """Turn an answer that is no success into the error to raise; its Retry-After also moves the pacer.
+    """Return the error for a refused request; a Retry-After also defers the pacer.
 
     `about` names the file that was asked for, where the address does not.
     """
@@ -122,7 +122,10 @@ def refusal(
 
 
 def unreachable(address: str, error: Exception, about: str = "") -> NetworkError:
-    """Tell that no whole answer came; of the cause only its kind, for its text may hold a signed link."""
+    """Return the error for a request without a complete answer; it names only the kind of the cause.
+
+    The cause's own text may hold a signed link.
+    """
     place = _place(address, about)
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return NetworkError(f"{place} was silent for too long ({type(error).__name__}).")
@@ -130,7 +133,7 @@ def unreachable(address: str, error: Exception, about: str = "") -> NetworkError
 
 
 def strong_etag(headers: Mapping[str, str]) -> str | None:
-    """Return the ETag if it may stand in a condition: a weak one does not promise equal bytes."""
+    """Return the ETag if it may be used in a condition: a weak one does not promise equal bytes."""
     etag = headers.get("ETag", "")
     return etag if etag and etag.isascii() and not etag.startswith("W/") else None
 

@@ -1,4 +1,4 @@
-"""How often an archive is asked: one limit per archive, in one process or shared through the ledger."""
+"""The rate limiter: one limit for each host, in one process or shared through the ledger."""
 
 import time
 from collections import defaultdict
@@ -15,43 +15,41 @@ from spikemill.services.common.errors import NetworkError
 from spikemill.services.common.models import RequestSlot
 from spikemill.services.common.settings import settings
 
-# A longer wait is the job's, not the worker's.
+# Seconds: a job that has to wait longer goes back to the queue, and a person does not wait longer.
 _LONGEST_WAIT = 30.0
-# A host that was left alone for a while answers this many requests at once.
+# After a pause a host is sent so many requests at once.
 _BURST = 10
-_REQUESTS_AT_ONCE = 10
-_LONGEST_SLEEP = 30.0
 # Seconds: a Retry-After above a day is treated as malformed.
-_LONGEST_PAUSE = 86_400.0
+_LONGEST_RETRY_AFTER = 86_400.0
 
 
 class RequestPacer(Protocol):
-    """Hands out the next slot for a request to a host, to all that ask it."""
+    """Limits how often requests are sent to a host: each request waits for its slot."""
 
     def wait_for_slot(self, host: str) -> None:
         """Return when the next request to this host may be sent."""
 
     def defer(self, host: str, seconds: float) -> None:
-        """Give out no slot of this host for so long: it answered with Retry-After."""
+        """Send this host nothing for so many seconds: it answered with Retry-After."""
 
 
 class Unpaced:
-    """Lets every request go at once: for a single caller, and for tests."""
+    """Sends every request at once: for a single caller, and for tests."""
 
     def wait_for_slot(self, host: str) -> None:
         """Return at once."""
 
     def defer(self, host: str, seconds: float) -> None:
-        """Forget what the host asked for; the error that follows carries it too."""
+        """Do nothing; the error that follows carries the wait too."""
 
 
 class LedgerPacer:
-    """Hands out request slots from the ledger."""
+    """Shares the limit of `SPIKEMILL_REQUESTS_PER_MINUTE` among all workers, through the ledger."""
 
     def wait_for_slot(self, host: str) -> None:
         """Return when the next request to this host may be sent.
 
-        Raises NetworkError when that is long from now: the job goes back to the queue meanwhile.
+        Raises NetworkError when that takes long: the job goes back to the queue meanwhile.
         """
         with transaction() as ledger:
             wait = take_slot(ledger, host, per_minute=settings().requests_per_minute)
@@ -60,13 +58,13 @@ class LedgerPacer:
         time.sleep(wait)
 
     def defer(self, host: str, seconds: float) -> None:
-        """Give out no slot of this host for so many seconds."""
+        """Send this host nothing for so many seconds."""
         with transaction() as ledger:
             defer_slots(ledger, host, seconds)
 
 
 def take_slot(transaction: Transaction, host: str, *, per_minute: int) -> float:
-    """Take the host's next slot; return in how many seconds it comes."""
+    """Take the host's next slot; return the seconds until it comes."""
     pause = timedelta(minutes=1) / per_minute
     now = func.clock_timestamp()
     earliest = func.greatest(RequestSlot.next_at, now - (_BURST - 1) * pause)
@@ -81,7 +79,7 @@ def take_slot(transaction: Transaction, host: str, *, per_minute: int) -> float:
 
 
 def defer_slots(transaction: Transaction, host: str, seconds: float) -> None:
-    """Give out no slot of the host for so many seconds, as its Retry-After asks."""
+    """Move the host's next slot at least so many seconds into the future."""
     until = func.clock_timestamp() + timedelta(seconds=seconds)
     transaction.execute(
         upsert(RequestSlot)
@@ -93,7 +91,7 @@ def defer_slots(transaction: Transaction, host: str, seconds: float) -> None:
 
 
 class ProcessPacer:
-    """Hands out so many requests a minute to each host; one left alone answers a few at once."""
+    """Sends each host so many requests a minute, and a few at once after a pause."""
 
     def __init__(self, per_minute: int) -> None:
         self._pause = 60.0 / per_minute
@@ -102,18 +100,18 @@ class ProcessPacer:
     def wait_for_slot(self, host: str) -> None:
         """Return when the next request to this host may be sent."""
         now = time.monotonic()
-        slot = max(self._next[host], now - (_REQUESTS_AT_ONCE - 1) * self._pause)
+        slot = max(self._next[host], now - (_BURST - 1) * self._pause)
         self._next[host] = slot + self._pause
         time.sleep(max(0.0, slot - now))
 
     def defer(self, host: str, seconds: float) -> None:
-        """Ask this host nothing for so long; a person waits, so it is bounded."""
-        until = time.monotonic() + min(seconds, _LONGEST_SLEEP)
+        """Send this host nothing for so many seconds, but no longer than a person would wait."""
+        until = time.monotonic() + min(seconds, _LONGEST_WAIT)
         self._next[host] = max(self._next[host], until)
 
 
 class CountingPacer:
-    """Counts the slots that it asks another pacer for."""
+    """Counts the requests that another pacer lets through."""
 
     def __init__(self, pacer: RequestPacer) -> None:
         self._pacer = pacer
@@ -125,16 +123,16 @@ class CountingPacer:
         self.requests += 1
 
     def defer(self, host: str, seconds: float) -> None:
-        """Give out no slot of this host for so long."""
+        """Send this host nothing for so many seconds."""
         self._pacer.defer(host, seconds)
 
 
 def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Return the pause that a Retry-After header asks for: it holds seconds, or a date."""
+    """Return the seconds that a Retry-After header asks for; it holds seconds, or a date."""
     if value is None:
         return None
     if value.strip().isdecimal():
-        return min(float(value), _LONGEST_PAUSE)
+        return min(float(value), _LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:
@@ -142,4 +140,4 @@ def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> fl
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     seconds = (moment - (now or datetime.now(UTC))).total_seconds()
-    return min(max(0.0, seconds), _LONGEST_PAUSE)
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)

@@ -1,4 +1,4 @@
-"""Every setting, once: read from the environment, or from files under /run/secrets."""
+"""The settings: read from the environment, or from files under /run/secrets."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,14 +20,14 @@ _SECRETS = Path("/run/secrets")
 
 
 class LogFormat(StrEnum):
-    """How a process writes what happens."""
+    """The format of the log."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class Settings(BaseSettings):
-    """What a process of spikemill needs to know; each field is `SPIKEMILL_<NAME>` in the environment."""
+    """The settings of a process; each field is `SPIKEMILL_<NAME>` in the environment."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -148,7 +148,7 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """Return this process's settings.
 
-    Raises `CallError` with a line for each that is wrong.
+    Raises `CallError` with a line for each wrong one.
     """
     try:
         found = Settings()
@@ -160,7 +160,7 @@ def settings() -> Settings:
 
 
 def _secrets(found: Settings) -> Iterator[str]:
-    """Yield the secrets themselves; of an address that is its password."""
+    """Yield the secret values; of an address, its password."""
     for _, value in found:
         if not isinstance(value, SecretStr):
             continue
@@ -169,7 +169,7 @@ def _secrets(found: Settings) -> Iterator[str]:
 
 
 def _passwords(address: str) -> Iterator[str]:
-    """Yield the password of an address as it stands there, and as it is meant."""
+    """Yield the password of an address, as written and unquoted."""
     try:
         password = urlsplit(address).password
     except ValueError:

@@ -1,4 +1,4 @@
-"""What travels from an archive's listing to the ledger and the pile, and the digests that name it.
+"""The types that travel from an archive's listing to the ledger and the pile, and their digests.
 
 Digests are of canonical JSON, never of joined strings.
 """
@@ -37,7 +37,7 @@ class PlannedSession:
     """A session as the listing shows it, with its assets in path order.
 
     `key` is unique in its source: the asset's path, or the group's name. `subject_id` is None where the
-    path does not tell it; then the file itself may. All three are in NFC.
+    path does not contain it; then the file may. All three are in NFC.
     """
 
     key: str
@@ -48,7 +48,7 @@ class PlannedSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionNames:
-    """What the text columns of a session's rows say; the subject is None where the path names none."""
+    """The text columns of a session's rows; the subject is None where the path has none."""
 
     source: str
     subject_id: str | None
@@ -187,5 +187,5 @@ def session_identity(source_version: str, key: str) -> str:
 
 
 def chunk_name(source: str, identity: str, sha256: str) -> str:
-    """Return where a session's chunk stands in the store: named by who it is and by what it holds."""
+    """Return the name of a session's chunk in the store, made of its identity and its content's sha256."""
     return f"chunks/{source}/{identity[:FILE_NAME_DIGITS]}.{sha256[:CHUNK_DIGITS]}.parquet"

@@ -1,4 +1,4 @@
-"""The archives: the one that holds a source, and what makes two source versions the same."""
+"""The archives: how one is opened, and what makes two source versions the same."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open_archive(source: Source, pacer: RequestPacer | None = None) -> "Archive":
-    """Return the archive of a source whose `api` is frozen (`source.with_api`); nothing is asked yet."""
+    """Return the archive of a source whose `api` is frozen (`source.with_api`); nothing is requested yet."""
     module, name = ARCHIVES[source.archive].factory.split(":")
     factory = getattr(import_module(f"{__name__}.{module}"), name)
     archive: Archive = factory.of(source, pacer or Unpaced())
@@ -22,7 +22,7 @@ def open_archive(source: Source, pacer: RequestPacer | None = None) -> "Archive"
 def version_facts(source: Source) -> dict[str, Any]:
     """Return everything that decides a source's bytes, but for the format id.
 
-    No archive pins a folder's content, so the fingerprint of its listing stands in; it never leaves the
+    A folder has no version, so the fingerprint of its listing takes its place; it never leaves the
     ledger. Raises `CallError` where the folder is missing.
     """
     facts = source.facts()

@@ -1,4 +1,4 @@
-"""What every archive can answer, and how answers and paths are checked."""
+"""What every archive offers, and how its answers are validated."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where an asset's bytes can be had right now: a URL, or a path on this machine."""
+    """Where an asset can be read right now: a URL, or a path on this machine."""
 
     address: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -24,24 +24,24 @@ class Location:
 class Archive(Protocol):
     """One version of one dandiset, article or folder.
 
-    All methods raise `NetworkError` (try again later) or `AssetError` (it is not there).
+    All methods raise `NetworkError` (try again later) or `AssetError` (it does not exist).
     """
 
     def assets(self) -> Iterator[Asset]:
         """Yield every asset of the listing, in ascending order of the path's UTF-8 bytes."""
 
     def locate(self, asset: Asset) -> Location:
-        """Return where a copy of the asset can be had; called anew for each attempt."""
+        """Return where to download the asset; called again for each attempt."""
 
     def resolve(self, asset: Asset) -> Location:
-        """Return where the storage itself serves parts of the asset right now.
+        """Return where the storage serves ranges of the asset right now.
 
-        Called again when that place refuses: it then returns another one, or a freshly signed link.
+        Called again when that location refuses: it then returns another one, or a freshly signed link.
         """
 
 
 def checked(answer: Any, form: TypeAdapter[_T], address: str) -> _T:
-    """Return the answer as its form; raises `AssetError` that names the first place where it differs."""
+    """Return the validated answer; raises an `AssetError` that names the first place where it differs."""
     try:
         return form.validate_python(answer)
     except ValidationError as error:

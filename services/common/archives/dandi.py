@@ -29,7 +29,7 @@ class _Item(BaseModel):
 
 
 class _Page(BaseModel):
-    """A page of a listing; only the first one tells the count."""
+    """A page of a listing; only the first one has the count."""
 
     count: int | None = None
     next: str | None
@@ -37,7 +37,7 @@ class _Page(BaseModel):
 
 
 class _Described(BaseModel):
-    """What an asset's metadata say of the addresses of its content."""
+    """The addresses of an asset's content, in its metadata."""
 
     contentUrl: list[str] = []  # noqa: N815 - the archive's own name
 
@@ -74,7 +74,7 @@ class DandiArchive:
         return Location(f"{self._api}/assets/{asset.asset_id}/download/")
 
     def resolve(self, asset: Asset) -> Location:
-        """Return the public address of the asset's blob, which never expires, and after that signed links."""
+        """Return the public address of the asset's blob, which never expires, then signed links."""
         with web_client() as client:
             public = None if asset.asset_id in self._resolved else self._public_address(client, asset)
             self._resolved.add(asset.asset_id)
@@ -102,7 +102,7 @@ class DandiArchive:
             address, params = page.next, None  # the address of the next page carries the parameters
 
     def _complete(self, pages: Iterator[_Page]) -> Iterator[_Item]:
-        """Yield the items of all pages; refuse a listing that is short, doubled or out of order."""
+        """Yield the items of all pages; refuse a listing that is incomplete, repeated or out of order."""
         count, received, last_path = None, 0, b""
         for page in pages:
             count = page.count if received == 0 else count
@@ -127,7 +127,7 @@ def _asset(item: _Item) -> Asset:
 
 
 def _has_units(metadata: dict[str, Any]) -> bool | None:
-    """Tell whether the metadata list Units among what was measured; entries are names or tables."""
+    """Return whether the metadata list Units among the measured variables; entries are names or tables."""
     measured = metadata.get("variableMeasured")
     if measured is None:
         return None

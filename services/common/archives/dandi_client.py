@@ -1,4 +1,4 @@
-"""The dandi client, held to one request at a time: its slot comes first, and nothing is tried again."""
+"""The dandi client, rate-limited and without its own retries."""
 
 import logging
 import os
@@ -27,9 +27,9 @@ _MOVED = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 @contextmanager
 def listing_client(api: str, pacer: RequestPacer) -> Iterator[Callable[[str, dict[str, Any] | None], Any]]:
-    """Give a function that asks the API at an address for JSON; raises `NetworkError` or `AssetError`."""
+    """Give a function that gets JSON from an address of the API; raises `NetworkError` or `AssetError`."""
     os.environ["DANDI_NO_ET"] = "1"  # else it reports each use to etelemetry
-    # It logs a traceback for each failure, and all of them reach the caller as errors.
+    # It logs a traceback for each failure, which reaches the caller as an error anyway.
     logging.getLogger("dandi").setLevel(logging.CRITICAL)
     with DandiAPIClient(dandi_instance=DandiInstance(name="dandi", gui=None, api=api)) as client:
         for scheme in ("http://", "https://"):
@@ -48,8 +48,8 @@ def listing_client(api: str, pacer: RequestPacer) -> Iterator[Callable[[str, dic
 class _PacedAdapter(HTTPAdapter):
     """Sends each request once, after its slot has come.
 
-    The client tries again for more than a minute on the errors of `requests` alone; ours pass it by, so
-    that the ledger stays the only layer that retries.
+    The client retries the errors of `requests` for more than a minute, but not ours: the ledger stays the
+    only layer that retries.
     """
 
     def __init__(self, pacer: RequestPacer) -> None:
@@ -63,7 +63,7 @@ class _PacedAdapter(HTTPAdapter):
         kwargs["timeout"] = (CONNECT_SECONDS, READ_SECONDS)
         try:
             response = super().send(request, *args, **kwargs)
-            # Read here, for a body that breaks later is an error that the client would retry.
+            # Read here: a body that breaks off later is an error that the client would retry.
             _ = response.content
         except requests.RequestException as error:
             raise unreachable(address, error) from error

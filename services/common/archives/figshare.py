@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 
 class _Article(BaseModel):
-    """What an article says about all its files; `folder_structure` maps a file's id to its folder."""
+    """An article's metadata; `folder_structure` maps a file's id to its folder."""
 
     is_embargoed: bool = False
     is_confidential: bool = False
@@ -33,9 +33,9 @@ class _Article(BaseModel):
 
 
 class _File(BaseModel):
-    """A file of an article; of the two md5 sums one is figshare's own, one the uploader's.
+    """A file of an article, with the md5 sum of figshare and that of the uploader.
 
-    What they say of a file that is only a link to elsewhere is not documented.
+    What the sums mean for a file that is only a link is not documented.
     """
 
     id: int
@@ -72,7 +72,7 @@ class FigshareArchive:
         yield from sorted(assets, key=lambda asset: (asset.path.encode(), asset.asset_id))
 
     def locate(self, asset: Asset) -> Location:
-        """Return the API's own download address; the website's answers programs with a challenge."""
+        """Return the API's download address; the website answers programs with a challenge."""
         return Location(f"{self._api}/file/download/{asset.asset_id}")
 
     def resolve(self, asset: Asset) -> Location:
@@ -88,7 +88,7 @@ class FigshareArchive:
         return article
 
     def _files(self, client: httpx.Client) -> Iterator[_File]:
-        """Ask for pages until one is short: there is no count and no link to the next."""
+        """Get pages until one is not full: there is no count and no link to the next."""
         seen: set[int] = set()
         for page in count(1):
             params = {"page": page, "page_size": PAGE_SIZE}

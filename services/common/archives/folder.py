@@ -30,7 +30,7 @@ class FilesArchive:
     def assets(self) -> Iterator[Asset]:
         """Yield every file, in path order. A link to a file counts as the file, a link to a folder not.
 
-        A link that leads nowhere is listed too, so that its session fails and is not passed over. Raises
+        A broken link is listed too, so that its session fails instead of being left out. Raises
         `CallError` where the folder is missing.
         """
         for path, status in _listing(self._folder):
@@ -47,12 +47,12 @@ class FilesArchive:
         return Location(str(place), is_local=True)
 
     def resolve(self, asset: Asset) -> Location:
-        """Return the same place: a folder's files are read where they lie."""
+        """Return the same place: a folder's files are read in place."""
         return self.locate(asset)
 
 
 def listing_fingerprint(folder: Path, include: Sequence[str], exclude: Sequence[str] = ()) -> str:
-    """Return a digest of the selected files' paths, sizes and times of change: it tells a changed folder."""
+    """Return a digest of the selected files' paths, sizes and modification times, which detects changes."""
     selected = path_matcher(include, exclude)
     return digest(
         [[path, status.st_size, status.st_mtime_ns] for path, status in _listing(folder) if selected(path)]
@@ -78,7 +78,7 @@ def _listing(folder: Path) -> list[tuple[str, os.stat_result]]:
 
 
 def _kind(path: Path) -> int:
-    """Return what a path leads to, as `stat` calls it, and 0 where that cannot be told."""
+    """Return the file type of what a path leads to, and 0 where that cannot be read."""
     try:
         return stat.S_IFMT(path.stat().st_mode)
     except OSError:
@@ -86,7 +86,7 @@ def _kind(path: Path) -> int:
 
 
 def _status(path: Path) -> os.stat_result:
-    """Return the status of a file; of a link that leads nowhere, its own."""
+    """Return the status of a file; of a broken link, its own."""
     return path.lstat() if path.is_symlink() and not path.exists() else path.stat()
 
 
@@ -100,5 +100,4 @@ def _text(path: Path) -> str:
 
 
 def _refuse(error: OSError) -> NoReturn:
-    """Let no file be passed over in silence because it may not be read."""
     raise AssetError(f"{error.filename} cannot be read: {error.strerror}; make it readable.") from error

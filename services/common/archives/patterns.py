@@ -1,4 +1,4 @@
-"""Which paths of an archive a source takes: one matcher for every archive."""
+"""The patterns by which a source selects paths, for every archive."""
 
 from collections.abc import Callable, Sequence
 from unicodedata import normalize
@@ -11,7 +11,7 @@ _FLAGS = glob.GLOBSTAR | glob.CASE | glob.FORCEUNIX
 def path_matcher(include: Sequence[str], exclude: Sequence[str] = ()) -> Callable[[str], bool]:
     """Return a test for paths: matched as a whole, case-sensitive, `**` crosses folders, `*` does not.
 
-    As in a shell, a wildcard does not match a name's leading dot. How accents are spelled does not matter.
+    As in a shell, a wildcard does not match a leading dot. Unicode normal forms do not matter.
     """
     included = _compiled(include)
     excluded = _compiled(exclude) if exclude else None

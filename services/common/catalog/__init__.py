@@ -1,4 +1,4 @@
-"""The catalogue: what to build, as a TOML file says it."""
+"""The catalogue: a TOML file that says what to build."""
 
 from spikemill.services.common.catalog.load import load_catalogue
 from spikemill.services.common.catalog.schema import (

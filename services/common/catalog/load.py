@@ -1,4 +1,4 @@
-"""From a TOML file to a catalogue, or to one error with a line for each mistake."""
+"""Reads a catalogue from a TOML file; its mistakes become one error with a line for each."""
 
 import json
 import tomllib
@@ -83,13 +83,13 @@ def _refusal(path: Path, lines: list[str]) -> CatalogueError:
 
 
 def mistakes_of(error: ValidationError, data: dict[str, Any]) -> list[str]:
-    """Return a line for each mistake: where it stands, what is wrong, what to write instead."""
+    """Return a line for each mistake: where it is, what is wrong, what to write instead."""
     found = error.errors(include_url=False)
     return [_line(details, data) for details in found if not _follows_from_another(details, found)]
 
 
 def repeated_names(data: dict[str, Any]) -> list[str]:
-    """Return a line for each name that more than one source has."""
+    """Return a line for each name that several sources have."""
     tables = data.get("source")
     entries = tables if isinstance(tables, list) else []
     names = Counter(
@@ -103,7 +103,7 @@ def repeated_names(data: dict[str, Any]) -> list[str]:
 
 
 def _follows_from_another(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
-    """Tell whether a list is only too short because its items are wrong, which is said already."""
+    """Return whether a list is too short only because its items are wrong, which is reported already."""
     loc = details["loc"]
     return details["type"] == "too_short" and any(
         len(other["loc"]) > len(loc) and other["loc"][: len(loc)] == loc for other in found
@@ -114,7 +114,9 @@ def _line(details: ErrorDetails, data: dict[str, Any]) -> str:
     table, owner, keys = _place(details["loc"], data)
     where = ", ".join(filter(None, (owner, _key_text(keys))))
     if details["type"].startswith("union_tag"):
-        return f"{where}, archive: {_archive_problem(details)}; one of {', '.join(ARCHIVES)}"
+        is_missing = details["type"] == "union_tag_not_found"
+        problem = "missing" if is_missing else f"{_shown(details['input'].get('archive'))} is not known"
+        return f"{where}, archive: {problem}; one of {', '.join(ARCHIVES)}"
     if details["type"] == "extra_forbidden":
         return f"{where}: {_unknown_key(table, str(keys[-1]))}"
     remedy = _remedy(table, keys)
@@ -124,7 +126,7 @@ def _line(details: ErrorDetails, data: dict[str, Any]) -> str:
 def _place(
     loc: Sequence[str | int], data: dict[str, Any]
 ) -> tuple[type[BaseModel], str, Sequence[str | int]]:
-    """Return the table that holds the mistake, the text that names it, and the keys below it."""
+    """Return the table with the mistake, the text that names it, and the keys below it."""
     match loc:
         case ("source", int(index)):
             return Catalogue, _source_text(data, index), ()
@@ -142,12 +144,6 @@ def _source_text(data: dict[str, Any], index: int) -> str:
     entry = data["source"][index]
     name = entry.get("name") if isinstance(entry, dict) else None
     return f"source {_shown(name)}" if isinstance(name, str) and name else f"source number {index + 1}"
-
-
-def _archive_problem(details: ErrorDetails) -> str:
-    if details["type"] == "union_tag_not_found":
-        return "missing"
-    return f"{_shown(details['input'].get('archive'))} is not known"
 
 
 def _key_text(keys: Sequence[str | int]) -> str:
@@ -182,7 +178,7 @@ def _problem(details: ErrorDetails) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as a person wrote it, cut where it is long."""
+    """Return a value as it was written, shortened where it is long."""
     is_bare = isinstance(value, date | time)
     text = str(value) if is_bare else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

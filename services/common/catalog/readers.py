@@ -32,9 +32,9 @@ class _MatSpikes(Table):
 
 @dataclass(frozen=True, slots=True)
 class ReaderEntry:
-    """What is known of a reader wherever a source names it.
+    """A reader, as a source names it.
 
-    `factory` is a module of `services/binner/readers` and the class in it, which the binner alone loads. A
+    `factory` is a module of `services/binner/readers` and the class in it, which only the binner loads. A
     reader that `needs_whole_file` gains nothing from fetching parts. The counts of one that
     `yields_estimates` are marked as estimated.
     """
@@ -72,7 +72,7 @@ def whole_file_readers() -> frozenset[str]:
 
 
 def require_options(reader: str, options: Mapping[str, JsonValue]) -> None:
-    """Raise `ValueError` for an option that the reader does not take, or a value that the option does not."""
+    """Raise `ValueError` for an option that the reader does not have, or a value that the option refuses."""
     table = READERS[reader].options
     if unknown := sorted(options.keys() - table.model_fields.keys()):
         raise ValueError(

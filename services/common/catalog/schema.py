@@ -1,4 +1,4 @@
-"""Every key of a catalogue: the pile, and what a source may say for each kind of archive."""
+"""Every key of a catalogue: the pile's, and those of a source in each kind of archive."""
 
 import os
 import re
@@ -37,14 +37,14 @@ from spikemill.services.common.errors import CallError
 from spikemill.services.common.settings import Settings
 
 FOUND_NAMES = {"group": "session", "subject": "subject"}
-"""What each regular expression on a path finds; its group may have this name."""
+"""What each regular expression finds in a path; its group may have this name."""
 _TRACELESS = {"api", "default", "differs", "expect", "fetch", "pin_seen", "proven_on", "unproven"}
-"""Keys that leave no trace in a pile: where its bytes were, how they came, what is known of the entry."""
+"""Keys that provenance leaves out: where the bytes were, how they were fetched, notes on the entry."""
 DRAFT = "draft"
 
 
 class SourceTable(Table):
-    """The keys that every source knows."""
+    """The keys that every source has."""
 
     if TYPE_CHECKING:  # each archive's table says what these may be
         archive: str
@@ -119,7 +119,7 @@ class SourceTable(Table):
     @field_validator("group", "subject")
     @classmethod
     def _compiles(cls, text: str | None, info: ValidationInfo) -> str | None:
-        """Refuse what is no regular expression, and one whose match could be empty for every path."""
+        """Refuse an invalid regular expression, and one that may match nothing in every path."""
         if text is None:
             return None
         what = FOUND_NAMES[str(info.field_name)]
@@ -227,7 +227,7 @@ class DandiSource(PublishedSource):
     @field_validator("version")
     @classmethod
     def _is_pinned(cls, version: str, info: ValidationInfo) -> str:
-        """Refuse what names no published version, and a draft that was not asked for."""
+        """Refuse anything but a published version, and a draft without `allow_draft`."""
         if version == DRAFT and not info.data.get("allow_draft", True):
             raise ValueError("a draft may change any day")
         if version != DRAFT and not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", version):
@@ -327,7 +327,7 @@ _SOURCE: TypeAdapter[SourceTable] = TypeAdapter(Source)
 
 
 class Catalogue(Table):
-    """A pile and the sources that it is made of."""
+    """A pile and its sources."""
 
     pile: Pile = Field(description='the table of the pile: [pile] with name = "..."')
     sources: Annotated[tuple[Source, ...], Field(strict=False)] = Field(
@@ -335,7 +335,7 @@ class Catalogue(Table):
     )
 
     def only(self, names: Collection[str]) -> Self:
-        """Return the catalogue with the named sources alone; with no name, with those taken by default.
+        """Return the catalogue with only the named sources; with no name, those taken by default.
 
         Raises `CallError` where a name is not in the catalogue, or no source is left.
         """
@@ -353,5 +353,5 @@ class Catalogue(Table):
 
 
 def source_from_record(record: dict[str, Any]) -> Source:
-    """Make the entry again from its `model_dump(mode="json")`, as the ledger keeps it."""
+    """Return the entry of a `model_dump(mode="json")`, as the ledger keeps it."""
     return _SOURCE.validate_python(record)

@@ -1,6 +1,6 @@
-"""The plain tables of a catalogue, and the kinds of values that keys take.
+"""The simple tables of a catalogue, and the types of its values.
 
-The description of a key is also the remedy that an error shows for it.
+The description of a key is also the remedy that an error about it shows.
 """
 
 from typing import Annotated
@@ -16,7 +16,7 @@ Patterns = Annotated[tuple[Text, ...], Field(strict=False)]
 
 
 def _usable_address(address: str) -> str:
-    """Return the address without a slash at its end; raise where host or port cannot be."""
+    """Return the address without a final slash; refuse an impossible host or port."""
     try:
         _ = urlsplit(address).port
     except ValueError as error:
@@ -32,13 +32,13 @@ ApiAddress = Annotated[
 
 
 class Table(BaseModel):
-    """A TOML table: no key but the known ones, no value of another type, nothing changed later."""
+    """A TOML table: it takes no unknown key, no value of another type, and cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class MergeParameters(Table):
-    """How rows become a pile; together with the rows it decides every byte."""
+    """How rows become a pile; together with the rows this decides every byte."""
 
     seed: int = Field(0, description="the number that shuffles the rows and decides the split")
     split_by: SplitBy = Field(
