@@ -45,38 +45,39 @@ class Settings(BaseSettings):
         None, description="The server of an s3:// store, as https://host:port; AWS where none is named."
     )
     store_access_key_id: SecretStr | None = Field(
-        None, description="The key to an s3:// store; without it AWS's own variables and files are used."
+        None,
+        description="The access key of an s3:// store; without it AWS's variables and files are used.",
     )
-    store_secret_access_key: SecretStr | None = Field(None, description="The secret of that key.")
+    store_secret_access_key: SecretStr | None = Field(None, description="The secret access key.")
     scratch: Path | None = Field(
-        None, description="This machine's folder for files on their way from and to an s3:// store."
+        None, description="This machine's folder for temporary files of an s3:// store."
     )
     spool: Path | None = Field(None, description="The folder for copies of assets until they are binned.")
     catalog: str | None = Field(None, description="The catalogue to build, a path or a name in catalog/.")
 
     sources: str = Field(
-        "", description="The sources of that catalogue to build; absent, those it takes by default."
+        "", description="The sources of that catalogue to build; without it, those it takes by default."
     )
 
     push_to: str | None = Field(
         None,
         description="The dataset of the Hugging Face hub that piles are pushed to, as organisation/name "
-        "or user/name; absent, to none.",
+        "or user/name; without it there is no push.",
     )
     push_public: bool = Field(
-        default=False, description="Whether a dataset that a push creates is public; else it is private."
+        default=False, description="Whether a push creates a public dataset; else it is private."
     )
     push_revision: str = Field(MAIN, description="The branch of that dataset.")
     push_with: Transfer = Field(
         Transfer.LFS,
-        description="How shards travel: lfs sends the files that the hub lacks, xet the parts that it lacks.",
+        description="How shards are uploaded: lfs sends files that the hub lacks, xet parts that it lacks.",
     )
 
     dandi_api: str = Field(
-        "https://api.dandiarchive.org/api", description="What `api` means where a dandi source names none."
+        "https://api.dandiarchive.org/api", description="The API of dandi sources that name none."
     )
     figshare_api: str = Field(
-        "https://api.figshare.com/v2", description="What `api` means where a figshare source names none."
+        "https://api.figshare.com/v2", description="The API of figshare sources that name none."
     )
     requests_per_minute: int = Field(
         60, gt=0, description="How many API requests all workers together make to one host."
@@ -85,10 +86,10 @@ class Settings(BaseSettings):
         8, gt=0, description="How many requests for parts of a file one worker process makes at once."
     )
     spool_bytes: int = Field(
-        200_000_000_000, gt=0, description="How many bytes of assets may lie in the spool at once."
+        200_000_000_000, gt=0, description="How many bytes of assets the spool may hold at once."
     )
     worker_memory_bytes: int | None = Field(
-        None, gt=0, description="RLIMIT_DATA of a worker process: a readable error in place of a kill."
+        None, gt=0, description="RLIMIT_DATA of a worker process: a readable error instead of a kill."
     )
 
     lease: timedelta = Field(
@@ -100,23 +101,21 @@ class Settings(BaseSettings):
     stop_patience: timedelta = Field(
         timedelta(seconds=100),
         gt=_NONE,
-        description="How long a worker that is told to stop goes on with its jobs before it gives them back.",
+        description="How long a worker that is asked to stop continues its jobs before it releases them.",
     )
     sweep: timedelta = Field(
         timedelta(seconds=1), gt=_NONE, description="The pause between two rounds of the sweeper."
     )
     resend: timedelta = Field(
-        timedelta(minutes=10), gt=_NONE, description="When a message that no worker took up is sent again."
+        timedelta(minutes=10), gt=_NONE, description="When a message that no worker took is sent again."
     )
-    window: int = Field(16, gt=0, description="How many messages of one queue may be under way.")
-    max_crashes: int = Field(
-        3, gt=0, description="How often a job may vanish with its worker before it is dead."
-    )
-    attempt_cap: int = Field(200, gt=0, description="The last bound on the attempts of one job.")
+    window: int = Field(16, gt=0, description="How many messages of one queue may be in flight.")
+    max_crashes: int = Field(3, gt=0, description="How many workers a job may crash before it is dead.")
+    attempt_cap: int = Field(200, gt=0, description="The upper bound on the attempts of one job.")
     give_up_after: timedelta = Field(
         timedelta(days=2),
         ge=_NONE,
-        description="How long an archive or the hub may be away before its jobs are dead.",
+        description="How long an archive or the hub may be unreachable before its jobs are dead.",
     )
 
     postgres_bin: Path | None = Field(None, description="The folder that holds postgres and initdb.")
@@ -127,21 +126,23 @@ class Settings(BaseSettings):
         None, description="The file in which a worker or the sweeper notes that it makes progress."
     )
     health_grace: timedelta = Field(
-        timedelta(minutes=2), gt=_NONE, description="How long nothing may move before that is ill health."
+        timedelta(minutes=2),
+        gt=_NONE,
+        description="How long nothing may progress before that is unhealthy.",
     )
     metrics_port: int | None = Field(
-        None, ge=0, le=65535, description="The port on which the sweeper tells Prometheus of the ledger."
+        None, ge=0, le=65535, description="The port on which the sweeper serves metrics to Prometheus."
     )
-    metrics_address: str = Field("127.0.0.1", description="The address of this machine that it listens at.")
+    metrics_address: str = Field("127.0.0.1", description="The address on which it listens.")
     reader_password: SecretStr | None = Field(
-        None, description="The password of the database user `reader`, who may only look."
+        None, description="The password of the read-only database user `reader`."
     )
     flower_password: SecretStr | None = Field(None, description="The password of Flower's user `spikemill`.")
-    flower_port: int = Field(5555, ge=0, le=65535, description="The port that Flower listens at.")
-    flower_address: str = Field("127.0.0.1", description="The address of this machine that it listens at.")
+    flower_port: int = Field(5555, ge=0, le=65535, description="The port on which Flower listens.")
+    flower_address: str = Field("127.0.0.1", description="The address on which it listens.")
 
-    worker: str | None = Field(None, description="The name that a supervisor gives to one life of a worker.")
-    boot: str | None = Field(None, description="The name of that supervisor's own life.")
+    worker: str | None = Field(None, description="The name that a supervisor gives to one run of a worker.")
+    boot: str | None = Field(None, description="The name of that supervisor's own run.")
 
 
 @lru_cache(maxsize=1)

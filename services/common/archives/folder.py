@@ -41,7 +41,7 @@ class FilesArchive:
         place = self._folder / asset.path
         if _kind(place) != stat.S_IFREG:
             raise AssetError(
-                f"{place} is gone since the folder was listed, leads nowhere, or may not be read; "
+                f"{place} was removed since the folder was listed, is a broken link, or cannot be read; "
                 "put the file there, or build again."
             )
         return Location(str(place), is_local=True)
@@ -63,7 +63,7 @@ def _listing(folder: Path) -> list[tuple[str, os.stat_result]]:
     """Return each file's path below the folder, by ascending bytes, and its status."""
     if _kind(folder) != stat.S_IFDIR:
         raise CallError(
-            f"{folder} is no folder that can be reached here; correct `identifier` in the catalogue."
+            f"{folder} is not a folder that can be read here; correct `identifier` in the catalogue."
         )
     try:
         entries = [
@@ -95,7 +95,7 @@ def _text(path: Path) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise AssetError(f"The name of the file {text!r} is not a text in UTF-8; rename the file.") from error
+        raise AssetError(f"The name of the file {text!r} is not UTF-8; rename the file.") from error
     return text
 
 

@@ -126,9 +126,9 @@ class SourceTable(Table):
         try:
             expression = re.compile(text)
         except re.error as error:
-            raise ValueError(f"{text!r} is no regular expression: {error}") from error
+            raise ValueError(f"{text!r} is not a regular expression: {error}") from error
         if expression.search(""):
-            raise ValueError(f"{text!r} also matches nothing at all, so it cannot tell {what}s apart")
+            raise ValueError(f"{text!r} can match the empty text, so it cannot tell {what}s apart")
         if expression.groups > 1 and what not in expression.groupindex:
             raise ValueError(f"{text!r} has several parentheses; mark the {what}'s as (?P<{what}>...)")
         return text
@@ -229,9 +229,9 @@ class DandiSource(PublishedSource):
     def _is_pinned(cls, version: str, info: ValidationInfo) -> str:
         """Refuse anything but a published version, and a draft without `allow_draft`."""
         if version == DRAFT and not info.data.get("allow_draft", True):
-            raise ValueError("a draft may change any day")
+            raise ValueError("a draft may change at any time")
         if version != DRAFT and not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", version):
-            raise ValueError(f"{version!r} is no version of a dandiset")
+            raise ValueError(f"{version!r} is not a published version of a dandiset")
         return version
 
 

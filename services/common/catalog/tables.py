@@ -20,7 +20,7 @@ def _usable_address(address: str) -> str:
     try:
         _ = urlsplit(address).port
     except ValueError as error:
-        raise ValueError(f"{address!r} is no address: {error}") from error
+        raise ValueError(f"{address!r} is not an address: {error}") from error
     return address.rstrip("/")
 
 

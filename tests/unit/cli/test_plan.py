@@ -112,7 +112,7 @@ def test_what_is_known_of_an_entry_is_told(sources: dict[str, Source]) -> None:
 def test_what_is_not_there_is_said(sources: dict[str, Source]) -> None:
     with pytest.raises(AssetError, match="990009"):
         list_source(sources["gone"], Unpaced())
-    with pytest.raises(CallError, match="is no folder"):
+    with pytest.raises(CallError, match="is not a folder"):
         list_source(sources["folder"], Unpaced())
 
 
