@@ -21,6 +21,7 @@ from huggingface_hub.utils._http import default_client_factory
 
 from spikemill.services.common.errors import HubError, NetworkError, hide
 from spikemill.services.common.hub_target import HubTarget, endpoint
+from spikemill.services.common.retry import Backoff
 from spikemill.services.merger.hub.errors import (
     LostAnswerError,
     UploadError,
@@ -85,27 +86,14 @@ class UploadCounter:
 
 
 @dataclass(frozen=True, slots=True)
-class BackoffPolicy:
-    """The tries of one request, the seconds between them, and the seconds that a server may be silent."""
+class RequestLimits(Backoff):
+    """The tries of one request, the pauses between them, and the seconds that the hub may be silent."""
 
     tries: int = 6
-    first_pause: float = 1.0
-    longest_pause: float = 30.0
     connect: float = 10.0
     silence: float = 60.0
     commit: float = 300.0
     """A commit of many files is answered late."""
-
-    def pause(self, failures: int, asked: float | None = None) -> float | None:
-        """Return the seconds to wait after so many failures, or None where it is time to give up.
-
-        `asked` is what the server asked for; more than the longest pause is not sat out here.
-        """
-        if failures >= self.tries or (asked or 0.0) > self.longest_pause:
-            return None
-        if asked is not None:
-            return asked
-        return min(self.first_pause * 2.0 ** (failures - 1), self.longest_pause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +102,12 @@ class Hub:
 
     api: HfApi
     target: HubTarget
-    backoff: BackoffPolicy
+    backoff: RequestLimits
     counter: UploadCounter
 
 
 @contextmanager
-def connected(target: HubTarget, backoff: BackoffPolicy) -> Iterator[Hub]:
+def connected(target: HubTarget, backoff: RequestLimits) -> Iterator[Hub]:
     """Give the hub of a target, and put the library back into its own state at the end.
 
     Raises `HubError` where the library may not be used.
@@ -163,7 +151,7 @@ def _token() -> str | None:
 class RetryingClient(httpx2.Client):
     """The HTTP client that the hub's library uses during a push."""
 
-    def __init__(self, backoff: BackoffPolicy, counter: UploadCounter, trusted: httpx2.URL | None) -> None:
+    def __init__(self, backoff: RequestLimits, counter: UploadCounter, trusted: httpx2.URL | None) -> None:
         """Send a token to nobody but the `trusted` host."""
         super().__init__(follow_redirects=True)
         self._backoff = backoff
@@ -256,4 +244,4 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-BACKOFF = BackoffPolicy()
+BACKOFF = RequestLimits()

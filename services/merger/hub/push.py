@@ -13,7 +13,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from spikemill.services.common.errors import DamagedOutputError, HubError
 from spikemill.services.common.hub_target import HubTarget, Transfer, require_redistributable
 from spikemill.services.merger.card import HubCard, render_card
-from spikemill.services.merger.hub.client import BACKOFF, BackoffPolicy, Hub, connected
+from spikemill.services.merger.hub.client import BACKOFF, Hub, RequestLimits, connected
 from spikemill.services.merger.hub.errors import LostAnswerError, MovedError, translate_errors
 from spikemill.services.merger.hub.repository import (
     DATASET,
@@ -92,7 +92,7 @@ def push(
     *,
     transfer: Transfer = Transfer.LFS,
     progress: PushProgress | None = None,
-    backoff: BackoffPolicy = BACKOFF,
+    backoff: RequestLimits = BACKOFF,
 ) -> Pushed:
     """Make the target this pile, by one commit; by none where it is this pile already.
 
@@ -104,7 +104,7 @@ def push(
         return _Push(hub, pile, transfer, progress or PushProgress(), _small_files(pile, target)).run()
 
 
-def preview(pile: StoredPile, target: HubTarget, *, backoff: BackoffPolicy = BACKOFF) -> Difference:
+def preview(pile: StoredPile, target: HubTarget, *, backoff: RequestLimits = BACKOFF) -> Difference:
     """Return what a push would change, and change nothing; raises what `push` raises."""
     require_redistributable(pile.provenance.pile.sources)
     with connected(target, backoff) as hub:

@@ -19,7 +19,7 @@ from huggingface_hub.utils import build_hf_headers
 from spikemill.services.common.errors import DamagedOutputError, HubError, NetworkError
 from spikemill.services.common.files import sha256_of
 from spikemill.services.common.hub_target import Transfer
-from spikemill.services.merger.hub.client import BackoffPolicy, Hub
+from spikemill.services.merger.hub.client import Hub, RequestLimits
 from spikemill.services.merger.hub.errors import UploadError, translate_errors
 from spikemill.services.merger.hub.repository import DATASET, send_large_files
 from spikemill.services.merger.provenance import ShardRecord, StoredPile
@@ -132,7 +132,7 @@ def send_by_xet(hub: Hub, shard: ShardRecord, path: Path) -> CommitOperationAdd:
     return stored_addition(shard)
 
 
-def _config(backoff: BackoffPolicy) -> XetConfig:
+def _config(backoff: RequestLimits) -> XetConfig:
     """Return what else would be read from the environment when the library is loaded."""
     return XetConfig().with_config(
         {
@@ -165,7 +165,7 @@ def _address(hub: Hub) -> dict[str, Any]:
 class _Watch:
     """Ends an upload that failed, or makes no progress for as long as all tries of a request may take."""
 
-    def __init__(self, upload: Any, backoff: BackoffPolicy) -> None:
+    def __init__(self, upload: Any, backoff: RequestLimits) -> None:
         self._upload = upload
         self._limit = backoff.tries * (backoff.silence + backoff.longest_pause)
         self._over = Event()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-from spikemill.services.merger.hub.client import BackoffPolicy
+from spikemill.services.merger.hub.client import RequestLimits
 from spikemill.services.merger.hub.push import PushProgress
 from spikemill.services.merger.hub.upload import ShardStep
 from spikemill.services.merger.plots import picture_paths
@@ -18,9 +18,9 @@ from standins.hub.server import HubServer
 from tests.unit.merger.generated_piles import make_sessions, write_pile
 
 REPOSITORY = "lab/spikes"
-HASTY = BackoffPolicy(tries=3, first_pause=0.01, longest_pause=0.05)
+HASTY = RequestLimits(tries=3, first_pause=0.01, longest_pause=0.05)
 """Waits that no test feels."""
-CURT = BackoffPolicy(tries=2, first_pause=0.01, longest_pause=0.05, silence=2.0, commit=2.0)
+CURT = RequestLimits(tries=2, first_pause=0.01, longest_pause=0.05, silence=2.0, commit=2.0)
 """And a server may not be silent for long."""
 
 

@@ -14,7 +14,7 @@ from huggingface_hub import CommitOperationAdd, constants, get_session
 
 from spikemill.services.common.errors import HubError, NetworkError
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.merger.hub.client import BackoffPolicy, RetryingClient, UploadCounter, connected
+from spikemill.services.merger.hub.client import RetryingClient, UploadCounter, connected
 from spikemill.services.merger.hub.push import push
 from spikemill.services.merger.hub.repository import DATASET
 from spikemill.services.merger.provenance import StoredPile
@@ -244,21 +244,3 @@ def test_a_hub_whose_certificate_nobody_knows_is_refused_at_once(
         target = HubTarget(REPOSITORY, endpoint=f"https://127.0.0.1:{port}")
         with pytest.raises(HubError, match="is not trusted; name its authority in SSL_CERT_FILE"):
             push(published, target, backoff=HASTY)
-
-
-@pytest.mark.parametrize(
-    ("failures", "asked", "pause"),
-    [
-        (1, None, 1.0),
-        (2, None, 2.0),
-        (3, None, 4.0),
-        (5, None, 10.0),
-        (6, None, None),
-        (1, 0.0, 0.0),
-        (1, 7.5, 7.5),
-        (1, 10.5, None),
-        (6, 1.0, None),
-    ],
-)
-def test_pauses_grow_and_end(failures: int, asked: float | None, pause: float | None) -> None:
-    assert BackoffPolicy(tries=6, first_pause=1.0, longest_pause=10.0).pause(failures, asked) == pause

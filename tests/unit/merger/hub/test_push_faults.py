@@ -9,7 +9,7 @@ import pytest
 
 from spikemill.services.common.errors import HubError, NetworkError, SupersededError
 from spikemill.services.common.hub_target import HubTarget
-from spikemill.services.merger.hub.client import BackoffPolicy
+from spikemill.services.merger.hub.client import RequestLimits
 from spikemill.services.merger.hub.push import Pushed, push
 from spikemill.services.merger.provenance import StoredPile, pile_in_folder
 from standins.hub.kinds import Kind
@@ -89,7 +89,7 @@ def target(hub: HubServer) -> HubTarget:
     return HubTarget(REPOSITORY, revision=BRANCH, endpoint=hub.url)
 
 
-def pushed(pile: StoredPile, target: HubTarget, backoff: BackoffPolicy = HASTY) -> Pushed:
+def pushed(pile: StoredPile, target: HubTarget, backoff: RequestLimits = HASTY) -> Pushed:
     return push(pile, target, backoff=backoff)
 
 

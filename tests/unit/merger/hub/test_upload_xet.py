@@ -10,7 +10,7 @@ import pytest
 
 from spikemill.services.common.errors import HubError, NetworkError
 from spikemill.services.common.hub_target import HubTarget, Transfer
-from spikemill.services.merger.hub.client import BackoffPolicy, connected
+from spikemill.services.merger.hub.client import RequestLimits, connected
 from spikemill.services.merger.hub.push import Pushed, push
 from spikemill.services.merger.hub.upload import send_by_xet
 from spikemill.services.merger.provenance import StoredPile
@@ -24,7 +24,7 @@ from tests.unit.merger.hub.datasets import CURT, HASTY, REPOSITORY, Dataset, Ste
 pytestmark = pytest.mark.slow
 
 
-def pushed(pile: StoredPile, target: HubTarget, backoff: BackoffPolicy = HASTY) -> Pushed:
+def pushed(pile: StoredPile, target: HubTarget, backoff: RequestLimits = HASTY) -> Pushed:
     return push(pile, target, transfer=Transfer.XET, backoff=backoff)
 
 
