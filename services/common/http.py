@@ -15,6 +15,7 @@ import httpx
 
 from spikemill.services.common.errors import AssetError, NetworkError
 from spikemill.services.common.rate_limit import RequestPacer, retry_after_seconds
+from spikemill.services.common.retry import is_transient
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -24,7 +25,6 @@ _MOST_REDIRECTS = 5
 _SERVED = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 _FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-_TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def web_client(*, read: float = READ_SECONDS, connections: int | None = None) -> httpx.Client:
@@ -113,7 +113,7 @@ def refusal(
     seconds = retry_after_seconds(headers.get("Retry-After"))
     if seconds is not None:
         pacer.defer(host_of(address), seconds)
-    if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if is_transient(status):
         return NetworkError(f"{place} answered {phrase}.", retry_after=seconds)
     if status < HTTPStatus.BAD_REQUEST:
         # A challenge or a proxy, not the archive: figshare's website answers 202 with an empty body.

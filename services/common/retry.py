@@ -1,4 +1,4 @@
-"""How long to wait between tries: pauses that double up to a bound, or as long as a server asks.
+"""When to try again: which HTTP answers are transient, and how long to wait between tries.
 
 Only short waits are meant; the longer ones are the ledger's (`errors.RETRY_TABLE`).
 """
@@ -6,9 +6,18 @@ Only short waits are meant; the longer ones are the ledger's (`errors.RETRY_TABL
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from math import inf
 
 from tenacity import RetryCallState, Retrying, retry_if_exception
+
+ASKS_TO_WAIT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+"""The answers of a server that is well, but cannot serve this request now."""
+
+
+def is_transient(status: int) -> bool:
+    """Return whether the same request may succeed later: the server asks to wait, or is in trouble."""
+    return status in ASKS_TO_WAIT or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +47,15 @@ class Backoff:
         seconds = min(self.first_pause * 2.0 ** min(failures - 1, 16), self.longest_pause)
         return random.uniform(0.0, seconds) if self.jitter else seconds  # noqa: S311 - no secret
 
-    def retrying(self, is_transient: Callable[[BaseException], bool], *, within: float = inf) -> Retrying:
-        """Return what calls a function again after such errors, for at most so many seconds."""
+    def retrying(self, again: Callable[[BaseException], bool], *, within: float = inf) -> Retrying:
+        """Return what calls a function again after errors that `again` accepts, `within` so many seconds."""
 
         def is_over(state: RetryCallState) -> bool:
             is_late = (state.seconds_since_start or 0.0) >= within
             return is_late or self.pause(state.attempt_number) is None
 
         return Retrying(
-            retry=retry_if_exception(is_transient),
+            retry=retry_if_exception(again),
             stop=is_over,
             wait=lambda state: self.delay(state.attempt_number),
             reraise=True,

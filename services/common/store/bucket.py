@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from spikemill.services.common.errors import StoreAwayError, StoreError, StoreSettingsError
-from spikemill.services.common.retry import Backoff
+from spikemill.services.common.retry import ASKS_TO_WAIT, Backoff, is_transient
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store.base import ObjectAddress
 
@@ -276,9 +276,9 @@ def _wrong_settings(code: str, status: int, told: str, address: ObjectAddress) -
 
 
 def _passing(code: str, status: int, told: str, address: ObjectAddress) -> StoreAwayError | None:
-    if code in _WAIT or status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT):
+    if code in _WAIT or status in ASKS_TO_WAIT:
         return StoreAwayError(f"The store's server ({address.server}) asks to wait ({told}).")
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if is_transient(status):
         return StoreAwayError(
             f"The store's server ({address.server}) is in trouble ({told}); see its log if it stays so."
         )

@@ -22,13 +22,13 @@ from huggingface_hub.utils import parse_ratelimit_headers
 from spikemill.services.common.errors import HubError, NetworkError, SpikemillError, masked
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.rate_limit import retry_after_seconds
+from spikemill.services.common.retry import is_transient
 
 _MOVED = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 _STATUS_IN_TEXT = re.compile(r"\bstatus\b[^()]{0,60}\((\d{3})\b")
 NO_ROOM = frozenset(
     {HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE}
 )
-_WAIT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _LASTING = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.INSUFFICIENT_STORAGE})
 _FULL = re.compile(r"(?i)\b(quota|storage|billing|payment)\b")
 _TEXT_LIMIT = 300
@@ -154,7 +154,7 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any, HubTarget], SpikemillErr
 
 def is_passing(status: int) -> bool:
     """Tell whether an answer of this status may be another one soon."""
-    return status in _WAIT or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _LASTING)
+    return is_transient(status) and status not in _LASTING
 
 
 def asks_to_wait(response: httpx2.Response) -> NetworkError | None:

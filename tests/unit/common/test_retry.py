@@ -3,7 +3,7 @@
 import pytest
 
 from spikemill.services.common.errors import NetworkError
-from spikemill.services.common.retry import Backoff
+from spikemill.services.common.retry import Backoff, is_transient
 
 
 def failing(times: int) -> list[NetworkError]:
@@ -72,3 +72,13 @@ def test_what_is_not_transient_or_too_late_is_raised_at_once() -> None:
     with pytest.raises(NetworkError):
         backoff.retrying(lambda _: True, within=0.0)(work, NetworkError("late"))
     assert len(made) == 2
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+def test_these_answers_may_be_others_later(status: int) -> None:
+    assert is_transient(status)
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 416])
+def test_these_answers_stay_as_they_are(status: int) -> None:
+    assert not is_transient(status)
