@@ -131,7 +131,6 @@ def _sources_of_open_build(transaction: Transaction, request: BuildRequest) -> s
 
 
 def _build(transaction: Transaction, request: BuildRequest, versions: set[int]) -> int:
-    """Find or add the build of these source versions."""
     digests = transaction.scalars(
         select(SourceVersion.digest).where(SourceVersion.id.in_(versions)).order_by(SourceVersion.digest)
     )

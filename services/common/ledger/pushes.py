@@ -69,7 +69,6 @@ def copy_commit(release: Release, twin: Release) -> None:
 
 
 def _is_requested_at(release: Release, target: HubTarget) -> bool:
-    """Tell whether just this push is requested already."""
     return is_push_requested(release) and target_of(release) == target
 
 
@@ -92,7 +91,6 @@ def _queue_push(transaction: Transaction, release_id: int) -> None:
 
 
 def _push_of(release_id: int) -> ColumnElement[bool]:
-    """Return the condition that a job is the push of this release."""
     return (Job.release_id == release_id) & (Job.kind == JobKind.PUBLISH)
 
 

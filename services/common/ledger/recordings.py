@@ -1,7 +1,7 @@
 """What archives list and recordings hold: sources, assets, sessions and rows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 
 from sqlalchemy import func, insert, select, text, update
@@ -10,7 +10,7 @@ from sqlalchemy.orm import selectinload
 
 from spikemill.services.common.database import PATIENCE_FOR_RESULTS, patiently, transaction
 from spikemill.services.common.errors import DamagedOutputError, RecordingError, SupersededError
-from spikemill.services.common.ledger.sessions import fetch_modes_of, reset_sessions
+from spikemill.services.common.ledger.sessions import fetch_modes_of, release_reservations, reset_sessions
 from spikemill.services.common.models import Asset, Job, JobState, Row, Session, SourceVersion
 from spikemill.services.common.types import Asset as ListedAsset
 from spikemill.services.common.types import BinnedSession, PlannedSession, SessionRow, session_identity
@@ -20,9 +20,7 @@ _NAMES = text("SELECT pg_advisory_xact_lock(hashtext('spikemill.names:' || :sour
 
 def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequence[PlannedSession]) -> None:
     """Write a source's whole listing and seal it; a sealed listing never changes."""
-    source = transaction.scalars(
-        select(SourceVersion).where(SourceVersion.id == source_version_id).with_for_update()
-    ).one()
+    source = transaction.get_one(SourceVersion, source_version_id, with_for_update=True)
     if source.sealed_at is not None:
         return
     added = [_session(source, ordinal, plan) for ordinal, plan in enumerate(sessions)]
@@ -40,7 +38,6 @@ def seal_source(transaction: Transaction, source_version_id: int, sessions: Sequ
 
 
 def _session(source: SourceVersion, ordinal: int, plan: PlannedSession) -> Session:
-    """Return a session of the listing, with its assets."""
     return Session(
         source_version_id=source.id,
         identity=session_identity(source.digest, plan.key),
@@ -76,20 +73,14 @@ def require_open_source(transaction: Transaction, source_version_id: int) -> Sou
 
 def read_session(transaction: Transaction, session_id: int) -> Session:
     """Return a session with its source version and its assets."""
-    return transaction.scalars(
-        select(Session)
-        .where(Session.id == session_id)
-        .options(selectinload(Session.assets), selectinload(Session.source_version))
-    ).one()
+    loaded = [selectinload(Session.assets), selectinload(Session.source_version)]
+    return transaction.get_one(Session, session_id, options=loaded)
 
 
 def read_asset(transaction: Transaction, asset_id: int) -> Asset:
     """Return an asset with its session and source version."""
-    return transaction.scalars(
-        select(Asset)
-        .where(Asset.id == asset_id)
-        .options(selectinload(Asset.session).selectinload(Session.source_version))
-    ).one()
+    loaded = selectinload(Asset.session).selectinload(Session.source_version)
+    return transaction.get_one(Asset, asset_id, options=[loaded])
 
 
 def record_copy(
@@ -147,11 +138,9 @@ def record_counts(transaction: Transaction, session_id: int, chunk: str, binned:
             chunk_sha256=binned.chunk_sha256,
             chunk_bytes=binned.chunk_bytes,
             binned_at=func.clock_timestamp(),
-            admitted_at=None,
-            reserved_bytes=0,
         )
     )
-    transaction.execute(update(Asset).where(Asset.session_id == session_id).values(local_path=None))
+    release_reservations(transaction, [session_id])
     _write_rows(transaction, session_id, binned.rows)
 
 
@@ -160,7 +149,7 @@ def _require_own_names(transaction: Transaction, session_id: int, subject_id: st
     session = transaction.get_one(Session, session_id)
     # Another that is being recorded at the same moment waits here.
     transaction.execute(_NAMES, {"source": str(session.source_version_id)})
-    twin = transaction.scalar(
+    other = transaction.scalar(
         select(Session.key).where(
             Session.source_version_id == session.source_version_id,
             Session.subject_id == subject_id,
@@ -168,9 +157,9 @@ def _require_own_names(transaction: Transaction, session_id: int, subject_id: st
             Session.id != session_id,
         )
     )
-    if twin is not None:
+    if other is not None:
         raise RecordingError(
-            f"{session.key} and {twin} both say that they are session {session.session_id} of subject "
+            f"{session.key} and {other} both say that they are session {session.session_id} of subject "
             f"{subject_id or '(none)'}: exclude one of them in the catalogue, or skip this one."
         )
 
@@ -189,17 +178,17 @@ def _write_rows(transaction: Transaction, session_id: int, rows: Sequence[Sessio
         )
 
 
+@dataclass(slots=True)
 class TransferMeter:
     """Counts the bytes of one asset in one attempt; `check` ends the attempt when its job was withdrawn."""
 
-    def __init__(self, check: Callable[[], None]) -> None:
-        self._check = check
-        self._bytes = 0
+    check: Callable[[], None]
+    _bytes: int = 0
 
     def add(self, arrived: int) -> None:
         """Add what arrived; raise SupersededError when the job was withdrawn."""
         self._bytes += arrived
-        self._check()
+        self.check()
 
     def flush(self, asset_id: int, *, requests: int = 0) -> None:
         """Record the sum, and how many range requests it took.

@@ -106,7 +106,6 @@ def reopen_shard(transaction: Transaction, shard_id: int, reason: str) -> None:
 
 
 def _assembly_of(release_id: int) -> ColumnElement[bool]:
-    """Return the condition that a job assembles this release."""
     return (Job.release_id == release_id) & (Job.kind == JobKind.ASSEMBLE)
 
 
