@@ -180,7 +180,7 @@ class Session(Model):
 
     source_version: Mapped[SourceVersion] = relationship(back_populates="sessions")
     assets: Mapped[list["Asset"]] = relationship(back_populates="session", order_by="Asset.position")
-    rows: Mapped[list["Row"]] = relationship(back_populates="session", order_by="Row.index")
+    rows: Mapped[list["Row"]] = relationship(order_by="Row.index")
 
 
 class Asset(Model):
@@ -225,8 +225,6 @@ class Row(Model):
     tokens: Mapped[int] = mapped_column(comment="Units times bins.")
     row_group: Mapped[int] = mapped_column(comment="Its row group in the chunk.")
     compressed_bytes: Mapped[int] = mapped_column(comment="Bytes of its column pages in the chunk.")
-
-    session: Mapped[Session] = relationship(back_populates="rows")
 
 
 class Build(Model):

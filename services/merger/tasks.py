@@ -65,8 +65,8 @@ def _freeze_release(claim: Claim, _heartbeat: Heartbeat) -> Result:
 
 def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
-        _, planned = release_queries.shard_rows(ledger, claim.subject)
-        release_digest = release_queries.digest_of_shard(ledger, claim.subject)
+        stored, planned = release_queries.shard_rows(ledger, claim.subject)
+        release, _ = release_queries.release_of(ledger, stored.release_id)
     store = open_store()
     with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
         draft = drafts / "shard.parquet"
@@ -74,7 +74,7 @@ def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
             written = write_shard(planned, _chunks(store), draft)
         except DamagedChunkError as error:
             raise _reopened_session(error) from error
-        name = pile_file(release_digest, planned.name)
+        name = pile_file(release.digest or "", planned.name)
         store.publish(draft, name, sha256=written.sha256, size=written.bytes)
     return Result(
         output={"rows": written.rows, "tokens": written.tokens, "bytes": written.bytes},

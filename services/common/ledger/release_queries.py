@@ -106,14 +106,6 @@ def shards_of(transaction: Transaction, release_id: int) -> Sequence[Shard]:
     return transaction.scalars(select(Shard).where(Shard.release_id == release_id).order_by(Shard.name)).all()
 
 
-def digest_of_shard(transaction: Transaction, shard_id: int) -> str:
-    """Return the digest of the release that a shard is part of."""
-    found = transaction.scalars(
-        select(Release.digest).join(Shard, Shard.release_id == Release.id).where(Shard.id == shard_id)
-    ).one()
-    return found or ""
-
-
 def sessions_of(transaction: Transaction, release_id: int) -> Sequence[Session]:
     """Return the sessions whose rows a release froze, with their assets and sources."""
     frozen = (

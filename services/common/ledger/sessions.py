@@ -253,17 +253,10 @@ def reclaim_reservations(transaction: Transaction) -> int:
 
 def _idle_reservations() -> Select[int]:
     """Return the sessions that hold room, that no open build needs, and that no worker has."""
-    works = aliased(Job)
-    assets = select(Asset.id).where(Asset.session_id == Session.id)
-    running = (
-        select(works.id)
-        .where(works.state == JobState.RUNNING)
-        .where((works.session_id == Session.id) | works.asset_id.in_(assets))
-        .exists()
-    )
+    runs = Session.id.in_(sessions_of(Job.state == JobState.RUNNING))
     return (
         select(Session.id)
         .join(Job, Job.session_id == Session.id)
-        .where(Session.admitted_at.is_not(None), ~needed_by_open_build(), ~running)
+        .where(Session.admitted_at.is_not(None), ~needed_by_open_build(), ~runs)
         .order_by(Session.id)
     )
