@@ -1,4 +1,4 @@
-"""Views: which jobs are wanted, and what people ask."""
+"""Views: which jobs open builds need, and what people ask."""
 
 from alembic import op
 
@@ -14,7 +14,7 @@ JOIN sessions AS session ON session.source_version_id = part.source_version_id
 WHERE build.session_limit IS NULL OR session.ordinal < build.session_limit
 """
 
-_WANTED_JOBS = """
+_NEEDED_JOBS = """
 CREATE VIEW needed_jobs AS
 WITH open_releases AS (
     SELECT release.id, release.build_id, release.state
@@ -197,15 +197,15 @@ WHERE job.error IS NOT NULL AND job.state <> 'done'
 
 _VIEWS = {
     "build_sessions": (_BUILD_SESSIONS, "Which sessions a build is made of, within its limit."),
-    "needed_jobs": (_WANTED_JOBS, "Which jobs an open build waits for; no other is sent or claimed."),
+    "needed_jobs": (_NEEDED_JOBS, "Which jobs an open build needs; no other is sent or claimed."),
     "session_states": (
         _SESSION_STATES,
         "Each session in one word: queued, fetching, binning, done, failed, skipped.",
     ),
     "releases_ready_to_freeze": (_READY_TO_FREEZE, "Releases whose sources are all sealed and complete."),
-    "progress": (_PROGRESS, "Per build and source: how many sessions stand where."),
-    "token_ledger": (_COUNTED, "Per build and source: what was counted, beside what was expected."),
-    "failures": (_FAILURES, "What failed in open builds, where, how often, and what was said."),
+    "progress": (_PROGRESS, "Per build and source: how many sessions are in which state."),
+    "token_ledger": (_COUNTED, "Per build and source: what was counted, and what was expected."),
+    "failures": (_FAILURES, "What failed in open builds: where, how often, and with which error."),
 }
 
 
