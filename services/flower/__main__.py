@@ -11,7 +11,6 @@ from flower.app import Flower
 from flower.options import options
 from flower.urls import settings as flower_settings
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
-from tornado.options import OptionParser
 from tornado.web import RequestHandler
 
 from spikemill.services.common.errors import CallError
@@ -34,27 +33,28 @@ REFUSAL = "Log in as spikemill with its password.\n"
 def main() -> None:
     """Answer until SIGTERM or SIGINT."""
     configure_logging()
-    flower = LockedFlower(capp=create_app(), options=_options(), **flower_settings)
+    address, port = settings().flower_address, settings().flower_port
+    options.basic_auth = [credentials()]
+    options.read_only = True
+    options.tasks_columns = _COLUMNS
+    options.max_tasks = _NEWEST_TASKS
+    options.purge_offline_workers = _ONE_HOUR
+    options.address, options.port = address, port
+    flower = LockedFlower(capp=create_app(), options=options, **flower_settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: flower.io_loop.add_callback_from_signal(flower.stop))
-    _log.info("Flower at http://%s:%d", settings().flower_address, _listen(flower))
+    try:
+        port = flower.start_http_server()
+    except OSError as error:
+        raise CallError(
+            f"Flower cannot listen at {address}:{port}: {error.strerror or error}; "
+            "set SPIKEMILL_FLOWER_ADDRESS and SPIKEMILL_FLOWER_PORT to what is free on this machine."
+        ) from error
+    _log.info("Flower at http://%s:%d", address, port)
     flower.start()
     # It holds nothing, but a thread that waits for an absent broker would keep the process alive for long.
     logging.shutdown()
     os._exit(os.EX_OK)
-
-
-def _options() -> OptionParser:
-    """Return Flower's options: it can change nothing of a build."""
-    options.basic_auth = [credentials()]
-    options.read_only = True
-    options.address = settings().flower_address
-    options.port = settings().flower_port
-    options.tasks_columns = _COLUMNS
-    options.max_tasks = _NEWEST_TASKS
-    options.purge_offline_workers = _ONE_HOUR
-    chosen: OptionParser = options
-    return chosen
 
 
 class LockedFlower(Flower):  # type: ignore[misc]  # Flower has no types
@@ -71,18 +71,6 @@ class LockedFlower(Flower):  # type: ignore[misc]  # Flower has no types
             else self.get_handler_delegate(request, Denied)
         )
         return handler
-
-
-def _listen(flower: LockedFlower) -> int:
-    try:
-        port: int = flower.start_http_server()
-    except OSError as error:
-        raise CallError(
-            f"Flower cannot listen at {settings().flower_address}:{settings().flower_port}: "
-            f"{error.strerror or error}; set SPIKEMILL_FLOWER_ADDRESS and SPIKEMILL_FLOWER_PORT "
-            "to what is free on this machine."
-        ) from error
-    return port
 
 
 class Denied(RequestHandler):

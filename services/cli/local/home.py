@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -14,45 +13,22 @@ from spikemill.services.common.errors import CallError
 _POLL = 0.05
 
 
-@dataclass(frozen=True, slots=True)
 class Home:
     """Where everything of a build lies: the pile, the chunks, the ledger and the logs."""
 
-    path: Path
-
-    def __post_init__(self) -> None:
-        """Make the path absolute: the children work in other folders."""
-        object.__setattr__(self, "path", self.path.absolute())
-
-    @property
-    def pile(self) -> Path:
-        """The link to the newest of `piles`."""
-        return self.path / "pile"
-
-    @property
-    def piles(self) -> Path:
-        """The folder of every released pile."""
-        return self.path / "piles"
-
-    @property
-    def chunks(self) -> Path:
-        """The folder of the binned sessions."""
-        return self.path / "chunks"
-
-    @property
-    def spool(self) -> Path:
-        """The folder of copied assets that wait to be binned."""
-        return self.path / "spool"
-
-    @property
-    def state(self) -> Path:
-        """The folder of the ledger's cluster, the lock and the address."""
-        return self.path / "state"
-
-    @property
-    def logs(self) -> Path:
-        """The folder with one log per process."""
-        return self.path / "logs"
+    def __init__(self, path: Path) -> None:
+        # Absolute: the children work in other folders.
+        self.path = path.absolute()
+        # The link to the newest of the released piles.
+        self.pile = self.path / "pile"
+        self.piles = self.path / "piles"
+        # Binned sessions, and copied assets that wait to be binned.
+        self.chunks = self.path / "chunks"
+        self.spool = self.path / "spool"
+        # The ledger's cluster, the lock and the engine's address.
+        self.state = self.path / "state"
+        self.logs = self.path / "logs"
+        self._lock_path = self.state / "lock"
 
     def log(self, process: str) -> Path:
         """Return the log of a process."""
@@ -110,10 +86,6 @@ class Home:
             raise self._closed(error) from error
         with self._lock_file() as file:
             return not _try_lock(file, fcntl.LOCK_SH)
-
-    @property
-    def _lock_path(self) -> Path:
-        return self.state / "lock"
 
     def _lock_file(self) -> IO[str]:
         """Open the lock's file, whose text is the process that holds it."""

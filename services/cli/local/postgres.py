@@ -306,21 +306,14 @@ def _cluster(home: Home, programs: PostgresPrograms, user: PostgresUser | None) 
     aside.mkdir(mode=0o700)
     if user is not None:
         os.chown(aside, user.uid, user.gid)
-    _initialise(home, programs, aside, user)
-    aside.rename(cluster)
-    sync_folder(home.state)
-    return cluster
-
-
-def _initialise(home: Home, programs: PostgresPrograms, folder: Path, user: PostgresUser | None) -> None:
-    """Run initdb. Connections need no password: the socket stands in a folder of mode 0700."""
+    # Connections need no password: the socket stands in a folder of mode 0700.
     options = ["--auth=trust", f"--username={_ROLE}", "--encoding=UTF8", "--locale=C", "--data-checksums"]
-    command = [str(programs.initdb), *options, f"--pgdata={folder}"]
+    command = [str(programs.initdb), *options, f"--pgdata={aside}"]
     log = home.log(_NAME)
     with log.open("ab") as output:
         ended = subprocess.run(  # noqa: S603 - the command is the engine's own
             launch_command(command, user=user.name if user else None),
-            cwd=folder,
+            cwd=aside,
             env=bare_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -328,10 +321,13 @@ def _initialise(home: Home, programs: PostgresPrograms, folder: Path, user: Post
             check=False,
         )
     if ended.returncode != 0:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
         raise EngineError(
-            f"Postgres could not make the ledger in {folder}: {last_line(log)}; its log is {log}"
+            f"Postgres could not make the ledger in {aside}: {last_line(log)}; its log is {log}"
         )
+    aside.rename(cluster)
+    sync_folder(home.state)
+    return cluster
 
 
 def _accepts(sockets: Path) -> bool:

@@ -280,7 +280,12 @@ def crash_reports(hook: Callable[[Death], None]) -> Iterator[Callable[[Death], N
 
     def run() -> None:
         while (death := deaths.get()) is not None:
-            while not _succeeds(hook, death):
+            while True:
+                try:
+                    hook(death)
+                    break
+                except Exception:
+                    _log.debug("the death of %s is not yet recorded", death.worker, exc_info=True)
                 if ended.wait(_PAUSE):
                     return
 
@@ -292,12 +297,3 @@ def crash_reports(hook: Callable[[Death], None]) -> Iterator[Callable[[Death], N
         ended.set()
         deaths.put(None)
         thread.join()
-
-
-def _succeeds(hook: Callable[[Death], None], death: Death) -> bool:
-    try:
-        hook(death)
-    except Exception:
-        _log.debug("the death of %s is not yet recorded", death.worker, exc_info=True)
-        return False
-    return True

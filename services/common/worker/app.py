@@ -18,6 +18,39 @@ from spikemill.services.common.worker.kinds import Queue
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 TIME_LIMIT = 24 * _HOUR
+_CONFIGURATION: dict[str, Any] = {
+    # Workers may start before the broker, and never give up on it.
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_connection_timeout": 4,
+    "task_default_queue": Queue.PLAN.value,
+    "task_create_missing_queues": False,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    # Early acknowledgement: a message is never delivered twice while its job runs; the lease recovers it.
+    "task_acks_late": False,
+    "worker_prefetch_multiplier": 1,
+    "worker_disable_prefetch": True,
+    # One authority bounds crashes: the ledger.
+    "task_reject_on_worker_lost": False,
+    "task_retry_on_worker_lost": False,
+    "task_ignore_result": True,
+    "result_backend": None,
+    # A sweeper that waits for a broker repairs nothing; the next round sends again.
+    "task_publish_retry": False,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_enable_prefetch_count_reduction": False,
+    "task_soft_time_limit": TIME_LIMIT - 10 * _MINUTE,
+    "task_time_limit": TIME_LIMIT,
+    "worker_soft_shutdown_timeout": 0,
+    "worker_proc_alive_timeout": _MINUTE,
+    # HDF5 and Arrow fragment the heap over many sessions.
+    "worker_max_tasks_per_child": 50,
+    "worker_send_task_events": True,
+    "task_send_sent_event": True,
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+}
 
 
 def create_app(*task_modules: str) -> Celery:
@@ -25,49 +58,16 @@ def create_app(*task_modules: str) -> Celery:
     broker = settings().broker_url
     if broker is None:
         raise CallError("There is no broker: set SPIKEMILL_BROKER_URL, or use spikemill build.")
+    url = broker.get_secret_value()
     app = Celery("spikemill", include=list(task_modules))
-    app.conf.update(_configuration(broker.get_secret_value()))
+    app.conf.update(
+        _CONFIGURATION,
+        broker_url=url,
+        broker_transport_options=_transport_options(url),
+        broker_use_ssl=_verification(url),
+        task_queues=[Route(queue.value) for queue in Queue],  # type: ignore[no-untyped-call]  # kombu's
+    )
     return app
-
-
-def _configuration(url: str) -> dict[str, Any]:
-    return {
-        "broker_url": url,
-        "broker_transport_options": _transport_options(url),
-        "broker_use_ssl": _verification(url),
-        # Workers may start before the broker, and never give up on it.
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
-        "broker_connection_timeout": 4,
-        "task_queues": [Route(queue.value) for queue in Queue],  # type: ignore[no-untyped-call]  # kombu's
-        "task_default_queue": Queue.PLAN.value,
-        "task_create_missing_queues": False,
-        "task_serializer": "json",
-        "accept_content": ["json"],
-        # Early acknowledgement: a message is never delivered twice while its job runs; the lease recovers it.
-        "task_acks_late": False,
-        "worker_prefetch_multiplier": 1,
-        "worker_disable_prefetch": True,
-        # One authority bounds crashes: the ledger.
-        "task_reject_on_worker_lost": False,
-        "task_retry_on_worker_lost": False,
-        "task_ignore_result": True,
-        "result_backend": None,
-        # A sweeper that waits for a broker repairs nothing; the next round sends again.
-        "task_publish_retry": False,
-        "worker_cancel_long_running_tasks_on_connection_loss": False,
-        "worker_enable_prefetch_count_reduction": False,
-        "task_soft_time_limit": TIME_LIMIT - 10 * _MINUTE,
-        "task_time_limit": TIME_LIMIT,
-        "worker_soft_shutdown_timeout": 0,
-        "worker_proc_alive_timeout": _MINUTE,
-        # HDF5 and Arrow fragment the heap over many sessions.
-        "worker_max_tasks_per_child": 50,
-        "worker_send_task_events": True,
-        "task_send_sent_event": True,
-        "worker_hijack_root_logger": False,
-        "worker_redirect_stdouts": False,
-    }
 
 
 def _verification(url: str) -> dict[str, Any] | None:
