@@ -1,1 +1,1 @@
-"""The queue for people to watch: Celery's Flower, behind a password, and with nothing to press."""
+"""Celery's Flower, to watch the queues: behind a password, and read-only."""

@@ -34,8 +34,8 @@ from spikemill.services.sweeper.metrics import serve_metrics
 
 _log = logging.getLogger("spikemill.services.sweeper")
 _EPOCH_KEY = "spikemill:epoch"
-# Where housekeeping fails; else the store says when it comes again.
-_HOUSEKEEPING = 10.0
+# The seconds until the next try where garbage collection fails; else the store says when it runs again.
+_RETRY_CLEAN_UP = 10.0
 STEPS: Sequence[Callable[[Transaction], object]] = (
     dispatch.note_heartbeat,
     dispatch.expire_leases,
@@ -66,7 +66,7 @@ class Sweeper:
         # A broker that is away must not hold up the round: the next one asks again.
         self._options = {**app.conf.broker_transport_options, "max_retries": 1, "interval_start": 0.1}
         self._stop = Event()
-        self._next_housekeeping = 0.0
+        self._next_clean_up = 0.0
         self._heartbeat = HeartbeatFile(settings().heartbeat_file)
 
     def stop(self) -> None:
@@ -81,7 +81,7 @@ class Sweeper:
                 with engine().connect() as connection:
                     self._run_alone(connection)
             except Exception as error:
-                _log_trouble(error)
+                _log_failure(error)
             self._stop.wait(settings().sweep.total_seconds())
 
     def _run_alone(self, connection: Connection) -> None:
@@ -91,7 +91,7 @@ class Sweeper:
             self.round()
             self._heartbeat.write()
             self._stop.wait(settings().sweep.total_seconds())
-        # A build that ends leaves nothing in the spool that no session holds room for.
+        # So that a build that ends leaves no file in the spool without a reservation.
         if self._stop.is_set():
             clean_up()
 
@@ -103,9 +103,9 @@ class Sweeper:
         with transaction() as ledger:
             sessions.admit_sessions(ledger, capacity=settings().spool_bytes)
         self._send()
-        if time.monotonic() >= self._next_housekeeping:
-            self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
-            self._next_housekeeping = time.monotonic() + clean_up()
+        if time.monotonic() >= self._next_clean_up:
+            self._next_clean_up = time.monotonic() + _RETRY_CLEAN_UP
+            self._next_clean_up = time.monotonic() + clean_up()
 
     def _send(self) -> None:
         """Send what is ready; a broker that is away gets its messages in a later round."""
@@ -151,7 +151,7 @@ def _client_of(connection: BrokerConnection) -> Any:
     return channel.client
 
 
-def _log_trouble(error: Exception) -> None:
+def _log_failure(error: Exception) -> None:
     if is_connection_lost(error):
         _log.warning("Postgres is away: %s", error)
     elif isinstance(error, SpikemillError):

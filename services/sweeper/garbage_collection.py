@@ -28,6 +28,17 @@ def clean_up() -> float:
     return store.sweep_seconds
 
 
+def drop_spare_chunks(store: Store) -> tuple[int, int]:
+    """Remove the chunks that no open build needs; returns how many there were, and their bytes."""
+    with transaction() as ledger:
+        store.assert_owner(repair.ledger_id(ledger))
+        names = admin.prune_chunks(ledger)
+        sizes = store.files("chunks")
+        freed = sum(sizes.get(name, 0) for name in names)
+    sweep_chunks(store)
+    return len(names), freed
+
+
 def sweep_drafts(store: Store) -> None:
     """Remove drafts (`<job>.<attempt>.<random>`) whose attempt is over."""
     for folder in store.drafts():
@@ -50,17 +61,6 @@ def sweep_chunks(store: Store) -> None:
         with transaction() as ledger:
             if repair.is_spare_chunk(ledger, name, chunk["identity"]):
                 store.remove(name)
-
-
-def drop_spare_chunks(store: Store) -> tuple[int, int]:
-    """Remove the chunks that no open build needs; returns how many there were, and their bytes."""
-    with transaction() as ledger:
-        store.assert_owner(repair.ledger_id(ledger))
-        names = admin.prune_chunks(ledger)
-        sizes = store.files("chunks")
-        freed = sum(sizes.get(name, 0) for name in names)
-    sweep_chunks(store)
-    return len(names), freed
 
 
 def sweep_releases(store: Store) -> None:

@@ -23,8 +23,8 @@ from spikemill.services.common.errors import CallError
 from spikemill.services.common.settings import settings
 from spikemill.services.common.worker.kinds import BINNER, STREAMER, WORKER_KINDS, WorkerKind
 
-# A command that only asks the ledger holds the home for a few seconds, and a look at the lock for an instant:
-# those are waited for.
+# A command that only reads the ledger holds the home for a few seconds, a look at the lock for an instant:
+# wait for both.
 _PATIENCE = 10.0
 _PATIENCE_BESIDE_ENGINE = 0.5
 _POLL = 0.05

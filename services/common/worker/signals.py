@@ -26,7 +26,7 @@ from spikemill.services.common.worker.app import create_app
 from spikemill.services.common.worker.kinds import Queue, kinds_of
 
 _log = logging.getLogger(__name__)
-# The kernel shall pick a worker before it picks Postgres.
+# So that the kernel, short of memory, kills a worker and not Postgres.
 _OOM_SCORE = "800"
 _oom_kills = OomKills()
 # Celery says it in words: "Worker exited prematurely: signal 9 (SIGKILL) Job: 3."
@@ -74,7 +74,7 @@ def _check_store(**_: Any) -> None:
 
 @signals.celeryd_after_setup.connect
 def _share_memory(**_: Any) -> None:
-    """Share what is loaded with the processes that do the jobs: a collector would copy every page of it."""
+    """Keep what is loaded shared with the processes that do the jobs: the collector would copy each page."""
     gc.freeze()
 
 
@@ -93,7 +93,7 @@ def _write_heartbeats(instance: Any, **_: Any) -> None:
 
 @signals.worker_process_init.connect
 def _limit_memory(**_: Any) -> None:
-    """Turn a kill for memory into an error that names it, where a limit is set."""
+    """Where a limit is set, have a job that exceeds it fail with MemoryError instead of being killed."""
     oom_score = Path("/proc/self/oom_score_adj")
     if oom_score.exists():
         oom_score.write_text(_OOM_SCORE)
