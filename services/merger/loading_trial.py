@@ -1,7 +1,7 @@
 """Reads both ends of each split of a pile with `datasets`, and says what differs from our own reader.
 
-A program of its own, `python -m ...loading_trial ROOM`: `verify` starts it, and decides
-its environment. ROOM holds the pile and how many rows each split has; a line of JSON goes out per finding.
+A program of its own, `python -m ...loading_trial ROOM`: `verify` starts it, and chooses its environment.
+ROOM holds the pile and how many rows each split has. It prints a line of JSON for each problem.
 """
 
 import ctypes
@@ -30,12 +30,12 @@ _EXPECTED = datasets.Features.from_dict(FEATURES)
 
 
 class _UnreadableError(Exception):
-    def __init__(self, finding: Problem) -> None:
-        super().__init__(str(finding))
-        self.finding = finding
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
 
 
-def findings(pile: Path, rows: Mapping[str, int], cache: Path) -> Iterator[Problem]:
+def problems(pile: Path, rows: Mapping[str, int], cache: Path) -> Iterator[Problem]:
     """Load a pile whose splits have so many rows, and yield what is not as our own reader finds it.
 
     What cannot be read ends the trial of its split.
@@ -46,18 +46,18 @@ def findings(pile: Path, rows: Mapping[str, int], cache: Path) -> Iterator[Probl
         if set(loaded) != set(rows):
             yield Problem(CARD, f"{_READER} finds the splits {sorted(loaded)}, not {sorted(rows)}")
     except _UnreadableError as error:
-        yield error.finding
+        yield error.problem
         return
     for name in sorted(set(loaded) & set(rows)):
         try:
             yield from _split(pile, loaded[name], rows[name], cache)
         except _UnreadableError as error:
-            yield error.finding
+            yield error.problem
 
 
 @contextmanager
 def _reading(file: str, what: str, pile: Path) -> Iterator[None]:
-    """Turn whatever stops the reader into a finding; too little memory is none."""
+    """Turn whatever stops the reader into a problem, but for too little memory."""
     try:
         yield
     except MemoryError:
@@ -86,7 +86,7 @@ def _split(pile: Path, split: Any, rows: int, cache: Path) -> Iterator[Problem]:
     for shard, row_group in ((shards[0], 0), (shards[-1], -1)):
         with _reading(shard, "it", pile):
             seen = list(_streamed(split.shard(len(shards), shards.index(shard)), shard, row_group))
-        # What our own reader cannot read is for the audit and for `verify` to tell.
+        # What our own reader cannot read is reported by the audit and by `verify`.
         with suppress(DamagedOutputError):
             yield from _differences(shard, seen, list(decoded_rows(pile / shard, row_group=row_group)))
 
@@ -124,15 +124,15 @@ def _told(row: DecodedRow) -> str:
 
 
 def main(room: Path) -> None:
-    """Write a line of JSON for each finding."""
+    """Print a line of JSON for each problem."""
     if sys.platform == "linux":
-        # A worker that is killed leaves no trial behind.
+        # The trial ends with the worker that started it.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     status = 0
     try:
         rows = json.loads((room / "rows.json").read_text())
-        for finding in findings(room / "pile", rows, room / "cache"):
-            sys.stdout.write(f"{json.dumps(asdict(finding))}\n")
+        for problem in problems(room / "pile", rows, room / "cache"):
+            sys.stdout.write(f"{json.dumps(asdict(problem))}\n")
     except BaseException:
         traceback.print_exc()
         status = 1

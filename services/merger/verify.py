@@ -17,7 +17,8 @@ from spikemill.services.common.errors import CallError, DamagedOutputError, Spik
 from spikemill.services.common.process import process_exit_of
 from spikemill.services.common.row_format import ROWS_PER_GROUP
 from spikemill.services.common.types import SessionKey
-from spikemill.services.merger.card import card_head, provenance_sentence
+from spikemill.services.merger.card import provenance_sentence
+from spikemill.services.merger.card_head import card_head
 from spikemill.services.merger.plan import SplitFacts, divide, entries_digest
 from spikemill.services.merger.provenance import (
     CARD,
@@ -33,8 +34,6 @@ from spikemill.services.merger.shards import DecodedRow, decoded_rows
 
 # Beside the card, `load_dataset` takes orders from these.
 _STEERING = (".huggingface.yaml", "dataset_infos.json", "state.json", "*.py")
-Contents = Mapping[ShardRecord, Sequence[DecodedRow]]
-"""The rows of each shard, in the order of the pile."""
 _PROGRAM = "spikemill.services.merger.loading_trial"
 # All else that steers `datasets` and its hub's client stays outside, tokens included.
 _KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "OPENBLAS_NUM_THREADS", "PATH")
@@ -47,6 +46,12 @@ _DECIDED = {
 }
 # Two row groups of each split are read in seconds.
 _LONGEST = 1800.0
+Contents = Mapping[ShardRecord, Sequence[DecodedRow]]
+"""The rows of each shard, in the order of the pile."""
+
+
+class LoadingCheckError(SpikemillError):
+    """It is not known whether `datasets` reads the pile: the trial did not finish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Problem:
 def verify_pile(pile: Path) -> Iterator[Problem]:
     """Read a whole pile and yield what is wrong with it, file by file; nothing if it is in order.
 
-    Where we find nothing wrong, both ends of each split are also read with `datasets`, as the pile's readers
+    Where nothing is wrong, both ends of each split are also read with `datasets`, as the pile's readers
     will do. Nothing but the pile itself is needed. Raises `CallError` where there is no pile.
     """
     if not pile.is_dir():
@@ -79,21 +84,31 @@ def verify_pile(pile: Path) -> Iterator[Problem]:
         yield Problem(PROVENANCE, str(error))
         return
     in_order = True
-    for finding in _compared(pile, provenance, sha256(data).hexdigest()):
+    for problem in _compare(pile, provenance, sha256(data).hexdigest()):
         in_order = False
-        yield finding
+        yield problem
     # A card that was changed may name any file or address; `load_dataset` would go there.
     if in_order:
-        yield from loading_problems(_loaded_files(pile, provenance.pile), provenance.pile.split)
+        known = {shard.name for shard in provenance.pile.shards}
+        # Only what stands in `data`: a name in the provenance may lead elsewhere.
+        shards = {f"data/{path.name}": path for path in (pile / "data").iterdir()}
+        files = {name: path for name, path in shards.items() if name in known}
+        yield from loading_problems({CARD: pile / CARD} | files, provenance.pile.split)
 
 
-def _compared(pile: Path, provenance: Provenance, provenance_sha256: str) -> Iterator[Problem]:
-    """Hold every file against the provenance."""
-    yield from _card(pile, provenance.pile, provenance_sha256)
-    yield from _extra_files(pile, provenance.pile)
-    contents = yield from _shards(pile, provenance.pile)
-    if len(contents) == len(provenance.pile.shards):
-        yield from compare_pile(provenance, contents)
+def _compare(pile: Path, provenance: Provenance, provenance_sha256: str) -> Iterator[Problem]:
+    record = provenance.pile
+    yield from _card(pile, record, provenance_sha256)
+    yield from _extra_files(pile, record)
+    contents = yield from _shards(pile, record)
+    if len(contents) < len(record.shards):
+        return
+    rows = [row for shard_rows in contents.values() for row in shard_rows]
+    yield from _rows_of_sessions(provenance.sessions, rows)
+    yield from _sessions(provenance.sessions, rows)
+    yield from _shard_borders(contents, record.parameters.seed)
+    yield from _split(record, contents, rows)
+    yield from _rows_digest(provenance)
 
 
 def _card(pile: Path, record: PileRecord, provenance_sha256: str) -> Iterator[Problem]:
@@ -132,47 +147,26 @@ def _shards(pile: Path, record: PileRecord) -> Generator[Problem, None, Contents
             yield Problem(shard.name, str(error))
             continue
         is_last = shard == last[shard.split]
-        yield from compare_shard(shard, contents[shard], record.parameters.seed, last=is_last)
+        yield from _check_shard(shard, contents[shard], record.parameters.seed, last=is_last)
     return contents
 
 
-def _loaded_files(pile: Path, record: PileRecord) -> dict[str, Path]:
-    """Return the card and the shards by their names; a name that leads out of `data` is no shard's."""
-    known = {shard.name for shard in record.shards}
-    shards = {f"data/{path.name}": path for path in (pile / "data").iterdir()}
-    return {CARD: pile / CARD} | {name: path for name, path in shards.items() if name in known}
-
-
-def compare_shard(
+def _check_shard(
     shard: ShardRecord, rows: Sequence[DecodedRow], seed: int, *, last: bool
 ) -> Iterator[Problem]:
-    """Check one shard by itself; `last` tells whether it is the last one of its split."""
+    """Check one shard by itself; only the `last` one of its split may end with a smaller row group."""
     found = (len(rows), sum(row.tokens for row in rows))
     if found != (shard.rows, shard.tokens):
         yield Problem(
             shard.name,
             f"holds {found[0]} rows and {found[1]} tokens, recorded are {shard.rows} and {shard.tokens}",
         )
-    yield from _row_groups(shard, rows, last=last)
-    yield from _order([(shard, row) for row in rows], seed)
-
-
-def compare_pile(provenance: Provenance, contents: Contents) -> Iterator[Problem]:
-    """Check the pile as a whole, once every shard of it could be read."""
-    rows = [row for shard_rows in contents.values() for row in shard_rows]
-    yield from _rows_of_sessions(provenance.sessions, rows)
-    yield from _sessions(provenance.sessions, rows)
-    yield from _shard_borders(contents, provenance.pile.parameters.seed)
-    yield from _split(provenance, contents, rows)
-    yield from _rows_digest(provenance)
-
-
-def _row_groups(shard: ShardRecord, rows: Iterable[DecodedRow], *, last: bool) -> Iterator[Problem]:
     sizes = Counter(row.row_group for row in rows)
     final = max(sizes, default=0)
     for group, size in sorted(sizes.items()):
         if size != ROWS_PER_GROUP and not (last and group == final and size < ROWS_PER_GROUP):
             yield Problem(shard.name, f"row group {group} holds {size} rows, not {ROWS_PER_GROUP}")
+    yield from _order([(shard, row) for row in rows], seed)
 
 
 def _order(places: Sequence[tuple[ShardRecord, DecodedRow]], seed: int) -> Iterator[Problem]:
@@ -230,9 +224,9 @@ def _session_problem(record: SessionRecord, rows: Sequence[DecodedRow]) -> str |
     return None
 
 
-def _split(provenance: Provenance, contents: Contents, rows: Sequence[DecodedRow]) -> Iterator[Problem]:
+def _split(record: PileRecord, contents: Contents, rows: Sequence[DecodedRow]) -> Iterator[Problem]:
     """Decide the split again, and report rows on the wrong side."""
-    split = divide(rows, provenance.pile.parameters)
+    split = divide(rows, record.parameters)
     testing = set(split.test)
     for shard, shard_rows in contents.items():
         wrong = [row for row in shard_rows if (row in testing) != (shard.split == "test")]
@@ -241,7 +235,7 @@ def _split(provenance: Provenance, contents: Contents, rows: Sequence[DecodedRow
                 shard.name,
                 f"{'/'.join(wrong[0].names)} belongs into the other split ({len(wrong)} such rows)",
             )
-    if split.facts != provenance.pile.split:
+    if split.facts != record.split:
         yield Problem(PROVENANCE, "the recorded split is not what the rows come to")
 
 
@@ -255,10 +249,6 @@ def _rows_digest(provenance: Provenance) -> Iterator[Problem]:
         yield Problem(PROVENANCE, "sessions, their rows or their chunks are not those that were merged")
 
 
-class LoadingCheckError(SpikemillError):
-    """Nobody knows whether `datasets` reads the pile: the trial came to no end."""
-
-
 def loading_problems(files: Mapping[str, Path], split: SplitFacts) -> Iterator[Problem]:
     """Yield what `load_dataset(streaming=True)` cannot read, or reads otherwise than our own reader.
 
@@ -270,28 +260,19 @@ def loading_problems(files: Mapping[str, Path], split: SplitFacts) -> Iterator[P
     """
     with TemporaryDirectory(prefix="spikemill-loading-") as folder:
         room = Path(folder)
-        _lay_out(room / "pile", files)
-        (room / "rows.json").write_text(json.dumps(_rows(split)))
-        told = _try_to_load(room)
-    for line in told.splitlines():
+        for name, path in files.items():
+            link = room / "pile" / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path.absolute())
+        rows = {"train": split.train_rows, "test": split.test_rows}
+        (room / "rows.json").write_text(json.dumps({name: count for name, count in rows.items() if count}))
+        lines = _try_to_load(room).splitlines()
+    for line in lines:
         yield Problem(**json.loads(line))
 
 
-def _lay_out(pile: Path, files: Mapping[str, Path]) -> None:
-    """Show the files as a pile, in a folder whose name means nothing to `load_dataset`."""
-    for name, path in files.items():
-        place = pile / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(path.absolute())
-
-
-def _rows(split: SplitFacts) -> dict[str, int]:
-    rows = {"train": split.train_rows, "test": split.test_rows}
-    return {name: number for name, number in rows.items() if number}
-
-
 def _try_to_load(room: Path) -> str:
-    """Return what the trial says, a line of JSON for each finding."""
+    """Return what the trial prints, a line of JSON for each problem."""
     try:
         ended = subprocess.run(  # noqa: S603 - this Python, and a program of ours
             [sys.executable, "-m", _PROGRAM, str(room)],

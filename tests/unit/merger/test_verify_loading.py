@@ -43,7 +43,7 @@ def files_of(pile: Path) -> dict[str, Path]:
 
 
 def checked(pile: Path) -> list[str]:
-    """Return the findings of a trial in its own process."""
+    """Return the problems of a trial in its own process."""
     return [str(finding) for finding in loading_problems(files_of(pile), record_of(pile).split)]
 
 
@@ -52,7 +52,7 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], l
     """Give the trial itself."""
     import datasets  # noqa: PLC0415 - a second to load, and few tests need it here
 
-    from spikemill.services.merger.loading_trial import findings  # noqa: PLC0415 - loads it too
+    from spikemill.services.merger.loading_trial import problems  # noqa: PLC0415 - loads it too
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
 
@@ -60,7 +60,7 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], l
         split = record_of(pile).split
         rows = {"train": split.train_rows, "test": split.test_rows}
         given = {name: number for name, number in rows.items() if number}
-        return [str(finding) for finding in findings(pile, given, tmp_path / "cache")]
+        return [str(problem) for problem in problems(pile, given, tmp_path / "cache")]
 
     return trial
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikemill.services.merger.card.sources import Licence, pile_licence
+from spikemill.services.merger.card_head import Licence, pile_licence
 
 ORDER = ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "LicenseRef-Allen")
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from spikemill.services.common.catalog.tables import MergeParameters
 from spikemill.services.common.row_format import FORMAT_ID
-from spikemill.services.merger.card import HubCard, card_head, render_card
+from spikemill.services.merger.card import HubCard, render_card
+from spikemill.services.merger.card_head import card_head
 from spikemill.services.merger.plan import SplitFacts, SplitRule
 from spikemill.services.merger.provenance import MissingRecord, PileRecord, Provenance, ShardRecord
 from tests.samples.pile_features import FEATURES

@@ -21,7 +21,7 @@ from spikemill.services.merger.hub.push import push
 from spikemill.services.merger.provenance import pile_in_folder
 from spikemill.services.merger.verify import verify_pile
 from standins.hub.server import serve_hub
-from tests.unit.merger.card.card_programs import programs, require_rows, rows_of, run_programs, signed
+from tests.unit.merger.card_programs import programs, require_rows, rows_of, run_programs, signed
 from tests.unit.merger.generated_piles import make_session, write_pile
 
 pytestmark = pytest.mark.slow

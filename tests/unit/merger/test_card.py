@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from spikemill.services.merger.card import HubCard, card_head, render_card
+from spikemill.services.merger.card import HubCard, render_card
+from spikemill.services.merger.card_head import card_head
 from spikemill.services.merger.plan import SplitRule
 from spikemill.services.merger.provenance import Provenance
 from tests.unit.merger.generated_piles import make_sessions, write_pile
