@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from typing import Any, BinaryIO
@@ -35,18 +35,21 @@ _COMMIT = re.compile(r"/api/datasets/[^/]+/[^/]+/commit/")
 _log = logging.getLogger(__name__)
 
 
+@dataclass
 class UploadCounter:
     """The file that is being uploaded, which another try reads again, and the bytes that have arrived."""
 
-    def __init__(self) -> None:
-        """Carry nothing."""
-        self._file: BinaryIO | None = None
-        self._arrived: list[int] = []
+    _file: BinaryIO | None = None
+    _sizes: list[int] = field(default_factory=list)
 
     @property
     def arrived(self) -> int:
         """How many bytes of files were taken."""
-        return sum(self._arrived)
+        return sum(self._sizes)
+
+    def add(self, size: int) -> None:
+        """Count bytes that arrived."""
+        self._sizes.append(size)
 
     @contextmanager
     def sending(self, file: BinaryIO) -> Iterator[None]:
@@ -66,23 +69,19 @@ class UploadCounter:
         return self._file.tell()
 
     def rewind(self, position: int) -> None:
-        """Go back to the begin of a body."""
+        """Go back to the start of a body."""
         if self._file is not None:
             self._file.seek(position)
+
+    def size(self, request: httpx2.Request, position: int) -> int:
+        """Return the size of a body that was sent from the start."""
+        return len(request.read()) if self._file is None else self._file.tell() - position
 
     def is_whole_file(self, request: httpx2.Request) -> bool:
         """Tell whether the body of a request is all of the file."""
         if self._file is None:
             return False
         return request.headers.get("Content-Length") == str(os.fstat(self._file.fileno()).st_size)
-
-    def add(self, size: int) -> None:
-        """Count bytes that arrived."""
-        self._arrived.append(size)
-
-    def size(self, request: httpx2.Request, position: int) -> int:
-        """Return the size of a body that was sent from the start."""
-        return len(request.read()) if self._file is None else self._file.tell() - position
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,56 +95,7 @@ class RequestLimits(Backoff):
     """A commit of many files is answered late."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """The hub that a target names, as one push uses it."""
-
-    api: HfApi
-    target: HubTarget
-    backoff: RequestLimits
-    counter: UploadCounter
-
-
-@contextmanager
-def connected(target: HubTarget, backoff: RequestLimits) -> Iterator[Hub]:
-    """Give the hub of a target, and put the library back into its own state at the end.
-
-    Raises `HubError` where the library may not be used.
-    """
-    counter = UploadCounter()
-    is_own = target.endpoint == endpoint()
-    with translate_errors(target):
-        if is_offline_mode():
-            raise OfflineModeIsEnabled
-        trusted = httpx2.URL(target.endpoint) if is_own else None
-    with _quiet(), _client(partial(RetryingClient, backoff, counter, trusted)):
-        with translate_errors(target):
-            token = _token() if is_own else None
-        api = HfApi(
-            endpoint=target.endpoint,
-            token=token or False,
-            library_name="spikemill",
-            library_version=version("spikemill"),
-        )
-        yield Hub(api, target, backoff, counter)
-
-
-def has_token(target: HubTarget) -> bool:
-    """Tell whether this process has a token for the hub of a target; raises `HubError` as a push would."""
-    return target.endpoint == endpoint() and _token() is not None
-
-
-def _token() -> str | None:
-    """Return the token of this process, which from now on stands in no text of ours."""
-    try:
-        token = get_token()
-    except OSError as error:
-        raise HubError(
-            f"The token cannot be read from {constants.HF_TOKEN_PATH} ({error.strerror}); let this user read "
-            "it, or name another file in HF_TOKEN_PATH."
-        ) from error
-    hide(filter(None, [token]))
-    return token
+BACKOFF = RequestLimits()
 
 
 class RetryingClient(httpx2.Client):
@@ -162,8 +112,13 @@ class RetryingClient(httpx2.Client):
         """Send a request, with limits and several tries; raises `NetworkError` where none is answered."""
         only_try = self._only_try(request)
         is_commit = only_try is LostAnswerError
-        self._limit(request, self._backoff.commit if is_commit else self._backoff.silence)
-        self._keep_token(request)
+        # The library wants no limit for some requests, and adds the token to some to other hosts.
+        limits = httpx2.Timeout(
+            self._backoff.commit if is_commit else self._backoff.silence, connect=self._backoff.connect
+        )
+        request.extensions = {**request.extensions, "timeout": limits.as_dict()}
+        if self._trusted is None or _origin(request.url) != _origin(self._trusted):
+            request.headers.pop("Authorization", None)
         begin = self._counter.position(request)
         failures = 0
         while True:
@@ -203,45 +158,79 @@ class RetryingClient(httpx2.Client):
             return UploadError
         return None
 
-    def _limit(self, request: httpx2.Request, silence: float) -> None:
-        """Set time limits, also where the library wants none."""
-        limits = httpx2.Timeout(silence, connect=self._backoff.connect)
-        request.extensions = {**request.extensions, "timeout": limits.as_dict()}
 
-    def _keep_token(self, request: httpx2.Request) -> None:
-        """Take the token from a request to another host; the library adds it to some by itself."""
-        if self._trusted is None or _origin(request.url) != _origin(self._trusted):
-            request.headers.pop("Authorization", None)
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
-@contextmanager
-def _client(factory: partial[RetryingClient]) -> Iterator[None]:
-    """Let the library send by our client; it knows one client for all of the process."""
-    set_client_factory(factory)
-    try:
-        yield
-    finally:
-        set_client_factory(default_client_factory)
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The hub that a target names, as one push uses it."""
+
+    api: HfApi
+    target: HubTarget
+    backoff: RequestLimits
+    counter: UploadCounter
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Let the library write nothing of its own and report on nobody: what matters is told as ours."""
+def connected(target: HubTarget, backoff: RequestLimits) -> Iterator[Hub]:
+    """Give the hub of a target, and put the library back into its own state at the end.
+
+    Raises `HubError` where the library may not be used.
+    """
+    counter = UploadCounter()
+    is_own = target.endpoint == endpoint()
+    with translate_errors(target):
+        if is_offline_mode():
+            raise OfflineModeIsEnabled
+        trusted = httpx2.URL(target.endpoint) if is_own else None
+    with _library_using(partial(RetryingClient, backoff, counter, trusted)):
+        with translate_errors(target):
+            token = _token() if is_own else None
+        api = HfApi(
+            endpoint=target.endpoint,
+            token=token or False,
+            library_name="spikemill",
+            library_version=version("spikemill"),
+        )
+        yield Hub(api, target, backoff, counter)
+
+
+@contextmanager
+def _library_using(factory: partial[RetryingClient]) -> Iterator[None]:
+    """Let the library send by our client, print nothing of its own, and send no telemetry.
+
+    It knows one client for the whole process.
+    """
     verbosity, telemetry = hub_logging.get_verbosity(), constants.HF_HUB_DISABLE_TELEMETRY
     hub_logging.set_verbosity(logging.ERROR)
     constants.HF_HUB_DISABLE_TELEMETRY = True
+    set_client_factory(factory)
     try:
         with warnings.catch_warnings(), disable_progress_bars():
             warnings.filterwarnings("ignore", "Use 'content=", DeprecationWarning)
             warnings.filterwarnings("ignore", "Warnings while validating metadata", UserWarning)
             yield
     finally:
+        set_client_factory(default_client_factory)
         hub_logging.set_verbosity(verbosity)
         constants.HF_HUB_DISABLE_TELEMETRY = telemetry
 
 
-def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
+def has_token(target: HubTarget) -> bool:
+    """Tell whether this process has a token for the hub of a target; raises `HubError` as a push would."""
+    return target.endpoint == endpoint() and _token() is not None
 
 
-BACKOFF = RequestLimits()
+def _token() -> str | None:
+    """Return the token of this process; from now on it is masked in every text of ours."""
+    try:
+        token = get_token()
+    except OSError as error:
+        raise HubError(
+            f"The token cannot be read from {constants.HF_TOKEN_PATH} ({error.strerror}); let this user read "
+            "it, or name another file in HF_TOKEN_PATH."
+        ) from error
+    hide(filter(None, [token]))
+    return token

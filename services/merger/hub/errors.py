@@ -26,7 +26,7 @@ from spikemill.services.common.retry import is_transient
 
 _MOVED = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 _STATUS_IN_TEXT = re.compile(r"\bstatus\b[^()]{0,60}\((\d{3})\b")
-NO_ROOM = frozenset(
+_NO_ROOM = frozenset(
     {HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE}
 )
 _LASTING = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.INSUFFICIENT_STORAGE})
@@ -74,12 +74,12 @@ def error_of(error: BaseException, target: HubTarget) -> SpikemillError | None:
 
 def _of_storage(failure: SpikemillError, error: BaseException) -> SpikemillError:
     """Tell a refusal by the storage from one by the hub: it is about a link, which the hub may make anew."""
-    if not isinstance(error, HfHubHTTPError) or error.response.status_code in NO_ROOM:
+    if not isinstance(error, HfHubHTTPError):
         return failure
-    response = error.response
-    if is_passing(response.status_code):
+    status = error.response.status_code
+    if status in _NO_ROOM or is_passing(status):
         return failure
-    return UploadError(f"{address(response.request)} did not take the file ({response.status_code}).")
+    return UploadError(f"{address(error.response.request)} did not take the file ({status}).")
 
 
 def _answered(error: HfHubHTTPError, target: HubTarget) -> SpikemillError:
@@ -87,11 +87,6 @@ def _answered(error: HfHubHTTPError, target: HubTarget) -> SpikemillError:
     if status in _MOVED:
         return MovedError(f"{target} was changed by somebody else during the push ({status}).")
     return asks_to_wait(error.response) or refusal(status, short(error.server_message or ""), target)
-
-
-def _no_repository(error: RepositoryNotFoundError, target: HubTarget) -> SpikemillError:
-    # The hub may say 401 for what is only hidden.
-    return refusal(HTTPStatus.NOT_FOUND, short(error.server_message or ""), target)
 
 
 def _xet(error: Exception, target: HubTarget) -> SpikemillError:
@@ -105,51 +100,46 @@ def _xet(error: Exception, target: HubTarget) -> SpikemillError:
     return refusal(status, "Xet", target)
 
 
-def _offline(_error: Exception, _target: HubTarget) -> SpikemillError:
-    return HubError("The hub may not be asked while HF_HUB_OFFLINE is set; unset it, then push again.")
+def _says(kind: type[SpikemillError], text: str) -> Callable[[Any, HubTarget], SpikemillError]:
+    return lambda error, target: kind(text.format(error=short(str(error)), target=target))
 
 
-def _disabled(_error: Exception, target: HubTarget) -> SpikemillError:
-    return HubError(f"{target.repository} was disabled by the hub; ask its support.")
-
-
-def _no_branch(_error: Exception, target: HubTarget) -> SpikemillError:
-    return MovedError(f"The branch of {target} is gone; somebody else removed it during the push.")
-
-
-def _unreachable(error: httpx2.RequestError, target: HubTarget) -> SpikemillError:
-    return unreachable(target.endpoint, error)
-
-
-def _no_address(error: Exception, target: HubTarget) -> SpikemillError:
-    return HubError(f"{target.endpoint} is no address of a hub ({error}); write HF_ENDPOINT as https://host.")
-
-
-def _no_json(_error: Exception, target: HubTarget) -> SpikemillError:
-    return NetworkError(f"{target.endpoint} answered something that is no answer of a hub.")
-
-
-def _upload_refused(error: Exception, target: HubTarget) -> SpikemillError:
-    return HubError(f"{target.endpoint} does not take the push to {target}: {short(str(error))}")
-
-
+# First match wins.
 _TABLE: tuple[tuple[type[BaseException], Callable[[Any, HubTarget], SpikemillError]], ...] = (
     (SpikemillError, lambda error, _target: error),
-    (OfflineModeIsEnabled, _offline),
-    (RepositoryNotFoundError, _no_repository),
-    (RevisionNotFoundError, _no_branch),
-    (DisabledRepoError, _disabled),
+    (
+        OfflineModeIsEnabled,
+        _says(HubError, "The hub may not be asked while HF_HUB_OFFLINE is set; unset it, then push again."),
+    ),
+    # The hub may say 401 for what is only hidden.
+    (
+        RepositoryNotFoundError,
+        lambda error, target: refusal(HTTPStatus.NOT_FOUND, short(error.server_message or ""), target),
+    ),
+    (
+        RevisionNotFoundError,
+        _says(MovedError, "The branch of {target} is gone; somebody else removed it during the push."),
+    ),
+    (DisabledRepoError, _says(HubError, "{target.repository} was disabled by the hub; ask its support.")),
     (HfHubHTTPError, _answered),
-    (httpx2.RequestError, _unreachable),
-    (httpx2.InvalidURL, _no_address),
-    (JSONDecodeError, _no_json),
+    (httpx2.RequestError, lambda error, target: unreachable(target.endpoint, error)),
+    (
+        httpx2.InvalidURL,
+        _says(
+            HubError,
+            "{target.endpoint} is no address of a hub ({error}); write HF_ENDPOINT as https://host.",
+        ),
+    ),
+    (
+        JSONDecodeError,
+        _says(NetworkError, "{target.endpoint} answered something that is no answer of a hub."),
+    ),
     (XetAuthenticationError, _xet),
     (ConnectionError, _xet),
     (TimeoutError, _xet),
     # The library's own word for a bad card, a bad name, or objects that the storage does not want.
-    (ValueError, _upload_refused),
+    (ValueError, _says(HubError, "{target.endpoint} does not take the push to {target}: {error}")),
 )
-"""First match wins."""
 
 
 def is_passing(status: int) -> bool:
@@ -167,6 +157,23 @@ def asks_to_wait(response: httpx2.Response) -> NetworkError | None:
     )
 
 
+def _is_creating_elsewhere(response: httpx2.Response) -> bool:
+    """Tell whether the owner creates another repository just now; the library would ask again for ever."""
+    return (
+        response.status_code == HTTPStatus.CONFLICT
+        and response.request.url.path.endswith("/repos/create")
+        and "conflicting operation is in progress" in response.text
+    )
+
+
+def _asked_seconds(response: httpx2.Response) -> float | None:
+    seconds = retry_after_seconds(response.headers.get("Retry-After"))
+    rate = parse_ratelimit_headers(response.headers)
+    if seconds is None and rate is not None and rate.remaining == 0:
+        return float(rate.reset_in_seconds)
+    return seconds
+
+
 def unreachable(place: str, error: httpx2.RequestError) -> NetworkError | HubError:
     """Tell that no whole answer came; of the cause only its kind, for its text may hold a signed link."""
     if any(isinstance(link, SSLCertVerificationError) for link in causes(error)):
@@ -182,26 +189,25 @@ def refusal(status: int, message: str, target: HubTarget) -> HubError:
     """Return the error of an answer that would be the same again, and what to do about it."""
     said = f"({status}: {message})" if message else f"({status})"
     organisation, where = target.repository.partition("/")[0], target.endpoint
-    if status in NO_ROOM or (status == HTTPStatus.FORBIDDEN and _FULL.search(message)):
+    if status in _NO_ROOM or (status == HTTPStatus.FORBIDDEN and _FULL.search(message)):
         return HubError(
             f"{organisation} has no room left at {where} {said}; buy storage there, or free some."
         )
-    if status == HTTPStatus.UNAUTHORIZED:
-        return HubError(
+    texts: dict[int, str] = {
+        HTTPStatus.UNAUTHORIZED: (
             f"{where} was shown no token, or does not accept it {said}: log in with `hf auth login`, or put "
             "a valid one in HF_TOKEN, or in the file that HF_TOKEN_PATH names."
-        )
-    if status == HTTPStatus.FORBIDDEN:
-        return HubError(
+        ),
+        HTTPStatus.FORBIDDEN: (
             f"Your token has no right to write to {target.repository} at {where} {said}: make one with write "
             f"access to {organisation}, and see that you are a member of it who may write."
-        )
-    if status == HTTPStatus.NOT_FOUND:
-        return HubError(
+        ),
+        HTTPStatus.NOT_FOUND: (
             f"{where} has no {target.repository}, no {organisation}, or does not let your token see it "
             f"{said}: correct the name, or log in with `hf auth login`."
-        )
-    return HubError(f"{where} does not take the push to {target} {said}.")
+        ),
+    }
+    return HubError(texts.get(status, f"{where} does not take the push to {target} {said}."))
 
 
 def address(request: httpx2.Request) -> str:
@@ -221,20 +227,3 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _is_creating_elsewhere(response: httpx2.Response) -> bool:
-    """Tell whether the owner creates another repository just now; the library would ask again for ever."""
-    return (
-        response.status_code == HTTPStatus.CONFLICT
-        and response.request.url.path.endswith("/repos/create")
-        and "conflicting operation is in progress" in response.text
-    )
-
-
-def _asked_seconds(response: httpx2.Response) -> float | None:
-    seconds = retry_after_seconds(response.headers.get("Retry-After"))
-    rate = parse_ratelimit_headers(response.headers)
-    if seconds is None and rate is not None and rate.remaining == 0:
-        return float(rate.reset_in_seconds)
-    return seconds
