@@ -3,7 +3,6 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 
@@ -32,31 +31,65 @@ def audit_release(
     shards: Sequence[tuple[Shard, PlannedShard]],
     sessions: Sequence[Session],
 ) -> Iterator[str]:
-    """Read every shard again and hold it against the ledger; yield the name of each that is in order.
+    """Read every shard again and compare it with the ledger; yield the name of each that is in order.
 
     Raises DamagedShardError for a shard that is not what was planned, DamagedOutputError where the counts of
     a session are not those of the ledger.
     """
-    by_key = {_key(session): session for session in sessions}
+    by_key = {
+        SessionKey(session.source_version.name, session.subject_id or "", session.session_id): session
+        for session in sessions
+    }
     n_units = {key: session.n_units or 0 for key, session in by_key.items()}
     counts: Counter[SessionKey] = Counter()
     for shard, planned in shards:
-        with _blaming(shard), store.local(pile_file(release_digest, shard.name)) as path:
-            counts.update(audit_shard(planned, path, shard.sha256 or "", n_units))
+        try:
+            with store.local(pile_file(release_digest, shard.name)) as path:
+                counts.update(audit_shard(planned, path, shard.sha256 or "", n_units))
+        except DamagedOutputError as error:
+            raise DamagedShardError(shard.id, str(error)) from error
         yield shard.name
     _check_counts(by_key, counts)
 
 
-@contextmanager
-def _blaming(shard: Shard) -> Iterator[None]:
-    try:
-        yield
-    except DamagedOutputError as error:
-        raise DamagedShardError(shard.id, str(error)) from error
+def audit_shard(
+    shard: PlannedShard, path: Path, sha256: str, n_units: Mapping[SessionKey, int]
+) -> Counter[SessionKey]:
+    """Compare a finished file with its plan: digest, schema, row groups, names, order and shapes.
+
+    `n_units` says how many units each session has. Memory is bounded by a row group. Returns the sum of
+    the counts in this shard per session, to be compared with the spikes of the ledger. Raises
+    `DamagedOutputError` at the first difference.
+    """
+    found = file_sha256(path)
+    if found != sha256:
+        raise DamagedOutputError(
+            f"{shard.name} was changed after it was written: its sha256 is {found}, not {sha256}"
+        )
+    counts: Counter[SessionKey] = Counter()
+    places = ((index, row) for index, rows in enumerate(shard.row_groups) for row in rows)
+    for position, (planned, stored) in enumerate(zip_longest(places, decoded_rows(path))):
+        if planned is None or stored is None:
+            raise DamagedOutputError(
+                f"{shard.name} holds another number of rows than the {len(shard.rows)} planned"
+            )
+        row_group, row = planned
+        _check_row(stored, row_group, row, n_units[row.session_key], f"{shard.name}, row {position}")
+        counts[row.session_key] += stored.counts
+    return counts
 
 
-def _key(session: Session) -> SessionKey:
-    return SessionKey(session.source_version.name, session.subject_id or "", session.session_id)
+def _check_row(stored: DecodedRow, row_group: int, row: PlannedRow, n_units: int, place: str) -> None:
+    if stored.names != row.names or stored.row_group != row_group:
+        raise DamagedOutputError(
+            f"{place} is {'/'.join(stored.names)} in row group {stored.row_group}, "
+            f"planned was {'/'.join(row.names)} in row group {row_group}"
+        )
+    if (stored.n_units, stored.tokens) != (n_units, row.tokens):
+        raise DamagedOutputError(
+            f"{place}, copied from chunk {row.chunk}, holds {stored.n_units} units and {stored.tokens} "
+            f"tokens, planned were {n_units} and {row.tokens}"
+        )
 
 
 def _check_counts(sessions: Mapping[SessionKey, Session], counts: Counter[SessionKey]) -> None:
@@ -74,64 +107,9 @@ def write_small_files(store: Store, drafts: Path, release_digest: str, provenanc
     """Write provenance and card beside the shards; return the sha256 of the provenance."""
     lines = provenance.to_bytes()
     sha256 = hashlib.sha256(lines).hexdigest()
-    papers = {PROVENANCE: lines, CARD: render_card(provenance, sha256).encode("utf-8")}
-    for name, content in papers.items():
-        draft = drafts / name
+    for name, content in (PROVENANCE, lines), (CARD, render_card(provenance, sha256).encode("utf-8")):
+        draft, digest = drafts / name, hashlib.sha256(content).hexdigest()
         with writing(draft):
             draft.write_bytes(content)
-        store.publish(
-            draft,
-            pile_file(release_digest, name),
-            sha256=hashlib.sha256(content).hexdigest(),
-            size=len(content),
-        )
+        store.publish(draft, pile_file(release_digest, name), sha256=digest, size=len(content))
     return sha256
-
-
-def audit_shard(
-    shard: PlannedShard, path: Path, sha256: str, n_units: Mapping[SessionKey, int]
-) -> Counter[SessionKey]:
-    """Compare a finished file with its plan: digest, schema, row groups, names, order and shapes.
-
-    `n_units` says how many units each session has. Memory is bounded by a row group. Returns the sum of
-    the counts in this shard per session, to be held against the spikes of the ledger. Raises
-    `DamagedOutputError` at the first difference.
-    """
-    _check_digest(shard, path, sha256)
-    counts: Counter[SessionKey] = Counter()
-    for position, (planned, stored) in enumerate(zip_longest(_places(shard), decoded_rows(path))):
-        if planned is None or stored is None:
-            raise DamagedOutputError(
-                f"{shard.name} holds another number of rows than the {len(shard.rows)} planned"
-            )
-        row_group, row = planned
-        _check_row(stored, row_group, row, n_units[row.session_key], f"{shard.name}, row {position}")
-        counts[row.session_key] += stored.counts
-    return counts
-
-
-def _check_digest(shard: PlannedShard, path: Path, sha256: str) -> None:
-    found = file_sha256(path)
-    if found != sha256:
-        raise DamagedOutputError(
-            f"{shard.name} was changed after it was written: its sha256 is {found}, not {sha256}"
-        )
-
-
-def _places(shard: PlannedShard) -> Iterator[tuple[int, PlannedRow]]:
-    for index, rows in enumerate(shard.row_groups):
-        for row in rows:
-            yield index, row
-
-
-def _check_row(stored: DecodedRow, row_group: int, row: PlannedRow, n_units: int, place: str) -> None:
-    if stored.names != row.names or stored.row_group != row_group:
-        raise DamagedOutputError(
-            f"{place} is {'/'.join(stored.names)} in row group {stored.row_group}, "
-            f"planned was {'/'.join(row.names)} in row group {row_group}"
-        )
-    if (stored.n_units, stored.tokens) != (n_units, row.tokens):
-        raise DamagedOutputError(
-            f"{place}, copied from chunk {row.chunk}, holds {stored.n_units} units and {stored.tokens} "
-            f"tokens, planned were {n_units} and {row.tokens}"
-        )

@@ -40,13 +40,13 @@ def shard(task: Task, job_id: int) -> str:
 
 @app.task(name=task_name(JobKind.ASSEMBLE), **NETWORK_RETRIES)
 def assemble(task: Task, job_id: int) -> str:
-    """Audit a release, write its papers, and switch the pile to it."""
+    """Audit a release, write provenance and card, and switch the pile to it."""
     return run_job(task, job_id, _assemble_release)
 
 
 @app.task(name=task_name(JobKind.PUBLISH), **NETWORK_RETRIES)
 def publish(task: Task, job_id: int) -> str:
-    """Push a pile that stands to the hub."""
+    """Push a published release to the hub."""
     return run_job(task, job_id, _push_release)
 
 
@@ -73,7 +73,12 @@ def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
         try:
             written = write_shard(planned, _chunks(store), draft)
         except DamagedChunkError as error:
-            raise _reopened_session(error) from error
+            # This shard is part of no release once its session is binned again.
+            with transaction() as ledger:
+                session = release_queries.session_with_chunk(ledger, error.chunk)
+                if session is not None:
+                    repair.reopen_session(ledger, session, str(error))
+            raise SupersededError(str(error)) from error
         name = pile_file(release.digest or "", planned.name)
         store.publish(draft, name, sha256=written.sha256, size=written.bytes)
     return Result(
@@ -82,6 +87,12 @@ def _write_shard(claim: Claim, _heartbeat: Heartbeat) -> Result:
             releases.record_shard, shard_id=claim.subject, size=written.bytes, sha256=written.sha256
         ),
     )
+
+
+@lru_cache(maxsize=1)
+def _chunks(store: Store) -> ChunkStore:
+    """One per process: it remembers which chunks it has verified."""
+    return ChunkStore(store)
 
 
 def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
@@ -96,23 +107,20 @@ def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
         for _ in audit_release(store, release_digest, planned, sessions):
             heartbeat.check()
     except DamagedShardError as error:
-        raise _reopened_shard(error) from error
+        with transaction() as ledger:
+            repair.reopen_shard(ledger, error.shard, str(error))
+        raise SupersededError(str(error)) from error
     with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
         provenance = provenance_of(release, build, sessions, shards)
         provenance_sha256 = write_small_files(store, drafts, release_digest, provenance)
-    _switch(store, release.id, release_digest)
+    with transaction() as ledger:
+        if not releases.is_in_progress(ledger, release.id):
+            raise SupersededError(f"Release {release_digest} is no longer the wanted one.")
+        store.switch_pile(release_digest)
     return Result(
         output={"release": release_digest},
         record=partial(pushes.publish_release, release_id=release.id, provenance_sha256=provenance_sha256),
     )
-
-
-def _switch(store: Store, release_id: int, release_digest: str) -> None:
-    """Let the pile be this release, if it is still the one that is wanted."""
-    with transaction() as ledger:
-        if not releases.is_in_progress(ledger, release_id):
-            raise SupersededError(f"Release {release_digest} is no longer the wanted one.")
-        store.switch_pile(release_digest)
 
 
 def _push_release(claim: Claim, heartbeat: Heartbeat) -> Result:
@@ -120,47 +128,21 @@ def _push_release(claim: Claim, heartbeat: Heartbeat) -> Result:
         release, _ = release_queries.release_of(ledger, claim.subject)
         target = pushes.target_of(release)
     if target is None:
-        raise SupersededError(f"Nobody wants release {release.digest} on the hub any more.")
+        raise SupersededError(f"The push of release {release.digest} was cancelled.")
     # Most workers never push, and the hub's client takes a while to load.
     from spikemill.services.merger.pushing import push_release  # noqa: PLC0415
 
     try:
         pushed = push_release(open_store(), release, target, heartbeat)
     except DamagedOutputError as error:
-        raise _reopened_release(release.id, error) from error
+        # Made again first; the push comes after that.
+        damaged = error.name if isinstance(error, DamagedFileError) else None
+        with transaction() as ledger:
+            shards = release_queries.shards_of(ledger, release.id)
+            lost = [shard.id for shard in shards if shard.name == damaged]
+            repair.reopen_while_pushed(ledger, release.id, lost, str(error))
+        raise SupersededError(str(error)) from error
     return Result(
         output=asdict(pushed),
         record=partial(pushes.record_push, release_id=release.id, target=target, commit=pushed.commit),
     )
-
-
-@lru_cache(maxsize=1)
-def _chunks(store: Store) -> ChunkStore:
-    """Keep one view of the chunks per process: it remembers which of them it has verified."""
-    return ChunkStore(store)
-
-
-def _reopened_session(error: DamagedChunkError) -> SupersededError:
-    """Have the session of a lost chunk done again; this shard is then part of no release."""
-    with transaction() as ledger:
-        damaged = release_queries.session_with_chunk(ledger, error.chunk)
-        if damaged is not None:
-            repair.reopen_session(ledger, damaged, str(error))
-    return SupersededError(str(error))
-
-
-def _reopened_release(release_id: int, error: DamagedOutputError) -> SupersededError:
-    """Have what a push found damaged made again; the push comes after that."""
-    with transaction() as ledger:
-        damaged = error.name if isinstance(error, DamagedFileError) else None
-        shards = release_queries.shards_of(ledger, release_id)
-        lost = [shard.id for shard in shards if shard.name == damaged]
-        repair.reopen_while_pushed(ledger, release_id, lost, str(error))
-    return SupersededError(str(error))
-
-
-def _reopened_shard(error: DamagedShardError) -> SupersededError:
-    """Have a damaged shard written again; the assembly waits for it."""
-    with transaction() as ledger:
-        repair.reopen_shard(ledger, error.shard, str(error))
-    return SupersededError(str(error))
