@@ -1,5 +1,6 @@
 """Pictures of a pile: rasters of random rows, and one row of each source for the dataset card."""
 
+import io
 import random
 import re
 from collections import defaultdict
@@ -7,7 +8,6 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,14 +36,16 @@ _BRIGHTEST = 99.5
 
 
 def show_pile(pile: Path, out: Path, *, rows_per_source: int = 2, seed: int = 0) -> None:
-    """Draw random rows of every source into a PNG, a line per source.
+    """Draw random rows of every source into a PNG, a line per source; equal piles give equal files.
 
     Raises `CallError` where there is no pile, or `out` is no PNG, `DamagedOutputError` where a shard cannot
     be read, `StoreError` where the picture cannot be written.
     """
     if out.suffix.lower() != ".png":
         raise CallError(f"{out}: rasters are drawn as PNG; give a name that ends in .png.")
-    save_png(draw(sample_rasters(pile, rows_per_source, seed), rows_per_source), out)
+    picture = draw(sample_rasters(pile, rows_per_source, seed), rows_per_source)
+    with writing(out, remedy="or name another place"), written_aside(out) as aside:
+        picture.save(aside, format="PNG")
 
 
 class Raster(NamedTuple):
@@ -72,8 +74,13 @@ def sample_rasters(pile: Path, rows_per_source: int, seed: int) -> Mapping[str, 
     if not shards:
         raise CallError(f"{pile} holds no shards; name the folder of a pile, the one that holds README.md.")
     with _readable(f"A shard in {pile}"):
-        chosen = _choose(_places(shards), rows_per_source, seed)
-        return {source: [_raster(place) for place in places] for source, places in chosen.items()}
+        places = _places(shards)
+        chooser = random.Random(seed)  # noqa: S311 - it chooses pictures, it guards no secret
+        rasters = {}
+        for source in sorted(places):
+            chosen = chooser.sample(places[source], min(rows_per_source, len(places[source])))
+            rasters[source] = [_raster(place) for place in sorted(chosen)]
+        return rasters
 
 
 def first_rasters(shard: Path, name: str, sources: Container[str]) -> Mapping[str, Raster]:
@@ -104,14 +111,6 @@ def _places(shards: Sequence[Path]) -> Mapping[str, Sequence[_Place]]:
                 for position, source in enumerate(names):
                     places[source].append(_Place(path, group, position))
     return places
-
-
-def _choose(places: Mapping[str, Sequence[_Place]], count: int, seed: int) -> Mapping[str, Sequence[_Place]]:
-    chooser = random.Random(seed)  # noqa: S311 - it chooses pictures, it guards no secret
-    return {
-        source: sorted(chooser.sample(places[source], min(count, len(places[source]))))
-        for source in sorted(places)
-    }
 
 
 def _raster(place: _Place) -> Raster:
@@ -154,12 +153,6 @@ def draw(rasters: Mapping[str, Sequence[Raster]], columns: int) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("L")
 
 
-def save_png(picture: Image.Image, path: Path, **options: Any) -> None:
-    """Write a PNG; equal pictures are equal files. Raises `StoreError` where it cannot be written."""
-    with writing(path, remedy="or name another place"), written_aside(path) as aside:
-        picture.save(aside, format="PNG", **options)
-
-
 def _draw_panel(axes: Axes, source: str, raster: Raster) -> None:
     axes.imshow(
         raster.means,
@@ -182,33 +175,26 @@ def picture_paths(provenance: Provenance) -> Mapping[str, str]:
     return {source: f"pictures/{picture_name(source)}" for source in sorted(_sources(provenance))}
 
 
-def drawn_pictures(pile: StoredPile) -> Mapping[str, bytes]:
-    """Draw the pictures of a pile; return them by their paths in the repository."""
-    with TemporaryDirectory(prefix="spikemill-pictures-") as folder:
-        drawn = draw_pictures(pile, Path(folder))
-        return {path: drawn[source].read_bytes() for source, path in picture_paths(pile.provenance).items()}
-
-
 def picture_name(source: str) -> str:
     """Return the name of a source's picture; a catalogue's own names are safe as names of files."""
     return f"{source if _FILE_NAME.fullmatch(source) else digest(source)[:20]}.png"
 
 
-def draw_pictures(pile: StoredPile, folder: Path) -> Mapping[str, Path]:
-    """Draw one row of each source into the folder; return the pictures by source.
+def draw_pictures(pile: StoredPile) -> Mapping[str, bytes]:
+    """Draw one row of each source as a PNG; return the pictures by source.
 
     As few shards are read as hold a row of each source, each of them once. Raises `DamagedOutputError`
-    where one of them cannot be read or holds other rows than the provenance says, `StoreError` where a
-    picture cannot be written.
+    where one of them cannot be read or holds other rows than the provenance says.
     """
     missing = _sources(pile.provenance)
-    pictures: dict[str, Path] = {}
+    pictures: dict[str, bytes] = {}
     for shard in _covering(pile.provenance):
         with pile.local(shard.name) as path:
             for source, raster in first_rasters(path, shard.name, missing).items():
-                pictures[source] = folder / picture_name(source)
-                picture = draw({source: [raster]}, columns=1)
-                save_png(picture.quantize(_SHADES), pictures[source], optimize=True)
+                content = io.BytesIO()
+                picture = draw({source: [raster]}, columns=1).quantize(_SHADES)
+                picture.save(content, format="PNG", optimize=True)
+                pictures[source] = content.getvalue()
         missing -= pictures.keys()
     if missing:
         raise DamagedOutputError(

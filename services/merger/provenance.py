@@ -137,7 +137,14 @@ class Provenance:
         """Serialise: sorted, the same bytes for the same records."""
         sessions = sorted(self.sessions, key=lambda record: record.key)
         missing = sorted(self.missing, key=lambda record: (record.source, record.path))
-        return b"".join(_line(record) for record in (self.pile, *sessions, *missing))
+        contents = (
+            each.model_dump(mode="json", exclude_none=True) for each in (self.pile, *sessions, *missing)
+        )
+        lines = (
+            json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+            for content in contents
+        )
+        return "".join(f"{line}\n" for line in lines).encode("utf-8")
 
 
 def parse_provenance(data: bytes) -> Provenance:
@@ -153,22 +160,6 @@ def parse_provenance(data: bytes) -> Provenance:
     )
 
 
-def release_name(provenance_sha256: str) -> str:
-    """Return what a person calls the release with this provenance."""
-    return provenance_sha256[:_NAME_DIGITS]
-
-
-def release_tag(provenance_sha256: str) -> str:
-    """Return the tag that marks it on the hub."""
-    return f"release-{release_name(provenance_sha256)}"
-
-
-def _line(record: _Record) -> bytes:
-    content = record.model_dump(mode="json", exclude_none=True)
-    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return text.encode("utf-8") + b"\n"
-
-
 def _parsed(line: bytes, number: int) -> _Line:
     try:
         return _LINES.validate_json(line)
@@ -178,6 +169,16 @@ def _parsed(line: bytes, number: int) -> _Line:
             f"{PROVENANCE}, line {number}, is not what was written there: "
             f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error
+
+
+def release_name(provenance_sha256: str) -> str:
+    """Return what a person calls the release with this provenance."""
+    return provenance_sha256[:_NAME_DIGITS]
+
+
+def release_tag(provenance_sha256: str) -> str:
+    """Return the tag that marks it on the hub."""
+    return f"release-{release_name(provenance_sha256)}"
 
 
 def provenance_of(

@@ -30,7 +30,7 @@ from spikemill.services.merger.hub.repository import (
     send_large_files,
 )
 from spikemill.services.merger.hub.upload import ShardStep, send_shard, stored_addition, stored_shards
-from spikemill.services.merger.plots import drawn_pictures, picture_paths
+from spikemill.services.merger.plots import draw_pictures, picture_paths
 from spikemill.services.merger.provenance import CARD, PROVENANCE, StoredPile, release_name, release_tag
 
 _log = logging.getLogger(__name__)
@@ -208,7 +208,10 @@ class _Push:
 
     @cached_property
     def _pictures(self) -> Sequence[SmallFile]:
-        return [SmallFile(path, content) for path, content in drawn_pictures(self.pile).items()]
+        drawn = draw_pictures(self.pile)
+        return [
+            SmallFile(path, drawn[source]) for source, path in picture_paths(self.pile.provenance).items()
+        ]
 
     def _commit(self, change: Difference, small: Sequence[CommitOperationAdd], parent: str | None) -> str:
         """Make the commit, and return its name.

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ import pytest
 from matplotlib.image import imread
 
 from spikemill.services.common.catalog.tables import MergeParameters
-from spikemill.services.common.errors import DamagedOutputError, StoreError
+from spikemill.services.common.errors import DamagedOutputError
 from spikemill.services.common.store import FolderStore
 from spikemill.services.common.types import SessionKey
-from spikemill.services.merger.plots import draw_pictures, picture_name
+from spikemill.services.merger.plots import draw_pictures, picture_name, picture_paths
 from spikemill.services.merger.provenance import (
     Provenance,
     StoredPile,
@@ -52,22 +53,22 @@ class CountedPile(StoredPile):
             yield path
 
 
-def drawn(pile: StoredPile, folder: Path) -> dict[str, bytes]:
-    folder.mkdir()
-    return {source: path.read_bytes() for source, path in draw_pictures(pile, folder).items()}
-
-
-def test_every_source_has_a_small_picture_in_the_folder(published: StoredPile, tmp_path: Path) -> None:
-    pictures = drawn(published, tmp_path / "pictures")
+def test_every_source_has_a_small_picture(published: StoredPile) -> None:
+    pictures = draw_pictures(published)
     assert sorted(pictures) == ["shield", "vcn"]
-    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["shield.png", "vcn.png"]
-    for name in ("shield.png", "vcn.png"):
-        assert imread(tmp_path / "pictures" / name).shape[:2] == (300, 500)
+    for content in pictures.values():
+        assert imread(BytesIO(content), format="png").shape[:2] == (300, 500)
     assert pictures["shield"] != pictures["vcn"]
 
 
-def test_the_same_pile_has_the_same_pictures(published: StoredPile, tmp_path: Path) -> None:
-    assert drawn(published, tmp_path / "a") == drawn(published, tmp_path / "b")
+def test_every_picture_has_its_own_path_in_the_repository(published: StoredPile) -> None:
+    paths = picture_paths(published.provenance)
+    assert paths == {"shield": "pictures/shield.png", "vcn": "pictures/vcn.png"}
+    assert paths.keys() == draw_pictures(published).keys()
+
+
+def test_the_same_pile_has_the_same_pictures(published: StoredPile) -> None:
+    assert draw_pictures(published) == draw_pictures(published)
 
 
 def test_as_few_shards_are_read_as_hold_all_sources_and_each_once(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_as_few_shards_are_read_as_hold_all_sources_and_each_once(tmp_path: Path
     provenance = write_pile(tmp_path / "pile", sessions, MANY_SHARDS)
     held = sources_in_shards(provenance)
     pile = CountedPile(FolderStore(tmp_path / "pile"), ".")
-    assert drawn(pile, tmp_path / "pictures").keys() == sizes.keys()
+    assert draw_pictures(pile).keys() == sizes.keys()
     asked = +pile.asked
     assert set(asked.values()) == {1}
     assert len(asked) < 4 < len(held)
@@ -92,7 +93,7 @@ def test_the_noisiest_row_is_still_small(tmp_path: Path) -> None:
     session = GeneratedSession(SessionKey("vcn", "sub-1", "ses-1"), [noise], tmp_path)
     write_chunk(session.path, session.key, session.matrices)
     write_pile(tmp_path / "pile", [session], MergeParameters())
-    assert len(drawn(pile_in_folder(tmp_path / "pile"), tmp_path / "pictures")["vcn"]) < 60_000
+    assert len(draw_pictures(pile_in_folder(tmp_path / "pile"))["vcn"]) < 60_000
 
 
 @pytest.mark.parametrize("source", ["../../README", "a b", "", "CON", "ä", "a" * 65, ".hidden"])
@@ -103,21 +104,16 @@ def test_a_name_that_no_catalogue_allows_is_no_name_of_a_file(source: str) -> No
     assert picture_name("demo-visual_2") == "demo-visual_2.png"
 
 
-def test_a_shard_that_cannot_be_read_is_named(published: StoredPile, pile: Path, tmp_path: Path) -> None:
+def test_a_shard_that_cannot_be_read_is_named(published: StoredPile, pile: Path) -> None:
     for shard in (pile / "data").iterdir():
         shard.write_bytes(b"PAR1")
     with pytest.raises(DamagedOutputError, match=r"^data/.*\.parquet cannot be read"):
-        drawn(published, tmp_path / "pictures")
+        draw_pictures(published)
 
 
-def test_a_source_without_the_rows_of_its_provenance_is_named(pile: Path, tmp_path: Path) -> None:
+def test_a_source_without_the_rows_of_its_provenance_is_named(pile: Path) -> None:
     provenance = parse_provenance((pile / "provenance.jsonl").read_bytes())
     session = provenance.sessions[0].model_copy(update={"source": "unseen"})
     write_papers(pile, Provenance(provenance.pile, (*provenance.sessions, session)))
     with pytest.raises(DamagedOutputError, match="No shard holds rows of unseen"):
-        drawn(pile_in_folder(pile), tmp_path / "pictures")
-
-
-def test_a_picture_that_cannot_be_written_is_one_clear_error(published: StoredPile, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be written"):
-        draw_pictures(published, tmp_path / "nowhere")
+        draw_pictures(pile_in_folder(pile))
