@@ -61,7 +61,7 @@ def stream(file: DistantFile) -> Streamed:
         make_reader("nwb-units", {}).read(remote)
         seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Streamed(seconds, remote.bytes_downloaded, remote.requests, peak)
+    return Streamed(seconds, remote.pinned.bytes_downloaded, remote.pinned.requests, peak)
 
 
 def fetch_plainly(file: DistantFile, spans: Sequence[ByteSpan]) -> float:

@@ -128,7 +128,7 @@ def bin_streamed_session(claim: Claim, heartbeat: Heartbeat) -> Result:
         files = [opened.enter_context(_remote_file(archive, asset, heartbeat)) for asset in session.assets]
         chunk, binned = _make_chunk(claim, session, files)
         verified_by = {
-            asset.id: file.identified_by for asset, file in zip(session.assets, files, strict=True)
+            asset.id: file.pinned.identified_by for asset, file in zip(session.assets, files, strict=True)
         }
 
     def record(ledger: Transaction) -> None:
@@ -161,7 +161,7 @@ def _remote_file(archive: Archive, asset: Asset, heartbeat: Heartbeat) -> Iterat
             try:
                 yield file
             finally:
-                requests = file.requests
+                requests = file.pinned.requests
     finally:
         meter.flush(asset.id, requests=requests)
 

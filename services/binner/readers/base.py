@@ -25,6 +25,10 @@ class ByteSpan(NamedTuple):
         """The offset of the first byte behind it."""
         return self.offset + self.length
 
+    def holds(self, offset: int) -> bool:
+        """Tell whether the byte at the offset is one of it."""
+        return self.offset <= offset < self.end
+
     def behind(self, offset: int) -> "ByteSpan":
         """Return the part of it from the offset on, which may be empty."""
         start = min(max(self.offset, offset), self.end)

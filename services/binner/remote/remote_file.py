@@ -14,7 +14,7 @@ import httpx
 from fsspec.caching import BlockCache
 
 from spikemill.services.binner.readers.base import ByteSpan
-from spikemill.services.binner.remote.pinned_object import PinnedObject
+from spikemill.services.binner.remote.pinned_object import PinnedObject, Progress
 from spikemill.services.common.archives.base import Archive
 from spikemill.services.common.http import web_client
 from spikemill.services.common.rate_limit import RequestPacer
@@ -33,6 +33,121 @@ Fill = Callable[[int, memoryview], None]
 _SPARE_PARTS = 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """A part that is under way or has come."""
+
+    span: ByteSpan
+    content: bytearray
+    arrival: Future[None]
+
+
+class ReadAhead:
+    """A window that moves over the expected parts; what it holds is bounded by its length.
+
+    For one reader; the parts are fetched by threads of its own.
+    """
+
+    def __init__(self, fill: Fill, connections: int) -> None:
+        self._fill = fill
+        self._connections = connections
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="range")
+        self._expected: deque[ByteSpan] = deque()
+        self._window: deque[_Fetch] = deque()
+
+    def close(self) -> None:
+        """Wait until nothing is under way, start nothing more, and free what has come."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._expected.clear()
+        self._window.clear()
+
+    def expect(self, spans: Sequence[ByteSpan]) -> None:
+        """Begin to fetch these spans after those that are expected already."""
+        self._expected.extend(cut_parts(spans, self._connections))
+        self._advance()
+
+    def read(self, offset: int, view: memoryview) -> int:
+        """Wait for the part at the offset and copy it; return its length, 0 where nothing is expected there.
+
+        What was expected before the offset makes room: it is not read any more. Raises what `fill` raised.
+        """
+        if not self._skip_to(offset):
+            return 0
+        fetch = self._window[0]
+        fetch.arrival.result()
+        start = offset - fetch.span.offset
+        piece = memoryview(fetch.content)[start : start + len(view)]
+        view[: len(piece)] = piece
+        if offset + len(piece) == fetch.span.end:
+            self._window.popleft()
+            self._advance()
+        return len(piece)
+
+    def _skip_to(self, offset: int) -> bool:
+        """Make the part that holds the offset the first of the window; False where there is none."""
+        if not any(fetch.span.holds(offset) for fetch in self._window):
+            if not any(span.holds(offset) for span in self._expected):
+                return False
+            while not self._expected[0].holds(offset):
+                self._expected.popleft()
+        while self._window and not self._window[0].span.holds(offset):
+            self._window.popleft().arrival.cancel()
+        self._advance()
+        return True
+
+    def _advance(self) -> None:
+        """Start what the window has room for."""
+        while self._expected and len(self._window) < self._connections + _SPARE_PARTS:
+            span = self._expected.popleft()
+            content = bytearray(span.length)
+            arrival = self._threads.submit(self._fill, span.offset, memoryview(content))
+            self._window.append(_Fetch(span, content, arrival))
+
+
+def cut_parts(spans: Sequence[ByteSpan], connections: int) -> list[ByteSpan]:
+    """Return the spans as parts to fetch, in their order.
+
+    Adjacent spans are joined. A part is small enough that all connections have work, and large enough that
+    they seldom wait for the first byte of an answer.
+    """
+    joined = list(_joined(spans))
+    total = sum(span.length for span in joined)
+    # Whole rounds of all connections, so that they end together.
+    rounds = max(2, -(-total // (LARGEST_PART * connections)))
+    parts = _cut(joined, -(-total // (rounds * connections)))
+    # The last round has too few parts for all connections: cut finer, each of them has some.
+    whole = len(parts) - len(parts) % connections
+    rest = parts[whole:]
+    return [*parts[:whole], *_cut(rest, -(-sum(part.length for part in rest) // connections))]
+
+
+def _joined(spans: Iterable[ByteSpan]) -> Iterator[ByteSpan]:
+    """Yield the spans that are not empty, adjacent ones joined."""
+    last = ByteSpan(0, 0)
+    for span in spans:
+        if last.length and span.offset == last.end:
+            last = ByteSpan(last.offset, last.length + span.length)
+        else:
+            if last.length:
+                yield last
+            last = span
+    if last.length:
+        yield last
+
+
+def _cut(spans: Iterable[ByteSpan], wanted: int) -> list[ByteSpan]:
+    """Cut each span into the fewest parts of equal length that are not longer than wanted."""
+    parts: list[ByteSpan] = []
+    for span in spans:
+        pieces = max(1, -(-span.length // max(SMALLEST_PART, wanted)))
+        length = max(1, -(-span.length // pieces))
+        parts += [
+            ByteSpan(offset, min(length, span.end - offset))
+            for offset in range(span.offset, span.end, length)
+        ]
+    return parts
+
+
 class RemoteFile(io.RawIOBase):
     """A file that one thread reads over HTTP.
 
@@ -41,37 +156,17 @@ class RemoteFile(io.RawIOBase):
     """
 
     def __init__(self, pinned: PinnedObject, connections: int) -> None:
-        """Read the beginning, which shows whether the object can be read in parts; of a small one, all."""
+        """Read the beginning, which shows whether parts can be read; a small file is read whole."""
         super().__init__()
         self.name = pinned.asset.path
         self.size = pinned.asset.size
         self.failure: BaseException | None = None
-        self._pinned = pinned
+        self.pinned = pinned
         self._position = 0
         self._blocks = BlockCache(_BLOCK, self._fetched, self.size, _BLOCKS)
         self._ahead = ReadAhead(pinned.fill, connections)
         # No range holds the bytes of an empty file.
         self._head = self._fetched(0, self.size if self.size <= _WHOLE else _HEAD) if self.size else b""
-
-    @property
-    def etag(self) -> str | None:
-        """The ETag that every part bore."""
-        return self._pinned.etag
-
-    @property
-    def identified_by(self) -> str:
-        """What ties the object to its listing: `etag` where that is a listed digest, else only its `size`."""
-        return self._pinned.identified_by
-
-    @property
-    def bytes_downloaded(self) -> int:
-        """How many bytes of the object travelled."""
-        return self._pinned.bytes_downloaded
-
-    @property
-    def requests(self) -> int:
-        """How many requests the storage answered."""
-        return self._pinned.requests
 
     def opened(self) -> Self:
         """Return what HDF5 opens: the file itself."""
@@ -118,7 +213,7 @@ class RemoteFile(io.RawIOBase):
     def close(self) -> None:
         """Stop what is under way."""
         if not self.closed:
-            self._pinned.close()
+            self.pinned.close()
             self._ahead.close()
         super().close()
 
@@ -145,8 +240,14 @@ class RemoteFile(io.RawIOBase):
     def _fetched(self, start: int, stop: int) -> bytes:
         """Fetch these bytes, as far as the file has them."""
         content = bytearray(min(stop, self.size) - start)
-        self._pinned.fill(start, memoryview(content))
+        self.pinned.fill(start, memoryview(content))
         return bytes(content)
+
+
+def _copy(content: bytes, view: memoryview) -> int:
+    """Fill the view's beginning, and return how much that was."""
+    view[: len(content)] = content
+    return len(content)
 
 
 @contextmanager
@@ -156,114 +257,24 @@ def open_remote(
     *,
     pacer: RequestPacer,
     connections: int,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = lambda _arrived: None,
     client: httpx.Client | None = None,
 ) -> Iterator[RemoteFile]:
-    """Open an asset in its archive; `progress` is called with the size of each block that arrives.
+    """Open an asset in its archive; `progress` gets the size of each block that arrives, one at a time.
 
-    Raises `NetworkError` (try again), `AssetError` (it is not to be had), `NoRangesError` (only as a whole),
-    `DamagedDownloadError` (it is not what was listed, or changed meanwhile); so does every read.
+    Raises `NetworkError` (try again), `AssetError` (not available), `NoRangesError` (only as a whole),
+    `DamagedDownloadError` (not what was listed, or changed meanwhile); so does every read.
     """
     usable = web_client(connections=connections) if client is None else nullcontext(client)
-    with collected_later(), usable as opened:
-        pinned = PinnedObject(archive, asset, opened, pacer=pacer, progress=progress or _ignore)
+    with _collected_later(), usable as opened:
+        pinned = PinnedObject(archive, asset, opened, pacer=pacer, progress=progress)
         with RemoteFile(pinned, connections) as file:
             yield file
 
 
-def _copy(content: bytes, view: memoryview) -> int:
-    """Fill the view's beginning, and return how much that was."""
-    view[: len(content)] = content
-    return len(content)
-
-
-def _ignore(_arrived: int) -> None:
-    """Ignore it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetch:
-    """A part that is under way or has come."""
-
-    span: ByteSpan
-    content: bytearray
-    arrival: Future[None]
-
-
-class ReadAhead:
-    """A window that moves over the expected parts; what it holds is bounded by its length.
-
-    For one reader; the parts are fetched by threads of its own.
-    """
-
-    def __init__(self, fill: Fill, connections: int) -> None:
-        self._fill = fill
-        self._connections = connections
-        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="range")
-        self._expected: deque[ByteSpan] = deque()
-        self._window: deque[_Fetch] = deque()
-
-    def close(self) -> None:
-        """Start nothing more, and return when nothing is under way; what has come is dropped."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        self._expected.clear()
-        self._window.clear()
-
-    def expect(self, spans: Sequence[ByteSpan]) -> None:
-        """Begin to fetch these spans after those that are expected already."""
-        self._expected.extend(cut_parts(spans, self._connections))
-        self._advance()
-
-    def read(self, offset: int, view: memoryview) -> int:
-        """Copy what is there at the offset, when it has come; return its length, 0 where nothing is expected.
-
-        What was expected before that place is not read any more and makes room. Raises what `fill` raised.
-        """
-        if not self._skip_to(offset):
-            return 0
-        fetch = self._window[0]
-        fetch.arrival.result()
-        start = offset - fetch.span.offset
-        piece = memoryview(fetch.content)[start : start + len(view)]
-        view[: len(piece)] = piece
-        if offset + len(piece) == fetch.span.end:
-            self._window.popleft()
-            self._advance()
-        return len(piece)
-
-    def _skip_to(self, offset: int) -> bool:
-        """Make the part that holds the offset the first of the window; tell whether there is one."""
-        if not _holds(offset, (fetch.span for fetch in self._window)):
-            if not _holds(offset, self._expected):
-                return False
-            self._drop_window()
-            while not _holds(offset, [self._expected[0]]):
-                self._expected.popleft()
-        while self._window and not _holds(offset, [self._window[0].span]):
-            self._window.popleft().arrival.cancel()
-        self._advance()
-        return True
-
-    def _drop_window(self) -> None:
-        while self._window:
-            self._window.popleft().arrival.cancel()
-
-    def _advance(self) -> None:
-        """Start what the window has room for."""
-        while self._expected and len(self._window) < self._connections + _SPARE_PARTS:
-            span = self._expected.popleft()
-            content = bytearray(span.length)
-            arrival = self._threads.submit(self._fill, span.offset, memoryview(content))
-            self._window.append(_Fetch(span, content, arrival))
-
-
-def _holds(offset: int, spans: Iterable[ByteSpan]) -> bool:
-    return any(span.offset <= offset < span.end for span in spans)
-
-
 @contextmanager
-def collected_later() -> Iterator[None]:
-    """Let no garbage be collected within the body.
+def _collected_later() -> Iterator[None]:
+    """Hold the garbage collector off within the body.
 
     h5py holds its one lock while HDF5 waits for a file object's bytes, and takes it to forget an object. A
     thread that fetches those bytes and happens to collect one would wait for the reader, and the reader for
@@ -276,47 +287,3 @@ def collected_later() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def cut_parts(spans: Sequence[ByteSpan], connections: int) -> list[ByteSpan]:
-    """Return the spans as parts to fetch, in their order.
-
-    Spans that lie side by side are joined. A part is small enough that all connections have work, and large
-    enough that they seldom wait for the first byte of an answer.
-    """
-    joined = list(_joined(spans))
-    total = sum(span.length for span in joined)
-    # Whole rounds of all connections, so that they end together.
-    rounds = max(2, -(-total // (LARGEST_PART * connections)))
-    wanted = -(-total // (rounds * connections))
-    parts = [part for span in joined for part in _cut(span, max(SMALLEST_PART, wanted))]
-    whole = len(parts) - len(parts) % connections
-    return [*parts[:whole], *_shared(parts[whole:], connections)]
-
-
-def _shared(rest: Sequence[ByteSpan], connections: int) -> list[ByteSpan]:
-    """Cut the last round, too few parts for all connections, so fine that each of them has some."""
-    wanted = -(-sum(part.length for part in rest) // connections)
-    return [part for span in rest for part in _cut(span, max(SMALLEST_PART, wanted))]
-
-
-def _joined(spans: Iterable[ByteSpan]) -> Iterator[ByteSpan]:
-    """Yield the spans that are not empty, each joined with those that begin where it ends."""
-    last = ByteSpan(0, 0)
-    for span in spans:
-        if last.length and span.offset == last.end:
-            last = ByteSpan(last.offset, last.length + span.length)
-        else:
-            if last.length:
-                yield last
-            last = span
-    if last.length:
-        yield last
-
-
-def _cut(span: ByteSpan, longest: int) -> Iterator[ByteSpan]:
-    """Cut a span into the fewest parts of equal length that are not too long."""
-    pieces = max(1, -(-span.length // longest))
-    length = -(-span.length // pieces)
-    for offset in range(span.offset, span.end, max(1, length)):
-        yield ByteSpan(offset, min(length, span.end - offset))

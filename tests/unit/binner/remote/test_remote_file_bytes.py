@@ -48,10 +48,10 @@ def test_the_rows_of_a_copy_from_the_bytes_of_the_spikes(tmp_path: Path, layout:
             streamed = bin_session([file], SETTINGS, NAMES, tmp_path / "streamed")
     assert streamed == copied
     assert (tmp_path / "streamed").read_bytes() == (tmp_path / "copied").read_bytes()
-    assert (file.bytes_downloaded, file.requests) == (storage.bytes_sent, len(storage.seen))
-    assert file.bytes_downloaded <= min(len(data), needed * 1.02 + MEBIBYTE)
+    assert (file.pinned.bytes_downloaded, file.pinned.requests) == (storage.bytes_sent, len(storage.seen))
+    assert file.pinned.bytes_downloaded <= min(len(data), needed * 1.02 + MEBIBYTE)
     # A dozen for the file's structure, and one for each mebibyte of spikes.
-    assert file.requests <= 12 + -(-needed // MEBIBYTE)
+    assert file.pinned.requests <= 12 + -(-needed // MEBIBYTE)
     assert storage.most_connections <= CONNECTIONS
 
 
@@ -77,4 +77,4 @@ def test_what_was_verified_is_told(storage: FaultStorage, etag: str, how: str) -
     digests = {"dandi-etag": "0123456789abcdef0123456789abcdef-1"}
     asset = Asset("a-1", PATH, len(storage.content), digests)
     with open_remote(public(storage), asset, pacer=Unpaced(), connections=CONNECTIONS) as file:
-        assert (file.etag, file.identified_by) == (storage.etag, how)
+        assert (file.pinned.etag, file.pinned.identified_by) == (storage.etag, how)
