@@ -1,4 +1,4 @@
-"""All recordings of a session on one set of bins, as `numpy.arange` and `numpy.histogram` lay them."""
+"""All recordings of a session on one set of bins, with the edges of `numpy.arange`."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,13 +12,13 @@ from spikemill.services.binner.readers import EstimatedCounts, Recording
 from spikemill.services.binner.readers.base import SpikeTrains
 from spikemill.services.common.errors import RecordingError
 
-# Over two days, an error in the width of a bin that is this share of it adds up to less than nine bins.
-_SAME_WIDTH = 1e-6
+Origin = Literal["zero", "first-spike"]
 MAX_COUNT = int(np.iinfo(np.uint8).max)
 # Spikes worked on at a time: small enough for a core's cache, large enough that calls cost nothing.
 SPIKES_AT_A_TIME = 65_536
-Origin = Literal["zero", "first-spike"]
-SECONDS_PER_HOUR = 3600
+_SECONDS_PER_HOUR = 3600
+# Over two days, an error of this share in the width of a bin adds up to less than nine bins.
+_SAME_WIDTH = 1e-6
 # With at least this many float64 values in a bin, every rounding below stays under the bias (see `locate`).
 _VALUES_PER_BIN = 4096
 _BIAS = 2.0**-8
@@ -26,7 +26,7 @@ _BIAS = 2.0**-8
 
 @dataclass(frozen=True, slots=True)
 class SpikeBins:
-    """The bin of every counted spike of one recording, rising within each unit.
+    """The bin of every counted spike of one recording, ascending within each unit.
 
     `bins` is int64, shape (n_counted,), one unit after the other; `ends` is int64, shape (n_units,).
     `crowded_units` and `crowded_bins` name the cells with more spikes than a uint8 can hold.
@@ -64,9 +64,9 @@ Part = SpikeBins | EstimatedCounts
 
 @dataclass(frozen=True, slots=True)
 class BinnedRecordings:
-    """A session's recordings, ready to be counted in bins 0 to `n_bins`, one's units below the other's.
+    """A session's recordings on bins 0 to `n_bins`, their units stacked in order.
 
-    `left_out` is how many spikes are in no bin, or how many cells had no number for a rate.
+    `left_out` is the number of spikes in no bin, or of cells whose rate was no number.
     """
 
     parts: Sequence[Part]
@@ -85,77 +85,8 @@ class BinnedRecordings:
 
     @property
     def clipped(self) -> int:
-        """How many cells hold another count than a uint8 can."""
+        """How many cells were clipped to what a uint8 can hold."""
         return sum(part.clipped for part in self.parts)
-
-
-def bin_recordings(
-    recordings: Sequence[Recording], *, bin_size: float, origin: Origin, max_hours: float
-) -> BinnedRecordings:
-    """Put a session's recordings on the same bins; spike trains cannot be used after this.
-
-    Raises `RecordingError` where there are no bins to put them on.
-    """
-    trains = [recording for recording in recordings if isinstance(recording, SpikeTrains)]
-    estimates = [recording for recording in recordings if isinstance(recording, EstimatedCounts)]
-    if trains and estimates:
-        raise RecordingError(
-            "some files of the session hold spikes and others rates, which are no counts of the same kind; "
-            "correct `group` in the catalogue"
-        )
-    if estimates:
-        return _line_up(estimates, bin_size=bin_size, max_hours=max_hours)
-    return _bin_spikes(trains, bin_size=bin_size, origin=origin, max_hours=max_hours)
-
-
-def _bin_spikes(
-    trains: Sequence[SpikeTrains], *, bin_size: float, origin: Origin, max_hours: float
-) -> BinnedRecordings:
-    """Lay bins over all spikes and put each into its own."""
-    n_spikes = sum(len(recording.spike_times) for recording in trains)
-    spanned = finite_range(trains)
-    if spanned is None:
-        raise RecordingError("there is no spike with a finite time; exclude it in the catalogue")
-    edges = lay_edges(*spanned, bin_size=bin_size, origin=origin, max_hours=max_hours)
-    parts = [to_bins(recording, edges) for recording in trains]
-    return BinnedRecordings(parts, edges.n_bins, n_spikes - sum(part.spikes for part in parts))
-
-
-def _line_up(estimates: Sequence[EstimatedCounts], *, bin_size: float, max_hours: float) -> BinnedRecordings:
-    """See that the samples of all files are the catalogue's bins, and the same ones."""
-    first = estimates[0]
-    for estimate in estimates:
-        if not math.isclose(estimate.bin_size, bin_size, rel_tol=_SAME_WIDTH):
-            raise RecordingError(
-                f"its rates come every {estimate.bin_size:g} s, and bins are {bin_size:g} s wide; set "
-                f"bin_size = {estimate.bin_size:g} in the catalogue for bins like these, or exclude it"
-            )
-        if estimate.n_bins != first.n_bins or abs(estimate.start - first.start) > bin_size / 2:
-            raise RecordingError(
-                "the rates of the session's files do not start and end together, so they cannot be stacked; "
-                "correct `group` in the catalogue, or exclude it"
-            )
-    hours = first.n_bins * bin_size / SECONDS_PER_HOUR
-    if hours > max_hours:
-        raise RecordingError(
-            f"its {first.n_bins:,} samples make {hours:,.0f} hours, more than max_hours = {max_hours:g}; "
-            "exclude it, or raise max_hours in the catalogue if it is that long"
-        )
-    return BinnedRecordings(estimates, first.n_bins, sum(estimate.left_out for estimate in estimates))
-
-
-def finite_range(recordings: Iterable[SpikeTrains]) -> tuple[float, float] | None:
-    """Return the earliest and the latest finite spike time in seconds, None where there is no finite one."""
-    earliest, latest = math.inf, -math.inf
-    for recording in recordings:
-        for start, stop in _pieces(0, len(recording.spike_times)):
-            seconds = recording.spike_times[start:stop]
-            low, high = seconds.min(), seconds.max()
-            if not (np.isfinite(low) and np.isfinite(high)):
-                finite = seconds[np.isfinite(seconds)]
-                low, high = finite.min(initial=math.inf), finite.max(initial=-math.inf)
-            earliest, latest = min(earliest, float(low)), max(latest, float(high))
-    return (earliest, latest) if earliest <= latest else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +121,76 @@ class BinEdges:
         return bins
 
 
+def bin_recordings(
+    recordings: Sequence[Recording], *, bin_size: float, origin: Origin, max_hours: float
+) -> BinnedRecordings:
+    """Put a session's recordings on the same bins; spike trains cannot be used afterwards.
+
+    Raises `RecordingError` where no bins fit them.
+    """
+    trains = [recording for recording in recordings if isinstance(recording, SpikeTrains)]
+    estimates = [recording for recording in recordings if isinstance(recording, EstimatedCounts)]
+    if trains and estimates:
+        raise RecordingError(
+            "some files of the session hold spikes and others rates, which are no counts of the same kind; "
+            "correct `group` in the catalogue"
+        )
+    if estimates:
+        return _line_up(estimates, bin_size=bin_size, max_hours=max_hours)
+    n_spikes = sum(len(recording.spike_times) for recording in trains)
+    spanned = finite_range(trains)
+    if spanned is None:
+        raise RecordingError("there is no spike with a finite time; exclude it in the catalogue")
+    edges = lay_edges(*spanned, bin_size=bin_size, origin=origin, max_hours=max_hours)
+    parts = [to_bins(recording, edges) for recording in trains]
+    return BinnedRecordings(parts, edges.n_bins, n_spikes - sum(part.spikes for part in parts))
+
+
+def finite_range(recordings: Iterable[SpikeTrains]) -> tuple[float, float] | None:
+    """Return the earliest and the latest finite spike time in seconds, None where there is no finite one."""
+    earliest, latest = math.inf, -math.inf
+    for recording in recordings:
+        for start, stop in _pieces(0, len(recording.spike_times)):
+            seconds = recording.spike_times[start:stop]
+            low, high = seconds.min(), seconds.max()
+            if not (np.isfinite(low) and np.isfinite(high)):
+                finite = seconds[np.isfinite(seconds)]
+                low, high = finite.min(initial=math.inf), finite.max(initial=-math.inf)
+            earliest, latest = min(earliest, float(low)), max(latest, float(high))
+    return (earliest, latest) if earliest <= latest else None
+
+
+def lay_edges(
+    earliest: float, latest: float, *, bin_size: float, origin: Origin, max_hours: float
+) -> BinEdges:
+    """Lay bins over the finite spike times of a session (seconds), from zero or from the first spike.
+
+    Equal to `numpy.arange(first, latest + bin_size, bin_size)`. Raises `RecordingError` for a recording
+    that is too long, has no bin, or lies so far from zero that float64 cannot tell its bins apart.
+    """
+    first = 0.0 if origin == "zero" else earliest
+    if (hours := (latest - first) / _SECONDS_PER_HOUR) > max_hours:
+        raise RecordingError(
+            f"its last spike is at {latest:,.0f} seconds, which makes {hours:,.0f} hours and is more than "
+            f"max_hours = {max_hours:g}; are the times in milliseconds, or in samples? "
+            "Exclude it, or raise max_hours in the catalogue if it is that long"
+        )
+    if np.spacing(max(abs(first), abs(latest))) * _VALUES_PER_BIN > bin_size:
+        raise RecordingError(
+            f"its clock stands at {latest:,.0f} seconds, too far from zero for bins of {bin_size} s; "
+            "are the times in milliseconds, or in samples?"
+        )
+    n_bins = math.ceil((latest + bin_size - first) / bin_size) - 1
+    if n_bins < 1:
+        raise RecordingError(
+            f"its last spike is at {latest} s, which leaves no bin to count in from {first} s on; "
+            'if its clock runs below zero, set origin = "first-spike" in the catalogue'
+        )
+    return BinEdges(first, (first + bin_size) - first, n_bins)
+
+
 def to_bins(recording: SpikeTrains, edges: BinEdges) -> SpikeBins:
-    """Replace the recording's times by their bins, in the same memory: it cannot be used after this.
+    """Replace the recording's times by their bins, in the same memory; it cannot be used afterwards.
 
     Times that are not finite, before the first edge or after the last one are left out.
     """
@@ -213,12 +212,6 @@ def to_bins(recording: SpikeTrains, edges: BinEdges) -> SpikeBins:
     ends = np.cumsum(kept)
     _sort_units(bins, ends)
     return SpikeBins(bins[:filled], ends, *_crowded(bins[:filled], ends))
-
-
-def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Cut a range of spikes into pieces of bounded length."""
-    for piece in range(start, stop, SPIKES_AT_A_TIME):
-        yield piece, min(piece + SPIKES_AT_A_TIME, stop)
 
 
 def _sort_units(bins: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
@@ -249,36 +242,28 @@ def _crowded(bins: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[NDArray[
     return units, crowded_bins
 
 
-def lay_edges(
-    earliest: float, latest: float, *, bin_size: float, origin: Origin, max_hours: float
-) -> BinEdges:
-    """Lay bins from zero, or from the first spike, over the finite spike times of a session (seconds).
-
-    Equal to `numpy.arange(first, latest + bin_size, bin_size)`. Raises `RecordingError` for a recording
-    that is too long, has no bin, or lies so far from zero that float64 cannot tell its bins apart.
-    """
-    first = 0.0 if origin == "zero" else earliest
-    _require_length(latest - first, latest, max_hours)
-    if np.spacing(max(abs(first), abs(latest))) * _VALUES_PER_BIN > bin_size:
-        raise RecordingError(
-            f"its clock stands at {latest:,.0f} seconds, too far from zero for bins of {bin_size} s; "
-            "are the times in milliseconds, or in samples?"
-        )
-    n_bins = math.ceil((latest + bin_size - first) / bin_size) - 1
-    if n_bins < 1:
-        raise RecordingError(
-            f"its last spike is at {latest} s, which leaves no bin to count in from {first} s on; "
-            'if its clock runs below zero, set origin = "first-spike" in the catalogue'
-        )
-    return BinEdges(first, (first + bin_size) - first, n_bins)
+def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    for piece in range(start, stop, SPIKES_AT_A_TIME):
+        yield piece, min(piece + SPIKES_AT_A_TIME, stop)
 
 
-def _require_length(seconds: float, latest: float, max_hours: float) -> None:
-    """Raise where the recording is longer than the catalogue allows."""
-    hours = seconds / SECONDS_PER_HOUR
-    if hours > max_hours:
+def _line_up(estimates: Sequence[EstimatedCounts], *, bin_size: float, max_hours: float) -> BinnedRecordings:
+    """Require that the samples of all files are the catalogue's bins, and the same ones."""
+    first = estimates[0]
+    for estimate in estimates:
+        if not math.isclose(estimate.bin_size, bin_size, rel_tol=_SAME_WIDTH):
+            raise RecordingError(
+                f"its rates come every {estimate.bin_size:g} s, and bins are {bin_size:g} s wide; set "
+                f"bin_size = {estimate.bin_size:g} in the catalogue for bins like these, or exclude it"
+            )
+        if estimate.n_bins != first.n_bins or abs(estimate.start - first.start) > bin_size / 2:
+            raise RecordingError(
+                "the rates of the session's files do not start and end together, so they cannot be stacked; "
+                "correct `group` in the catalogue, or exclude it"
+            )
+    if (hours := first.n_bins * bin_size / _SECONDS_PER_HOUR) > max_hours:
         raise RecordingError(
-            f"its last spike is at {latest:,.0f} seconds, which makes {hours:,.0f} hours and is more than "
-            f"max_hours = {max_hours:g}; are the times in milliseconds, or in samples? "
-            "Exclude it, or raise max_hours in the catalogue if it is that long"
+            f"its {first.n_bins:,} samples make {hours:,.0f} hours, more than max_hours = {max_hours:g}; "
+            "exclude it, or raise max_hours in the catalogue if it is that long"
         )
+    return BinnedRecordings(estimates, first.n_bins, sum(estimate.left_out for estimate in estimates))

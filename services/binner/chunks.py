@@ -45,6 +45,18 @@ class Segment:
         return self.stop_bin - self.first_bin
 
 
+def cut_segments(n_units: int, n_bins: int, limit: int = TOKENS_PER_ROW) -> Iterator[Segment]:
+    """Cut a session of n_units x n_bins tokens into segments of equal length, the last one shorter.
+
+    Both divisions round up, as in the published dataset: a row can exceed the limit by a few tokens, and the
+    session may need one row fewer than planned.
+    """
+    n_rows = -(-n_units * n_bins // limit)
+    length = -(-n_bins // n_rows)
+    for index, first_bin in enumerate(range(0, n_bins, length)):
+        yield Segment(index, first_bin, min(first_bin + length, n_bins))
+
+
 def write_chunk(
     path: Path, names: SessionNames, rows: Iterable[tuple[Segment, NDArray[np.uint8]]]
 ) -> WrittenChunk:
@@ -71,30 +83,10 @@ def _memory_pool() -> pa.MemoryPool:
 
 
 def _read_back(path: Path, written: list[tuple[Segment, int]]) -> WrittenChunk:
-    """Return what the finished file says that its rows take."""
     metadata = pq.read_metadata(path)
-    rows = tuple(
-        SessionRow(
-            segment.index, segment.first_bin, segment.n_bins, tokens, _compressed_bytes(metadata, group)
-        )
-        for group, (segment, tokens) in enumerate(written)
-    )
-    return WrittenChunk(rows, path.stat().st_size, sha256_of(path))
-
-
-def _compressed_bytes(metadata: pq.FileMetaData, group: int) -> int:
-    """Return the size of a row group's pages in the file."""
-    row_group = metadata.row_group(group)
-    return sum(row_group.column(i).total_compressed_size for i in range(row_group.num_columns))
-
-
-def cut_segments(n_units: int, n_bins: int, limit: int = TOKENS_PER_ROW) -> Iterator[Segment]:
-    """Cut a session of n_units x n_bins tokens into segments of equal length, the last one shorter.
-
-    By the two ceilings, which the published dataset has, a row can pass the limit by a few tokens, and one
-    row fewer than planned may hold everything.
-    """
-    n_rows = -(-n_units * n_bins // limit)
-    length = -(-n_bins // n_rows)
-    for index, first_bin in enumerate(range(0, n_bins, length)):
-        yield Segment(index, first_bin, min(first_bin + length, n_bins))
+    rows = []
+    for group, (segment, tokens) in enumerate(written):
+        columns = map(metadata.row_group(group).column, range(metadata.num_columns))
+        compressed = sum(column.total_compressed_size for column in columns)
+        rows.append(SessionRow(segment.index, segment.first_bin, segment.n_bins, tokens, compressed))
+    return WrittenChunk(tuple(rows), path.stat().st_size, sha256_of(path))

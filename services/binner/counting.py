@@ -12,9 +12,9 @@ _ONE = np.uint8(1)
 
 
 def count_window(parts: Sequence[Part], first_bin: int, stop_bin: int) -> NDArray[np.uint8]:
-    """Count the bins [first_bin, stop_bin) of all units of all parts, one part's units below the other's.
+    """Count the bins [first_bin, stop_bin) of all units, the parts' units stacked in order.
 
-    Returns a uint8 matrix, units x bins, C order. A count above 255 is kept at 255.
+    Returns a uint8 matrix, units x bins, C order. A count above 255 is clipped to 255.
     """
     counts = np.zeros((sum(part.n_units for part in parts), stop_bin - first_bin), np.uint8)
     top = 0
@@ -29,7 +29,6 @@ def count_window(parts: Sequence[Part], first_bin: int, stop_bin: int) -> NDArra
 
 
 def _count_spikes(part: SpikeBins, first_bin: int, counts: NDArray[np.uint8]) -> None:
-    """Count one recording's spikes into its zeroed rows of the matrix."""
     width = counts.shape[1]
     starts, stops = _first_spikes(part, (first_bin, first_bin + width))
     for units, piece_starts, piece_stops in _blocks(starts, stops):
@@ -37,20 +36,16 @@ def _count_spikes(part: SpikeBins, first_bin: int, counts: NDArray[np.uint8]) ->
         cells = np.concatenate([part.bins[start:stop] for start, stop in slices])
         cells += np.repeat(units * width - first_bin, piece_stops - piece_starts)
         np.add.at(counts.reshape(-1), cells, _ONE)
-    _keep_at_most(part, first_bin, counts)
-
-
-def _keep_at_most(part: SpikeBins, first_bin: int, counts: NDArray[np.uint8]) -> None:
-    """Set the cells whose count a uint8 cannot hold, and which wrapped, to the largest one."""
+    # The cells whose count a uint8 cannot hold have wrapped.
     columns = part.crowded_bins - first_bin
-    inside = (columns >= 0) & (columns < counts.shape[1])
+    inside = (columns >= 0) & (columns < width)
     counts[part.crowded_units[inside], columns[inside]] = MAX_COUNT
 
 
 def _first_spikes(part: SpikeBins, wanted: Sequence[int]) -> NDArray[np.int64]:
-    """Return where each unit's first spike at or after each wanted bin stands.
+    """Bisect once for the position of each unit's first spike at or after each wanted bin.
 
-    The result has the shape (wanted bins, units). It is one bisection for all of them.
+    The result has the shape (wanted bins, units).
     """
     targets = np.array(wanted, np.int64)[:, np.newaxis]
     low, high = np.broadcast_arrays(part.starts, part.ends, targets)[:2]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session as Transaction
 
-from spikemill.services.binner.binning import BinnedRecordings, Origin, bin_recordings
+from spikemill.services.binner.binning import Origin, bin_recordings
 from spikemill.services.binner.chunks import UNKNOWN_SUBJECT, cut_segments, write_chunk
 from spikemill.services.binner.counting import count_window
-from spikemill.services.binner.readers import CopiedFile, Reader, Recording, RecordingFile, make_reader
+from spikemill.services.binner.readers import CopiedFile, Reader, RecordingFile, make_reader
 from spikemill.services.common.archives import open_archive
 from spikemill.services.common.archives.base import Archive
 from spikemill.services.common.catalog import source_from_record
@@ -46,7 +46,7 @@ class ReaderSettings:
 
 
 def bin_session(
-    files: Sequence[RecordingFile], settings: ReaderSettings, names: SessionNames, destination: Path
+    files: Sequence[RecordingFile], reader_settings: ReaderSettings, names: SessionNames, destination: Path
 ) -> BinnedSession:
     """Count a session and write its chunk to `destination`, a temporary name.
 
@@ -54,10 +54,18 @@ def bin_session(
     Raises `RecordingError`, `AssetError`, `CatalogueError`, `StoreError` or what made a file's read fail, and
     then leaves no file.
     """
-    reader = make_reader(settings.reader, settings.reader_options)
+    reader = make_reader(reader_settings.reader, reader_settings.reader_options)
     recordings = [reader.read(file) for file in files]
     subject_id = names.subject_id or _recorded_subject(reader, files) or UNKNOWN_SUBJECT
-    binned = _on_bins(recordings, settings, files)
+    try:
+        binned = bin_recordings(
+            recordings,
+            bin_size=reader_settings.bin_size,
+            origin=reader_settings.origin,
+            max_hours=reader_settings.max_hours,
+        )
+    except RecordingError as error:
+        raise RecordingError(f"{_names(files)}: {error}") from error
     segments = cut_segments(binned.n_units, binned.n_bins)
     rows = (
         (segment, count_window(binned.parts, segment.first_bin, segment.stop_bin)) for segment in segments
@@ -76,18 +84,6 @@ def bin_session(
     )
 
 
-def _on_bins(
-    recordings: Sequence[Recording], settings: ReaderSettings, files: Sequence[RecordingFile]
-) -> BinnedRecordings:
-    """Bin all files of the session; what forbids it is said with the files' names."""
-    try:
-        return bin_recordings(
-            recordings, bin_size=settings.bin_size, origin=settings.origin, max_hours=settings.max_hours
-        )
-    except RecordingError as error:
-        raise RecordingError(f"{_names(files)}: {error}") from error
-
-
 def _recorded_subject(reader: Reader, files: Sequence[RecordingFile]) -> str | None:
     """Return the subject that the files name; raise where they do not agree."""
     subjects = sorted({subject for file in files if (subject := reader.subject_id(file))})
@@ -100,15 +96,15 @@ def _recorded_subject(reader: Reader, files: Sequence[RecordingFile]) -> str | N
 
 
 def _names(files: Sequence[RecordingFile]) -> str:
-    """Name the files of a session in one line."""
     return ", ".join(file.name for file in files)
 
 
 def bin_copied_session(claim: Claim) -> Result:
-    """Bin a session whose assets were fetched; afterwards its copies go."""
+    """Bin a session whose assets were copied; afterwards the copies are removed."""
     with transaction() as ledger:
         session = recordings.read_session(ledger, claim.subject)
-    with open_spool().opened([_copy(asset) for asset in session.assets]) as paths:
+    copies = [Copy(asset.path, asset.local_path or "", asset.sha256 or "") for asset in session.assets]
+    with open_spool().opened(copies) as paths:
         files = [CopiedFile(path, asset.path) for path, asset in zip(paths, session.assets, strict=True)]
         chunk, binned = _make_chunk(claim, session, files)
     return Result(
@@ -119,7 +115,7 @@ def bin_copied_session(claim: Claim) -> Result:
 
 
 def bin_streamed_session(claim: Claim, heartbeat: Heartbeat) -> Result:
-    """Bin a session of which only those bytes are fetched that its reader asks for."""
+    """Bin a session by fetching only the bytes that its reader asks for."""
     with transaction() as ledger:
         session = recordings.read_session(ledger, claim.subject)
     # Every attempt asks the archive for its links anew.
@@ -138,18 +134,13 @@ def bin_streamed_session(claim: Claim, heartbeat: Heartbeat) -> Result:
     return Result(output=_output(binned), record=record)
 
 
-def _copy(asset: Asset) -> Copy:
-    return Copy(asset.path, asset.local_path or "", asset.sha256 or "")
-
-
 @contextmanager
 def _remote_file(archive: Archive, asset: Asset, heartbeat: Heartbeat) -> Iterator["RemoteFile"]:
-    """Open an asset; what travelled is counted whatever comes of it."""
-    # What reads over HTTP is loaded where something is streamed.
+    """Open an asset; the bytes that travelled are counted even where the session fails."""
+    # Only streaming loads an HTTP client.
     from spikemill.services.binner.remote.remote_file import open_remote  # noqa: PLC0415
 
-    meter = TransferMeter(heartbeat.check)
-    requests = 0
+    meter, requests = TransferMeter(heartbeat.check), 0
     try:
         with open_remote(
             archive,
@@ -167,7 +158,7 @@ def _remote_file(archive: Archive, asset: Asset, heartbeat: Heartbeat) -> Iterat
 
 
 def _make_chunk(claim: Claim, session: Session, files: Sequence[RecordingFile]) -> tuple[str, BinnedSession]:
-    """Count a session's files, in path order, into a chunk of the store; return its name there."""
+    """Count a session's files, in path order, into a chunk and publish it; return its name in the store."""
     source, store = session.source_version, open_store()
     with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
         draft = drafts / "chunk.parquet"
@@ -184,7 +175,7 @@ def _make_chunk(claim: Claim, session: Session, files: Sequence[RecordingFile]) 
 
 
 def _require_unchanged(assets: Sequence[Asset]) -> None:
-    """See that files which are read where they lie are still those that were verified."""
+    """Require that files which are read in place are still those that were verified."""
     for asset in assets:
         if sha256_of(Path(asset.local_path or "")) != asset.sha256:
             raise AssetError(
@@ -193,5 +184,4 @@ def _require_unchanged(assets: Sequence[Asset]) -> None:
 
 
 def _output(binned: BinnedSession) -> Mapping[str, int]:
-    """Return what the job says that it made."""
     return {"rows": len(binned.rows), "tokens": binned.tokens, "bytes": binned.chunk_bytes}

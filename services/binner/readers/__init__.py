@@ -25,7 +25,7 @@ __all__ = [
     "make_reader",
 ]
 
-# Loaded before Celery forks: each of the binner's processes would load them anew.
+# Loaded before Celery forks; otherwise each of the binner's processes would load them itself.
 for _entry in READERS.values():
     import_module(f"{__name__}.{_entry.factory.partition(':')[0]}")
 

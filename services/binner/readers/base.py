@@ -1,4 +1,4 @@
-"""What every reader takes and gives, and how a library's errors become errors that name the file."""
+"""What every reader takes and returns, and how a library's errors become errors that name the file."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,14 +15,14 @@ from spikemill.services.common.errors import AssetError, RecordingError
 
 
 class ByteSpan(NamedTuple):
-    """A stretch of a file: `length` bytes from `offset` on."""
+    """A byte range of a file: `length` bytes from `offset` on."""
 
     offset: int
     length: int
 
     @property
     def end(self) -> int:
-        """The offset of the first byte behind it."""
+        """The offset of the first byte after it."""
         return self.offset + self.length
 
     def holds(self, offset: int) -> bool:
@@ -36,7 +36,7 @@ class ByteSpan(NamedTuple):
 
 
 Expect = Callable[[Sequence[ByteSpan]], None]
-"""Takes the announcement that these bytes are read next, in this order."""
+"""Announces that these bytes are read next, in this order."""
 WAY_OUT = "tell its authors, or exclude it in the catalogue"
 """What a person can do about a file that is whole, but says what cannot be."""
 
@@ -68,19 +68,19 @@ class CopiedFile:
 
     @property
     def name(self) -> str:
-        """The path in the archive: the name of a copy says nothing."""
+        """The path in the archive, not that of the copy."""
         return self.listed_as or self.path.name
 
     @property
     def failure(self) -> None:
-        """None: what a disk refuses, the library that reads says itself."""
+        """None: the library raises the disk's errors itself."""
 
     def opened(self) -> Path:
         """Return the path."""
         return self.path
 
     def expect(self, spans: Sequence[ByteSpan]) -> None:
-        """Do nothing: a disk needs no warning."""
+        """Do nothing: there is nothing to fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +101,17 @@ class SpikeTrains:
         return len(self.ends)
 
     def units_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the unit of the spikes that stand at these positions."""
+        """Return the unit of the spikes at these positions."""
         return self.ends.searchsorted(positions, side="right")
 
 
 @dataclass(frozen=True, slots=True)
 class EstimatedCounts:
-    """Counts that a file does not hold spikes for, but rates: one sample is one bin.
+    """Counts estimated from a file's firing rates: one sample is one bin.
 
     `counts` is uint8, units x bins, C order. `start` is where the first bin starts on the file's clock and
-    `bin_size` how long one is, both in seconds. `clipped` cells lay below 0 or above 255 and are kept there;
-    `left_out` cells were no number and are 0.
+    `bin_size` its width, both in seconds. `clipped` cells were below 0 or above 255; `left_out` cells were no
+    number and are 0.
     """
 
     counts: NDArray[np.uint8]
@@ -150,34 +150,34 @@ class Reader(Protocol):
         """Read all units."""
 
     def subject_id(self, file: RecordingFile) -> str | None:
-        """Return who the file says was recorded, None where it does not say."""
+        """Return the subject that the file names, None where it names none."""
 
 
 @contextmanager
 def reading(file: RecordingFile) -> Iterator[Path | IOBase]:
-    """Give the library what it opens; errors of the body come out with the file's name.
+    """Give the library what it opens; errors of the body are raised with the file's name.
 
-    A read that failed goes before all that the library made of it: bytes that never came are no damaged file.
+    A read that failed is raised in place of what the library made of it: missing bytes are no damaged file.
     """
     with _failure_first(file), _named(file):
         yield file.opened()
 
 
 def as_stream(source: Path | IOBase) -> AbstractContextManager[IOBase]:
-    """Open a path; what is open already stays so."""
+    """Open a path; an open file is returned as it is and stays open."""
     return source.open("rb") if isinstance(source, Path) else nullcontext(source)
 
 
 @contextmanager
 def _failure_first(file: RecordingFile) -> Iterator[None]:
-    """Raise the file's own failure, also where the library kept it to itself."""
+    """Raise the file's own failure, even where the library swallowed it."""
     try:
         yield
     except Exception as error:
         if file.failure is None:
             raise
-        _let_go(error)
-        _let_go(file.failure)
+        _clear_tracebacks(error)
+        _clear_tracebacks(file.failure)
         if file.failure is error:
             raise
         raise file.failure from error
@@ -185,11 +185,11 @@ def _failure_first(file: RecordingFile) -> Iterator[None]:
         raise file.failure
 
 
-def _let_go(error: BaseException | None) -> None:
-    """Empty the finished frames of an error and of those that led to it.
+def _clear_tracebacks(error: BaseException | None) -> None:
+    """Clear the finished frames of an error and of those that led to it.
 
-    They hold h5py's access list, that holds the file, and the file holds its failure: a circle through C,
-    which would stay for ever and crash the interpreter when it ends.
+    They hold h5py's access list, which holds the file, and the file holds its failure: a reference cycle
+    through C that is never collected and crashes the interpreter at its exit.
     """
     while error is not None:
         clear_frames(error.__traceback__)
@@ -198,7 +198,6 @@ def _let_go(error: BaseException | None) -> None:
 
 @contextmanager
 def _named(file: RecordingFile) -> Iterator[None]:
-    """Put the file's name before what is wrong with it."""
     try:
         yield
     except RecordingError as error:

@@ -16,53 +16,37 @@ _TIMES, _CLUSTERS = "st", "clu"
 _LARGEST_ID = 65_535
 
 
-@dataclass(frozen=True, slots=True)
-class MatSpikes:
-    """Reads the spikes of all probes, a row per cluster id in the order of probes and of ids.
-
-    Ids count from 1. Those without a spike, up to the highest of their probe, are silent rows if
-    `keep_absent`, else none. The whole struct is in memory at once, up to 20 bytes per spike.
-    """
-
-    keep_absent: bool = False
-
-    def read(self, file: RecordingFile) -> SpikeTrains:
-        """Read all probes of the file."""
-        with reading(file) as source, as_stream(source) as content:
-            return _stack(read_probes(content), keep_absent=self.keep_absent)
-
-    def subject_id(self, _file: RecordingFile) -> None:
-        """Return None: such a file does not say who was recorded."""
-
-
-class Probe(NamedTuple):
+class _Probe(NamedTuple):
     """Each spike's time in seconds and its cluster's id, at least 1; both of shape (n_spikes,)."""
 
     seconds: NDArray[np.float64]
     clusters: NDArray[np.uint16]
 
 
-def _stack(probes: list[Probe], *, keep_absent: bool) -> SpikeTrains:
-    """Put the probes' spikes cluster by cluster into one array; empties the list as it goes."""
-    spike_times = np.empty(sum(len(probe.seconds) for probe in probes), np.float64)
-    sizes = []
-    filled = 0
-    for _ in range(len(probes)):
-        probe = probes.pop(0)
-        spikes_of_id = np.bincount(probe.clusters)[1:]
-        sizes.append(spikes_of_id if keep_absent else spikes_of_id[spikes_of_id > 0])
-        order = np.argsort(probe.clusters, kind="stable")
-        spike_times[filled : filled + len(order)] = probe.seconds[order]
-        filled += len(order)
-    return SpikeTrains(spike_times, np.cumsum(np.concatenate(sizes), dtype=np.int64))
+@dataclass(frozen=True, slots=True)
+class MatSpikes:
+    """Reads the spikes of all probes, one unit per cluster id, in the order of probes and of ids.
 
-
-def read_probes(content: IOBase) -> list[Probe]:
-    """Read all probes.
-
-    Raises `RecordingError` where the file is no MAT file of version 5, holds no struct array `spks` with the
-    fields `st` and `clu`, or where a spike has no time or no cluster.
+    Ids count from 1. Ids without a spike, up to the highest of their probe, are silent units if
+    `keep_absent`, else they are left out. The whole struct is in memory at once, up to 20 bytes per spike.
     """
+
+    keep_absent: bool = False
+
+    def read(self, file: RecordingFile) -> SpikeTrains:
+        """Read all probes of the file.
+
+        Raises `RecordingError` where it is no MAT file of version 5, holds no struct array `spks` with the
+        fields `st` and `clu`, or where a spike has no time or no cluster.
+        """
+        with reading(file) as source, as_stream(source) as content:
+            return _stack(_read_probes(content), keep_absent=self.keep_absent)
+
+    def subject_id(self, _file: RecordingFile) -> None:
+        """Return None: such a file does not say who was recorded."""
+
+
+def _read_probes(content: IOBase) -> list[_Probe]:
     spks = _load(content).get(_SPIKES)
     if spks is None:
         raise RecordingError(f"the file has no {_SPIKES}, so no spikes; exclude it in the catalogue")
@@ -77,7 +61,7 @@ def read_probes(content: IOBase) -> list[Probe]:
 
 
 def _load(content: IOBase) -> dict[str, Any]:
-    # Most sources are NWB; scipy is taken into memory only where one is not.
+    # Most sources are NWB; scipy is loaded only where one is not.
     from scipy.io import loadmat  # noqa: PLC0415
 
     try:
@@ -97,15 +81,14 @@ def _load(content: IOBase) -> dict[str, Any]:
     return loaded
 
 
-def _probe(struct: np.void, number: int) -> Probe:
-    """Return one probe's spikes."""
+def _probe(struct: np.void, number: int) -> _Probe:
     seconds, clusters = (_column(struct[name], name, number) for name in (_TIMES, _CLUSTERS))
     if len(seconds) != len(clusters):
         raise RecordingError(
             f"probe {number} has {len(seconds):,} times in {_TIMES}, but {len(clusters):,} clusters in "
             f"{_CLUSTERS}, so spikes cannot be given to units; {WAY_OUT}"
         )
-    return Probe(np.asarray(seconds, np.float64), _ids(clusters, number))
+    return _Probe(np.asarray(seconds, np.float64), _ids(clusters, number))
 
 
 def _column(values: Any, name: str, number: int) -> NDArray[Any]:
@@ -137,3 +120,18 @@ def _ids(clusters: NDArray[Any], number: int) -> NDArray[np.uint16]:
             f"clusters; {WAY_OUT}"
         )
     return clusters.astype(np.uint16)
+
+
+def _stack(probes: list[_Probe], *, keep_absent: bool) -> SpikeTrains:
+    """Put the probes' spikes cluster by cluster into one array; empties the list to free memory."""
+    spike_times = np.empty(sum(len(probe.seconds) for probe in probes), np.float64)
+    sizes = []
+    filled = 0
+    for _ in range(len(probes)):
+        probe = probes.pop(0)
+        spikes_of_id = np.bincount(probe.clusters)[1:]
+        sizes.append(spikes_of_id if keep_absent else spikes_of_id[spikes_of_id > 0])
+        order = np.argsort(probe.clusters, kind="stable")
+        spike_times[filled : filled + len(order)] = probe.seconds[order]
+        filled += len(order)
+    return SpikeTrains(spike_times, np.cumsum(np.concatenate(sizes), dtype=np.int64))

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from spikemill.services.binner.readers.base import (
     WAY_OUT,
     ByteSpan,
-    Expect,
     RecordingFile,
     SpikeTrains,
     as_stream,
@@ -28,52 +27,52 @@ from spikemill.services.common.errors import RecordingError
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FIRST_USER_BLOCK = 512
+_NOT_OPENED = (FileNotFoundError, IsADirectoryError, PermissionError)
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
-_WAY_OUT = "put the file into a folder that is named for the subject, such as sub-01"
+_NAME_THE_SUBJECT = "put the file into a folder that is named for the subject, such as sub-01"
+
+
+class NwbReader:
+    """What the readers of NWB 2 files share."""
+
+    __slots__ = ()
+
+    def subject_id(self, file: RecordingFile) -> str | None:
+        """Return the subject's id in NFC, None where the file has no subject or an empty id."""
+        with open_nwb(file) as content:
+            return _read_subject_id(content)
 
 
 @dataclass(frozen=True, slots=True)
-class NwbUnits:
+class NwbUnits(NwbReader):
     """Reads the spikes in two bulk reads, and what describes the session through pynwb.
 
-    `table` is the path of the units table in the file. The counts need no metadata, so a file whose
-    metadata pynwb refuses is still counted. Its subject is then not guessed: it has to stand in the file's
-    path.
+    `table` is the path of the units table in the file. The counts need no metadata, so a file whose metadata
+    pynwb refuses is still counted; its subject is not guessed then, and has to stand in the file's path.
     """
 
     table: str = "units"
 
     def read(self, file: RecordingFile) -> SpikeTrains:
-        """Read all rows of the units table, without any filter of quality."""
+        """Read all rows of the units table, without any filter of quality.
+
+        Raises `RecordingError` for a missing table or column, for one that lies in another file, and for an
+        index that is not a rising list of whole numbers which ends exactly where the spike times end: it
+        would give spikes to the wrong units.
+        """
         with open_nwb(file) as content:
-            return read_units(content, self.table, file.expect)
-
-    def subject_id(self, file: RecordingFile) -> str | None:
-        """Return the subject's id, None where the file has no subject or an empty id."""
-        with open_nwb(file) as content:
-            return read_subject_id(content)
-
-
-def read_units(file: h5py.File, table: str, expect: Expect) -> SpikeTrains:
-    """Read the spikes of all rows of the units table at a path; the bulk reads are announced to `expect`.
-
-    Raises `RecordingError` for a missing table or column, for one that lies in another file, and for an
-    index that is not a rising list of whole numbers which ends exactly where the spike times end: it would
-    give spikes to the wrong units.
-    """
-    units = _find_table(file, table)
-    spike_times = _column(units, "spike_times")
-    if spike_times.dtype.kind not in "fiu":
-        raise RecordingError(f"the spike_times of the units table are not numbers; {WAY_OUT}")
-    index = _index(units)
-    for column in (index, spike_times):
-        expect(byte_spans(column))
-    ends = _read_ends(index, len(spike_times))
-    return SpikeTrains(_read_seconds(spike_times), ends)
+            units = _find_table(content, self.table)
+            spike_times = _column(units, "spike_times")
+            if spike_times.dtype.kind not in "fiu":
+                raise RecordingError(f"the spike_times of the units table are not numbers; {WAY_OUT}")
+            index = _index(units)
+            for column in (index, spike_times):
+                file.expect(byte_spans(column))
+            ends = _read_ends(index, len(spike_times))
+            return SpikeTrains(_read_seconds(spike_times), ends)
 
 
 def _find_table(file: h5py.File, path: str) -> h5py.Group:
-    """Return the table, seen to hold spike times."""
     table = find_group(file, path)
     if table is None:
         what = "units table" if path == "units" else f"table at {path}"
@@ -84,8 +83,10 @@ def _find_table(file: h5py.File, path: str) -> h5py.Group:
 
 
 def _found_elsewhere(file: h5py.File) -> str:
-    """Say which tables of the file hold spike times, and what can be done."""
-    tables = _tables_with_spikes(file)
+    """Say which tables of the file hold spike times, and what to do."""
+    found: list[str] = []
+    file.visit(lambda name: found.append(name) if name.endswith("/spike_times") else None)
+    tables = [name.removesuffix("/spike_times") for name in found]
     if not tables:
         return "; exclude the file in the catalogue"
     return (
@@ -94,15 +95,7 @@ def _found_elsewhere(file: h5py.File) -> str:
     )
 
 
-def _tables_with_spikes(file: h5py.File) -> list[str]:
-    """Return the paths of all groups with a column of spike times."""
-    found: list[str] = []
-    file.visit(lambda name: found.append(name) if name.endswith("/spike_times") else None)
-    return [name.removesuffix("/spike_times") for name in found]
-
-
 def _column(units: h5py.Group, name: str) -> h5py.Dataset:
-    """Return one column of the units table, a list of values."""
     column = member(units, name)
     if not isinstance(column, h5py.Dataset):
         raise RecordingError(f"the units table has no {name} column; exclude the file in the catalogue")
@@ -114,7 +107,6 @@ def _column(units: h5py.Group, name: str) -> h5py.Dataset:
 
 
 def _index(units: h5py.Group) -> h5py.Dataset:
-    """Return the column that says where each unit's spikes end."""
     index = _column(units, "spike_times_index")
     if index.dtype.kind not in "iu":
         raise RecordingError(
@@ -143,7 +135,7 @@ def _read_ends(index: h5py.Dataset, n_spikes: int) -> NDArray[np.int64]:
 
 
 def _read_seconds(spike_times: h5py.Dataset) -> NDArray[np.float64]:
-    """Read all spike times into one float64 array; HDF5 converts other numbers in small pieces."""
+    # HDF5 converts other numbers to float64 in small pieces.
     seconds = np.empty(len(spike_times), dtype=np.float64)
     # A signal that comes while HDF5 reads raises its error in the next Python code that runs. After
     # `read_direct` that is a callback for a type that h5py made and forgot, and its errors are dropped.
@@ -156,17 +148,17 @@ def _read_seconds(spike_times: h5py.Dataset) -> NDArray[np.float64]:
 @contextmanager
 def open_nwb(file: RecordingFile) -> Iterator[h5py.File]:
     """Open the file; whatever is wrong with it, here or in the body, becomes an error that names it."""
-    with reading(file) as source, _damage_told(), _open_hdf5(source) as content:
+    with reading(file) as source, _damage_explained(), _open_hdf5(source) as content:
         _require_nwb_2(content)
         yield content
 
 
 @contextmanager
-def _damage_told() -> Iterator[None]:
-    """Say what HDF5 means by its errors; that a file cannot be opened is said elsewhere."""
+def _damage_explained() -> Iterator[None]:
+    """Say what HDF5 means by its errors; `reading` explains why a file cannot be opened."""
     try:
         yield
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
+    except _NOT_OPENED:
         raise
     except (OSError, RuntimeError, KeyError) as error:
         raise RecordingError(
@@ -179,14 +171,13 @@ def _open_hdf5(source: Path | IOBase) -> h5py.File:
     """Open without a lock: archives are often mounted from file systems that have none (h5py #1101)."""
     try:
         return h5py.File(source, "r", locking=False)
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
+    except _NOT_OPENED:
         raise
     except OSError as error:
         raise RecordingError(_why_not_hdf5(source)) from error
 
 
 def _why_not_hdf5(source: Path | IOBase) -> str:
-    """Tell a file of another kind from an HDF5 file that is not whole."""
     with as_stream(source) as content:
         size = content.seek(0, os.SEEK_END)
         if size == 0:
@@ -197,7 +188,7 @@ def _why_not_hdf5(source: Path | IOBase) -> str:
 
 
 def _has_signature(content: IOBase, size: int) -> bool:
-    """Look for the signature where HDF5 does: at the start, or behind 512 x 2^n bytes of something else."""
+    """Look for the signature where HDF5 does: at the start, or after 512 x 2^n bytes of something else."""
     place = 0
     while place < size:
         content.seek(place)
@@ -208,7 +199,6 @@ def _has_signature(content: IOBase, size: int) -> bool:
 
 
 def _require_nwb_2(file: h5py.File) -> None:
-    """Raise where the file does not say that it is NWB 2 or later."""
     if len(file) == 0:
         raise RecordingError("the HDF5 file holds nothing; exclude it in the catalogue")
     version = _nwb_version(file)
@@ -222,7 +212,7 @@ def _require_nwb_2(file: h5py.File) -> None:
 
 
 def _nwb_version(file: h5py.File) -> str | None:
-    """Return the version as text; some writers store it as bytes or as an array of one."""
+    # Some writers store it as bytes or as an array of one.
     stored = file.attrs.get("nwb_version")
     if stored is None or np.size(stored) != 1:
         return None
@@ -231,36 +221,32 @@ def _nwb_version(file: h5py.File) -> str | None:
     return text.removeprefix("NWB-")
 
 
-def read_subject_id(file: h5py.File) -> str | None:
-    """Return the subject's id in NFC, None where the file has no subject or an empty id."""
+def _read_subject_id(file: h5py.File) -> str | None:
     # Most archives name the subject in the path; pynwb's 60 MiB are taken only where one does not.
     from pynwb import NWBHDF5IO  # noqa: PLC0415
 
     try:
         with warnings.catch_warnings():
-            # pynwb remarks on old namespaces and fields; a reader of other people's files cannot heed it.
+            # pynwb warns of old namespaces and fields, which a reader of other people's files cannot change.
             warnings.simplefilter("ignore")
             subject = NWBHDF5IO(file=file, mode="r").read().subject
     except Exception as error:  # pynwb raises whatever its metadata trip it into
         raise RecordingError(
-            f"pynwb cannot read the file's metadata, so the subject is unknown; {_WAY_OUT}"
+            f"pynwb cannot read the file's metadata, so nobody knows the subject; {_NAME_THE_SUBJECT}"
         ) from error
     stored = subject.subject_id if subject is not None else None
-    return _checked(normalize("NFC", (stored or "").strip())) or None
-
-
-def _checked(name: str) -> str:
-    """Refuse what no table, file name or ledger could hold."""
+    name = normalize("NFC", (stored or "").strip())
     if name and not _NAME.fullmatch(name):
-        raise RecordingError(f"its subject id is no name ({name[:40]!r}); {_WAY_OUT}")
-    return name
+        # No table, file name or ledger could hold it.
+        raise RecordingError(f"its subject id is no name ({name[:40]!r}); {_NAME_THE_SUBJECT}")
+    return name or None
 
 
 def member(parent: h5py.Group, name: str) -> Any:
     """Return what a group holds under a name, None where it holds nothing.
 
-    Data in another file are refused: that file was not listed, copied or verified. So are values that
-    are put together from other datasets, for HDF5 reads missing ones as zeros.
+    What lies in another file is refused: that file was not listed, copied and verified. So are virtual
+    datasets: HDF5 reads the values of a missing source as zeros.
     """
     found = parent.get(name)
     if _lies_elsewhere(parent, name, found):
@@ -276,6 +262,18 @@ def member(parent: h5py.Group, name: str) -> Any:
     return found
 
 
+def _lies_elsewhere(parent: h5py.Group, name: str, found: Any) -> bool:
+    """Tell whether a name leads into another file, by any links, or to values that are kept in one."""
+    if isinstance(parent.get(name, getlink=True), h5py.ExternalLink):
+        return True
+    if found is not None and found.file.filename != parent.file.filename:
+        return True
+    if not isinstance(found, h5py.Dataset):
+        return False
+    sources = found.virtual_sources() if found.is_virtual else ()
+    return bool(found.external) or any(source.file_name != "." for source in sources)
+
+
 def find_group(file: h5py.File, path: str) -> h5py.Group | None:
     """Return the group at a path such as processing/ecephys/units, None where it leads to no group."""
     found: Any = file
@@ -286,34 +284,15 @@ def find_group(file: h5py.File, path: str) -> h5py.Group | None:
     return found
 
 
-def _lies_elsewhere(parent: h5py.Group, name: str, found: Any) -> bool:
-    """Tell whether a name leads into another file, by whatever links, or to values that are kept in one."""
-    if isinstance(parent.get(name, getlink=True), h5py.ExternalLink):
-        return True
-    if found is not None and found.file.filename != parent.file.filename:
-        return True
-    return isinstance(found, h5py.Dataset) and _is_kept_elsewhere(found)
-
-
-def _is_kept_elsewhere(dataset: h5py.Dataset) -> bool:
-    """Tell whether the values of a dataset are kept in other files."""
-    sources = dataset.virtual_sources() if dataset.is_virtual else ()
-    return bool(dataset.external) or any(source.file_name != "." for source in sources)
-
-
 def byte_spans(dataset: h5py.Dataset) -> list[ByteSpan]:
-    """Return the stretches that hold a dataset's values, in the order in which a whole read needs them.
+    """Return the byte ranges that hold a dataset's values, in the order in which a whole read needs them.
 
     Values that were never written, or that stand in the dataset's header, have none.
     """
-    if dataset.chunks is not None:
-        return _chunk_spans(dataset)
-    offset = dataset.id.get_offset()
-    return [] if offset is None else [ByteSpan(offset, dataset.id.get_storage_size())]
-
-
-def _chunk_spans(dataset: h5py.Dataset) -> list[ByteSpan]:
-    """Return the chunks in the order of their coordinates; the file may hold them in any other."""
+    if dataset.chunks is None:
+        offset = dataset.id.get_offset()
+        return [] if offset is None else [ByteSpan(offset, dataset.id.get_storage_size())]
+    # Chunks may stand in the file in any order; they are read in the order of their coordinates.
     chunks: list[tuple[tuple[int, ...], ByteSpan]] = []
     dataset.id.chunk_iter(
         lambda chunk: chunks.append((chunk.chunk_offset, ByteSpan(chunk.byte_offset, chunk.size)))
