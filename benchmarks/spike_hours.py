@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spikemill.services.binner.binning import BinEdges, finite_range, lay_edges, to_bins
+from spikemill.services.binner.binning import BinEdges, count_window, finite_range, lay_edges, to_bins
 from spikemill.services.binner.chunks import cut_segments
-from spikemill.services.binner.counting import count_window
 from spikemill.services.binner.readers import SpikeTrains
 
 BIN_SIZE = 0.02

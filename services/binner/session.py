@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session as Transaction
 
-from spikemill.services.binner.binning import Origin, bin_recordings
+from spikemill.services.binner.binning import Origin, bin_recordings, count_window
 from spikemill.services.binner.chunks import UNKNOWN_SUBJECT, cut_segments, write_chunk
-from spikemill.services.binner.counting import count_window
 from spikemill.services.binner.readers import CopiedFile, Reader, RecordingFile, make_reader
 from spikemill.services.common.archives import open_archive
 from spikemill.services.common.archives.base import Archive

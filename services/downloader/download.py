@@ -245,7 +245,12 @@ def _begins(response: httpx.Response, asset: Asset, partial: PartialFile, pacer:
     """
     resumed = partial.size > 0
     if response.status_code == HTTPStatus.OK:
-        _check_whole(response, asset, partial)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            place = without_query(str(response.url))
+            raise NetworkError(f"{asset.path}: {place} answered with a web page in place of the file.")
+        length = response.headers.get("Content-Length")
+        if length is not None and int(length) != asset.size:
+            raise _other_size(asset, partial, length)
         partial.restart(strong_etag(response.headers))
         return True
     if resumed and response.status_code == HTTPStatus.PARTIAL_CONTENT:
@@ -254,16 +259,6 @@ def _begins(response: httpx.Response, asset: Asset, partial: PartialFile, pacer:
         partial.restart(None)
         return False
     raise _refused(response, asset, pacer)
-
-
-def _check_whole(response: httpx.Response, asset: Asset, partial: PartialFile) -> None:
-    if response.headers.get("Content-Type", "").startswith("text/html"):
-        raise NetworkError(
-            f"{asset.path}: {without_query(str(response.url))} answered with a web page in place of the file."
-        )
-    length = response.headers.get("Content-Length")
-    if length is not None and int(length) != asset.size:
-        raise _other_size(asset, partial, length)
 
 
 def _continues(response: httpx.Response, asset: Asset, partial: PartialFile) -> bool:

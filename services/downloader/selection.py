@@ -45,7 +45,7 @@ def _refuse_futile_patterns(assets: Sequence[Asset], source: Source) -> None:
             below = sum(map(path_matcher([f"**/{pattern}"]), (asset.path for asset in assets)))
             if below:
                 raise CatalogueError(
-                    f'{source.name}, {key}: "{pattern}" matches no path, for * does not cross folders; '
+                    f'{source.name}, {key}: "{pattern}" matches no path, because * does not cross folders; '
                     f'{below} assets have such a name: write "**/{pattern}".'
                 )
 
@@ -65,20 +65,16 @@ def _grouped(assets: Sequence[Asset], source: Source) -> list[PlannedSession]:
     groups: dict[str, list[Asset]] = defaultdict(list)
     for asset in assets:
         groups[_found("group", source.group or "", asset.path, source)].append(asset)
-    return [
-        PlannedSession(name, name, _common_subject(name, members, source), tuple(members))
-        for name, members in groups.items()
-    ]
-
-
-def _common_subject(name: str, assets: Sequence[Asset], source: Source) -> str | None:
-    subjects = {_subject(normalize("NFC", asset.path), source) for asset in assets}
-    if len(subjects) > 1:
-        raise CatalogueError(
-            f"{source.name}, group: {name!r} joins assets of {len(subjects)} subjects "
-            f"({', '.join(sorted(map(str, subjects)))}); let `group` find the subject as well."
-        )
-    return subjects.pop()
+    sessions = []
+    for name, members in groups.items():
+        subjects = {_subject(normalize("NFC", asset.path), source) for asset in members}
+        if len(subjects) > 1:
+            raise CatalogueError(
+                f"{source.name}, group: {name!r} joins assets of {len(subjects)} subjects "
+                f"({', '.join(sorted(map(str, subjects)))}); let `group` find the subject as well."
+            )
+        sessions.append(PlannedSession(name, name, subjects.pop(), tuple(members)))
+    return sessions
 
 
 def _single(asset: Asset, source: Source) -> PlannedSession:

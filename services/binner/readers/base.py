@@ -1,6 +1,6 @@
 """What every reader takes and returns, and how a library's errors become errors that name the file."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from io import IOBase
@@ -35,8 +35,6 @@ class ByteSpan(NamedTuple):
         return ByteSpan(start, self.end - start)
 
 
-Expect = Callable[[Sequence[ByteSpan]], None]
-"""Announces that these bytes are read next, in this order."""
 WAY_OUT = "tell its authors, or exclude it in the catalogue"
 """What a person can do about a file that is whole, but says what cannot be."""
 

@@ -73,7 +73,7 @@ def _load(content: IOBase) -> dict[str, Any]:
             "this is a MAT file of version 7.3, only version 5 is read; "
             "save it again with save(..., '-v7'), or exclude it in the catalogue"
         ) from error
-    except Exception as error:  # scipy raises whatever the bytes trip it into
+    except Exception as error:  # on damaged bytes scipy raises any error
         raise RecordingError(
             "this is not a MAT file of version 5, or it is damaged; "
             "fetch it again, or exclude it in the catalogue"
@@ -107,7 +107,7 @@ def _ids(clusters: NDArray[Any], number: int) -> NDArray[np.uint16]:
     if not clusters.size:
         return np.empty(0, np.uint16)
     if clusters.dtype.kind == "f" and not (clusters == np.floor(clusters)).all():
-        raise RecordingError(f"{_CLUSTERS} of probe {number} holds what is no whole number; {WAY_OUT}")
+        raise RecordingError(f"{_CLUSTERS} of probe {number} holds a number that is not whole; {WAY_OUT}")
     smallest, largest = clusters.min(), clusters.max()
     if smallest < 1:
         raise RecordingError(

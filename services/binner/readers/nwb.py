@@ -124,7 +124,7 @@ def _read_ends(index: h5py.Dataset, n_spikes: int) -> NDArray[np.int64]:
     """Return where each unit's spikes end, int64 of shape (n_units,)."""
     ends = index[:]
     if ends.size and (ends[0] < 0 or (ends[1:] < ends[:-1]).any()):
-        raise RecordingError(f"the spike_times_index of the units table goes down; {WAY_OUT}")
+        raise RecordingError(f"the spike_times_index of the units table decreases; {WAY_OUT}")
     last = int(ends[-1]) if ends.size else 0
     if last != n_spikes:
         raise RecordingError(
@@ -230,7 +230,7 @@ def _read_subject_id(file: h5py.File) -> str | None:
             # pynwb warns of old namespaces and fields, which a reader of other people's files cannot change.
             warnings.simplefilter("ignore")
             subject = NWBHDF5IO(file=file, mode="r").read().subject
-    except Exception as error:  # pynwb raises whatever its metadata trip it into
+    except Exception as error:  # on odd metadata pynwb raises any error
         raise RecordingError(
             f"pynwb cannot read the file's metadata, so nobody knows the subject; {_NAME_THE_SUBJECT}"
         ) from error
@@ -238,7 +238,7 @@ def _read_subject_id(file: h5py.File) -> str | None:
     name = normalize("NFC", (stored or "").strip())
     if name and not _NAME.fullmatch(name):
         # No table, file name or ledger could hold it.
-        raise RecordingError(f"its subject id is no name ({name[:40]!r}); {_NAME_THE_SUBJECT}")
+        raise RecordingError(f"its subject id cannot be used as a name ({name[:40]!r}); {_NAME_THE_SUBJECT}")
     return name or None
 
 

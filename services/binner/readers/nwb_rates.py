@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spikemill.services.binner.readers.base import WAY_OUT, EstimatedCounts, Expect, RecordingFile
+from spikemill.services.binner.readers.base import WAY_OUT, EstimatedCounts, RecordingFile
 from spikemill.services.binner.readers.nwb import NwbReader, byte_spans, find_group, member, open_nwb
 from spikemill.services.common.errors import RecordingError
 
@@ -39,7 +39,7 @@ class NwbRates(NwbReader):
                     "catalogue: reader_options = { series = ... }, or exclude the file"
                 )
             rates = _rates_of(group)
-            sampling = _read_sampling(group, len(rates), file.expect)
+            sampling = _read_sampling(group, len(rates), file)
             file.expect(byte_spans(rates))
             return _estimate(rates, sampling)
 
@@ -47,7 +47,7 @@ class NwbRates(NwbReader):
 def _rates_of(series: h5py.Group) -> h5py.Dataset:
     rates = member(series, "data")
     if not isinstance(rates, h5py.Dataset):
-        raise RecordingError(f"{series.name} is no series: it has no data; {WAY_OUT}")
+        raise RecordingError(f"{series.name} is not a series: it has no data; {WAY_OUT}")
     if rates.shape is None or len(rates.shape) != 2:  # noqa: PLR2004 - time x unit
         raise RecordingError(
             f"the data of {series.name} are not a matrix, time x unit, but of shape {rates.shape}; {WAY_OUT}"
@@ -66,27 +66,21 @@ class _Sampling(NamedTuple):
     rate: float
 
 
-def _read_sampling(series: h5py.Group, n_samples: int, expect: Expect) -> _Sampling:
+def _read_sampling(series: h5py.Group, n_samples: int, file: RecordingFile) -> _Sampling:
     """Read the sampling rate of a series, or compute it from the timestamps."""
     starting_time = member(series, "starting_time")
     if isinstance(starting_time, h5py.Dataset):
-        return _declared(series, starting_time)
+        start, rate = _number(starting_time[()]), _number(starting_time.attrs.get("rate"))
+        if not (np.isfinite(start) and np.isfinite(rate) and rate > 0):
+            raise RecordingError(
+                f"the starting_time of {series.name} is not a time, or its rate not a number of samples per "
+                f"second; {WAY_OUT}"
+            )
+        return _Sampling(start, rate)
     timestamps = member(series, "timestamps")
     if isinstance(timestamps, h5py.Dataset):
-        return _measured(series, timestamps, n_samples, expect)
-    raise RecordingError(
-        f"{series.name} tells neither the rate of its samples nor their timestamps; {WAY_OUT}"
-    )
-
-
-def _declared(series: h5py.Group, starting_time: h5py.Dataset) -> _Sampling:
-    start, rate = _number(starting_time[()]), _number(starting_time.attrs.get("rate"))
-    if not (np.isfinite(start) and np.isfinite(rate) and rate > 0):
-        raise RecordingError(
-            f"the starting_time of {series.name} is no time, or its rate no number of samples per second; "
-            f"{WAY_OUT}"
-        )
-    return _Sampling(start, rate)
+        return _measured(series, timestamps, n_samples, file)
+    raise RecordingError(f"{series.name} has neither a sampling rate nor timestamps; {WAY_OUT}")
 
 
 def _number(stored: object) -> float:
@@ -95,16 +89,16 @@ def _number(stored: object) -> float:
     return float(values[0]) if values.size == 1 and values.dtype.kind in "fiu" else float("nan")
 
 
-def _measured(series: h5py.Group, timestamps: h5py.Dataset, n_samples: int, expect: Expect) -> _Sampling:
+def _measured(series: h5py.Group, timestamps: h5py.Dataset, n_samples: int, file: RecordingFile) -> _Sampling:
     if timestamps.shape != (n_samples,) or timestamps.dtype.kind not in "fiu":
         raise RecordingError(
             f"the timestamps of {series.name} are not {n_samples:,} numbers, one a sample; {WAY_OUT}"
         )
-    expect(byte_spans(timestamps))
+    file.expect(byte_spans(timestamps))
     times = np.asarray(timestamps[:], np.float64)
     if not _evenly_spaced(times):
         raise RecordingError(
-            f"the timestamps of {series.name} are not evenly spaced, so its samples are no bins; {WAY_OUT}"
+            f"the timestamps of {series.name} are not evenly spaced, so its samples cannot be bins; {WAY_OUT}"
         )
     # Timestamps carry rounding errors, and a rate of 50.000000001 would round other halves than one of 50.
     rate = (n_samples - 1) / float(times[-1] - times[0])

@@ -176,26 +176,21 @@ class PinnedObject:
     def _fetch_rest(self, part: Part) -> None:
         location = self._current_location()
         asked = part.rest
+        headers = {
+            **location.headers,
+            **({} if self.etag is None else {"If-Match": self.etag}),
+            "Accept-Encoding": "identity",
+            "Range": f"bytes={asked.offset}-{asked.end - 1}",
+        }
+        extensions = self._connections.extensions
         try:
             with self._client.stream(
-                "GET",
-                location.address,
-                headers=self._headers(location, asked),
-                extensions=self._connections.extensions,
+                "GET", location.address, headers=headers, extensions=extensions
             ) as response:
                 self._require(response, location, asked)
                 self._receive(response, part)
         except httpx.HTTPError as error:
             raise unreachable(location.address, error, self.asset.path) from error
-
-    def _headers(self, location: Location, asked: ByteSpan) -> dict[str, str]:
-        pinned = {} if self.etag is None else {"If-Match": self.etag}
-        return {
-            **location.headers,
-            **pinned,
-            "Accept-Encoding": "identity",
-            "Range": f"bytes={asked.offset}-{asked.end - 1}",
-        }
 
     def _current_location(self) -> Location:
         """Return where the object lies; one thread asks the archive for all threads."""
@@ -265,7 +260,7 @@ def _require_part(response: httpx.Response, asked: ByteSpan, asset: Asset, etag:
     if response.status_code == HTTPStatus.OK:
         raise _no_ranges(response, asset.path, "sends the whole file, where a part was asked for")
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise NetworkError(f"{place} packed the part in a way that was not asked for.")
+        raise NetworkError(f"{place} compressed the part, which was not asked for.")
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if found is not None and found[3] not in ("*", str(asset.size)):
         raise DamagedDownloadError(
@@ -281,7 +276,7 @@ def _require_part(response: httpx.Response, asked: ByteSpan, asset: Asset, etag:
 def _changed(asset: Asset) -> DamagedDownloadError:
     return DamagedDownloadError(
         f"{asset.path} was changed in its archive while it was being read; nothing was kept, "
-        "and it is read anew."
+        "and it is read again."
     )
 
 

@@ -202,8 +202,10 @@ class RemoteFile(io.RawIOBase):
         if self.failure is not None:
             raise self.failure
         view = memoryview(buffer).cast("B")[: max(0, self.size - self._position)]
+        filled = 0
         try:
-            self._fill(view)
+            while filled < len(view):
+                filled += self._read_some(self._position + filled, view[filled:])
         except BaseException as error:
             self.failure = error
             raise
@@ -216,11 +218,6 @@ class RemoteFile(io.RawIOBase):
             self.pinned.close()
             self._ahead.close()
         super().close()
-
-    def _fill(self, view: memoryview) -> None:
-        filled = 0
-        while filled < len(view):
-            filled += self._read_some(self._position + filled, view[filled:])
 
     def _read_some(self, offset: int, view: memoryview) -> int:
         """Read the beginning, else what was expected, else what is small; what is large is announced first.

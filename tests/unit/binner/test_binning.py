@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from spikemill.services.binner.binning import BinnedRecordings, bin_recordings
-from spikemill.services.binner.counting import count_window
+from spikemill.services.binner.binning import BinnedRecordings, bin_recordings, count_window
 from spikemill.services.binner.readers import EstimatedCounts, Recording, SpikeTrains
 from spikemill.services.common.errors import RecordingError
 

@@ -108,9 +108,9 @@ def test_a_table_of_silent_units_is_a_recording(write_units: WriteFile) -> None:
     [
         ([1.0, 4.0], "does not hold whole numbers"),
         (np.array(["a", "b"], "S1"), "does not hold whole numbers"),
-        ([3, 2, 4], "goes down"),
-        ([-1, 4], "goes down"),
-        (np.array([5, 3, 4], np.uint64), "goes down"),
+        ([3, 2, 4], "decreases"),
+        ([-1, 4], "decreases"),
+        (np.array([5, 3, 4], np.uint64), "decreases"),
         ([2, 5], "ends at 5, but there are 4 spike times"),
         (np.array([2, 2**64 - 1], np.uint64), "but there are 4 spike times"),
         ([0, 3], "ends at 3, but there are 4 spike times"),

@@ -157,7 +157,7 @@ def test_data_that_are_no_rates_are_refused(tmp_path: Path, data: NDArray[Any], 
 )
 def test_a_series_that_does_not_tell_its_sampling_is_refused(tmp_path: Path, rate: Any, start: float) -> None:
     path = write_series(tmp_path / "rates.nwb", RATES, rate=rate, start=start)
-    assert "the starting_time of /acquisition/firing_rates is no time, or its rate" in refusal(path)
+    assert "the starting_time of /acquisition/firing_rates is not a time, or its rate" in refusal(path)
 
 
 @pytest.mark.parametrize(

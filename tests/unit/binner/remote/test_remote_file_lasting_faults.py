@@ -45,7 +45,7 @@ NEVER: dict[str, tuple[Fault, type[SpikemillError], str]] = {
     "other stop": (shifted(stop=-1), NetworkError, "another part"),
     "other size": (shifted(size=1), DamagedDownloadError, "bytes and has"),
     "no Content-Range": (with_headers(Content_Range=None), NetworkError, "another part"),
-    "packed": (with_headers(Content_Encoding="gzip"), NetworkError, "packed"),
+    "packed": (with_headers(Content_Encoding="gzip"), NetworkError, "compressed"),
     "too long": (longer, NetworkError, "another part"),
     "too long, and no length said": (unmeasured(b"more"), NetworkError, "longer than the part"),
     "the whole": (whole, NoRangesError, 'whole file, where a part was asked for; write fetch = "copy"'),

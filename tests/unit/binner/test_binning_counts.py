@@ -9,9 +9,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spikemill.services.binner import binning, counting
-from spikemill.services.binner.binning import BinEdges, Origin, SpikeBins, finite_range, lay_edges, to_bins
-from spikemill.services.binner.counting import count_window
+from spikemill.services.binner import binning
+from spikemill.services.binner.binning import (
+    BinEdges,
+    Origin,
+    SpikeBins,
+    count_window,
+    finite_range,
+    lay_edges,
+    to_bins,
+)
 from spikemill.services.binner.readers import SpikeTrains
 
 BIN_SIZE = 0.02
@@ -110,7 +117,6 @@ def test_counts_do_not_depend_on_how_many_spikes_are_worked_on_at_a_time(
     monkeypatch: pytest.MonkeyPatch, at_a_time: int
 ) -> None:
     monkeypatch.setattr(binning, "SPIKES_AT_A_TIME", at_a_time)
-    monkeypatch.setattr(counting, "SPIKES_AT_A_TIME", at_a_time)
     random = np.random.default_rng(7)
     units = [random.uniform(-3, 40, size).tolist() for size in (0, 5000, 1, 0, 900, 3)]
     units.append([1.23] * 700 + [1.25] * 256 + [math.nan] * 500)
