@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.spike_hours import BIN_SIZE, PUBLISHED_HZ, SPARSE_HZ, count_rows, make_hour, units_of
 from benchmarks.tables import print_table
-from spikemill.services.binner.readers import SpikeTrains
+from spikemill.services.binner.readers.base import SpikeTrains
 
 ROUNDS = 5
 

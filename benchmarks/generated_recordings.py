@@ -19,7 +19,7 @@ from pynwb.file import Subject
 from pynwb.misc import Units
 
 from benchmarks.spike_hours import PUBLISHED_HZ, make_hour
-from spikemill.services.binner.readers import SpikeTrains
+from spikemill.services.binner.readers.base import SpikeTrains
 
 PROBES = 6
 SITES_PER_PROBE = 60

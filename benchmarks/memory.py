@@ -18,7 +18,7 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from benchmarks.spike_hours import BIN_SIZE
 from benchmarks.tables import print_table
-from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.base import CopiedFile
 from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.types import BinnedSession, SessionNames
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from spikemill.services.binner.binning import BinEdges, count_window, finite_range, lay_edges, to_bins
 from spikemill.services.binner.chunks import cut_segments
-from spikemill.services.binner.readers import SpikeTrains
+from spikemill.services.binner.readers.base import SpikeTrains
 
 BIN_SIZE = 0.02
 SAMPLES_PER_SECOND = 30_000

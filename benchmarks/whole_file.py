@@ -26,7 +26,7 @@ from pynwb.misc import Units
 from benchmarks.spike_hours import BIN_SIZE, PUBLISHED_HZ, count_rows, make_hour
 from benchmarks.tables import print_table
 from spikemill.services.binner.chunks import cut_segments
-from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.base import CopiedFile
 from spikemill.services.binner.readers.nwb import NwbUnits
 from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.types import SessionNames

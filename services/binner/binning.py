@@ -11,8 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spikemill.services.binner.readers import EstimatedCounts, Recording
-from spikemill.services.binner.readers.base import SpikeTrains
+from spikemill.services.binner.readers.base import EstimatedCounts, Recording, SpikeTrains
 from spikemill.services.common.errors import RecordingError
 
 Origin = Literal["zero", "first-spike"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session as Transaction
 
 from spikemill.services.binner.binning import Origin, bin_recordings, count_window
 from spikemill.services.binner.chunks import UNKNOWN_SUBJECT, cut_segments, write_chunk
-from spikemill.services.binner.readers import CopiedFile, Reader, RecordingFile, make_reader
+from spikemill.services.binner.readers import make_reader
+from spikemill.services.binner.readers.base import CopiedFile, Reader, RecordingFile
 from spikemill.services.common.archives import open_archive
 from spikemill.services.common.archives.base import Archive
 from spikemill.services.common.catalog import source_from_record
@@ -65,11 +66,11 @@ def bin_session(
         )
     except RecordingError as error:
         raise RecordingError(f"{_names(files)}: {error}") from error
-    segments = cut_segments(binned.n_units, binned.n_bins)
     rows = (
-        (segment, count_window(binned.parts, segment.first_bin, segment.stop_bin)) for segment in segments
+        (segment, count_window(binned.parts, segment.first_bin, segment.stop_bin))
+        for segment in cut_segments(binned.n_units, binned.n_bins)
     )
-    chunk = write_chunk(destination, SessionNames(names.source, subject_id, names.session_id), rows)
+    chunk = write_chunk(destination, replace(names, subject_id=subject_id), rows)
     return BinnedSession(
         subject_id=subject_id,
         n_units=binned.n_units,

@@ -2,6 +2,7 @@
 
 from celery import Task
 
+from spikemill.services.binner.readers import load_readers
 from spikemill.services.binner.session import bin_copied_session, bin_streamed_session
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.models import JobKind
@@ -9,6 +10,7 @@ from spikemill.services.common.worker.kinds import task_name
 from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job
 from spikemill.services.common.worker.signals import worker_app
 
+load_readers()
 app = worker_app("spikemill.services.binner.tasks")
 
 

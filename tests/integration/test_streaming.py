@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.base import CopiedFile
 from spikemill.services.binner.session import ReaderSettings, bin_session, bin_streamed_session
 from spikemill.services.cli.made_up import Recording
 from spikemill.services.common.catalog import source_from_record

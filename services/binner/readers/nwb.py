@@ -201,24 +201,17 @@ def _has_signature(content: IOBase, size: int) -> bool:
 def _require_nwb_2(file: h5py.File) -> None:
     if len(file) == 0:
         raise RecordingError("the HDF5 file holds nothing; exclude it in the catalogue")
-    version = _nwb_version(file)
-    if version is None:
+    # Some writers store it as bytes or as an array of one.
+    stored = np.ravel(file.attrs.get("nwb_version", ()))
+    if stored.size != 1:
         raise RecordingError(
             "the HDF5 file carries no nwb_version attribute, so it is not NWB 2 "
             "(NWB 1 is not read); convert it, or exclude it in the catalogue"
         )
+    version = stored[0].decode(errors="replace") if isinstance(stored[0], bytes) else str(stored[0])
+    version = version.removeprefix("NWB-")
     if version.startswith(("0", "1")):
         raise RecordingError(f"the file is NWB {version}, only NWB 2 is read; convert it or exclude it")
-
-
-def _nwb_version(file: h5py.File) -> str | None:
-    # Some writers store it as bytes or as an array of one.
-    stored = file.attrs.get("nwb_version")
-    if stored is None or np.size(stored) != 1:
-        return None
-    version = np.ravel(stored)[0]
-    text = version.decode(errors="replace") if isinstance(version, bytes) else str(version)
-    return text.removeprefix("NWB-")
 
 
 def _read_subject_id(file: h5py.File) -> str | None:

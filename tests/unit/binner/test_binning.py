@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from spikemill.services.binner.binning import BinnedRecordings, bin_recordings, count_window
-from spikemill.services.binner.readers import EstimatedCounts, Recording, SpikeTrains
+from spikemill.services.binner.readers.base import EstimatedCounts, Recording, SpikeTrains
 from spikemill.services.common.errors import RecordingError
 
 

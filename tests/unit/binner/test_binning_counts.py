@@ -19,7 +19,7 @@ from spikemill.services.binner.binning import (
     lay_edges,
     to_bins,
 )
-from spikemill.services.binner.readers import SpikeTrains
+from spikemill.services.binner.readers.base import SpikeTrains
 
 BIN_SIZE = 0.02
 Units = list[list[float]]

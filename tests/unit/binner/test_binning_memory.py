@@ -18,7 +18,7 @@ WriteFile = Callable[..., Path]
 PROGRAM = """
 import sys
 from pathlib import Path
-from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.base import CopiedFile
 from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.types import SessionNames
 

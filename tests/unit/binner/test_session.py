@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.io import savemat
 
-from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.base import CopiedFile
 from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.errors import AssetError, RecordingError
 from spikemill.services.common.types import BinnedSession, SessionNames

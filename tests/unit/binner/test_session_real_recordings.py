@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.base import CopiedFile
 from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.errors import RecordingError
 from spikemill.services.common.types import SessionNames

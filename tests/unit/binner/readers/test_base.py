@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.base import CopiedFile
 from spikemill.services.binner.readers.nwb import NwbUnits
 from spikemill.services.common.errors import AssetError, NetworkError, RecordingError
 from tests.unit.binner.readers.memory_file import MemoryFile

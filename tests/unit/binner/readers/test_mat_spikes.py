@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.io import savemat
 
-from spikemill.services.binner.readers import CopiedFile, Reader, SpikeTrains
+from spikemill.services.binner.readers.base import CopiedFile, Reader, SpikeTrains
 from spikemill.services.binner.readers.mat_spikes import MatSpikes
 from spikemill.services.common.errors import AssetError, NetworkError, RecordingError
 from tests.unit.binner.readers.memory_file import MemoryFile

@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from spikemill.services.binner.readers import CopiedFile, SpikeTrains, make_reader
+from spikemill.services.binner.readers import make_reader
+from spikemill.services.binner.readers.base import CopiedFile, SpikeTrains
 from spikemill.services.binner.readers.nwb import NwbUnits
 from spikemill.services.common.errors import AssetError, CatalogueError, RecordingError
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import ArrayLike, NDArray
 
-from spikemill.services.binner.readers import CopiedFile, EstimatedCounts
+from spikemill.services.binner.readers.base import CopiedFile, EstimatedCounts
 from spikemill.services.binner.readers.nwb_rates import NwbRates
 from spikemill.services.common.errors import RecordingError
 from tests.unit.binner.readers.memory_file import MemoryFile

@@ -6,7 +6,7 @@ from typing import Any
 
 import h5py
 
-from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.base import CopiedFile
 from spikemill.services.binner.remote.remote_file import open_remote
 from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.archives.base import Archive

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.generated_recordings import spike_bytes, write_ibl_like, write_small, write_vcn_like
-from spikemill.services.binner.readers import CopiedFile
+from spikemill.services.binner.readers.base import CopiedFile
 from spikemill.services.binner.remote.remote_file import open_remote
 from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.archives.base import Archive

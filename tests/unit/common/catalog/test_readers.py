@@ -6,7 +6,8 @@ from typing import cast
 import numpy as np
 import pytest
 
-from spikemill.services.binner.readers import CopiedFile, SpikeTrains, make_reader
+from spikemill.services.binner.readers import make_reader
+from spikemill.services.binner.readers.base import CopiedFile, SpikeTrains
 from spikemill.services.common.catalog import load_catalogue
 from spikemill.services.common.catalog.readers import READERS, ReaderEntry, whole_file_readers
 from spikemill.services.common.errors import CatalogueError, RecordingError
