@@ -110,7 +110,7 @@ class PushBar(PushProgress):
 
     def shard_done(self, step: ShardStep) -> None:
         """Move on by a shard, and say above what became of it."""
-        how = f"{size(step.travelled)} sent" if step.travelled else "there already"
+        how = f"{size(step.sent_bytes)} sent" if step.sent_bytes else "there already"
         self._progress.console.print(f"{step.name}: {how}")
         self._progress.update(self._bar, completed=step.number)
 

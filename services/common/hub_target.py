@@ -16,7 +16,7 @@ _REVISION = re.compile(r"(?!.*\.\.)\w[\w./-]*(?<![./])", re.ASCII)
 
 
 class Transfer(StrEnum):
-    """How the bytes of shards travel to the hub."""
+    """How shards are uploaded to the hub."""
 
     LFS = "lfs"  # whole files; goes on after the last one that arrived
     XET = "xet"  # only the parts of files that the hub does not have
@@ -55,14 +55,14 @@ def hub_target(repository: str, *, revision: str = MAIN, private: bool = True) -
 
     if repository.count("/") != 1:
         raise CallError(
-            f"{repository!r} is no repository of the hub: write it as organisation/name or user/name."
+            f"{repository!r} is not a repository of the hub: write it as organisation/name or user/name."
         )
     try:
         utils.validate_repo_id(repository)
     except errors.HFValidationError as error:
-        raise CallError(f"{repository!r} is no repository of the hub: {error}") from error
+        raise CallError(f"{repository!r} is not a repository of the hub: {error}") from error
     if not _REVISION.fullmatch(revision):
-        raise CallError(f"{revision!r} is no branch: letters, digits, -, _, . and / make one, as in main.")
+        raise CallError(f"{revision!r} is not a branch: letters, digits, -, _, . and / make one, as in main.")
     return HubTarget(repository, revision, private, endpoint())
 
 
@@ -72,13 +72,13 @@ def endpoint() -> str:
 
 
 WITHOUT_PUSH = " To have the pile on disk alone, leave out --push (or SPIKEMILL_PUSH_TO)."
-"""What else helps who asks for a build."""
+"""What to do instead, for the error of a build."""
 
 
 def require_redistributable(sources: Iterable[Mapping[str, Any]], *, otherwise: str = "") -> None:
     """Raise `CallError` with the names of the sources that may not be published, not even privately.
 
-    `otherwise` is a sentence that says what else the caller can do.
+    `otherwise` is a sentence on what to do instead.
     """
     kept = sorted(str(source["name"]) for source in sources if source.get("redistributable") is not True)
     if kept:

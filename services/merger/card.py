@@ -37,7 +37,7 @@ _TOGETHER = {
 
 @dataclass(frozen=True, slots=True)
 class HubCard:
-    """A repository that a card stands in, and the pictures beside it: paths in it, by source."""
+    """The repository that a card is for, and the paths of its pictures by source."""
 
     repository: str
     pictures: Mapping[str, str]
@@ -317,7 +317,7 @@ def provenance_sentence(provenance_sha256: str) -> str:
 
 
 def _folders(pile: PileRecord) -> str:
-    """Ask for the folders that were on the machine of whoever built the pile."""
+    """Return the options that name the folders of local recordings."""
     names = [_one_line(str(entry["name"])) for entry in pile.sources if entry.get("archive") == "files"]
     return "".join(f" --folder {shell_quote(name)}=RECORDINGS" for name in names)
 

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from spikemill.services.merger.provenance import PileRecord
 
-# What each licence asks of whoever uses the data, by the hub's own name of it.
+# What each licence requires (attribution, share alike, no commerce), by the hub's name of it.
 _DEMANDS = {
     "cc0-1.0": frozenset[str](),
     "cc-by-4.0": frozenset({"by"}),
@@ -138,7 +138,7 @@ def _identifier(text: str) -> str:
 
 
 def _page(source: Mapping[str, JsonValue]) -> str | None:
-    """Return where an archive shows a source and says how it may be used."""
+    """Return the page of a source in its archive, which states its licence."""
     identifier, version = (quote(str(source.get(key, "")), safe="") for key in ("identifier", "version"))
     pages = {
         "dandi": f"https://dandiarchive.org/dandiset/{identifier}/{version}",

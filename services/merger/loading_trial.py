@@ -1,7 +1,7 @@
-"""Reads both ends of each split of a pile with `datasets`, and says what differs from our own reader.
+"""Reads both ends of each split of a pile with `datasets`, and prints what differs from our own reader.
 
-A program of its own, `python -m ...loading_trial ROOM`: `verify` starts it, and chooses its environment.
-ROOM holds the pile and how many rows each split has. It prints a line of JSON for each problem.
+A program of its own, `python -m ...loading_trial FOLDER`: `verify` starts it, and chooses its environment.
+FOLDER holds the pile and how many rows each split has. It prints a line of JSON for each problem.
 """
 
 import ctypes
@@ -70,9 +70,11 @@ def _reading(file: str, what: str, pile: Path) -> Iterator[None]:
 def _split(pile: Path, split: Any, rows: int, cache: Path) -> Iterator[Problem]:
     name = str(split.split)
     shards = sorted(path.relative_to(pile).as_posix() for path in (pile / "data").glob(f"{name}-*"))
-    told = split.info.splits
-    if told is not None and told[name].num_examples != rows:
-        yield Problem(CARD, f"number of rows in {name}: {rows}; {_READER} expects {told[name].num_examples}")
+    expected = split.info.splits
+    if expected is not None and expected[name].num_examples != rows:
+        yield Problem(
+            CARD, f"number of rows in {name}: {rows}; {_READER} expects {expected[name].num_examples}"
+        )
     yield from _features(split, CARD)
     if split.num_shards != len(shards):
         yield Problem(CARD, f"number of files in {name}: {len(shards)}; {_READER} finds {split.num_shards}")
@@ -112,26 +114,26 @@ def _differences(shard: str, seen: Sequence[DecodedRow], stored: Sequence[Decode
         return
     for theirs, ours in zip(seen, stored, strict=True):
         if theirs != ours:
-            yield Problem(shard, f"{_READER} reads {_told(theirs)} where spikemill reads {_told(ours)}")
+            yield Problem(shard, f"{_READER} reads {_text(theirs)} where spikemill reads {_text(ours)}")
             return
 
 
-def _told(row: DecodedRow) -> str:
+def _text(row: DecodedRow) -> str:
     return (
         f"{'/'.join(row.names)} ({row.n_units} units, {row.n_bins} bins, {row.counts} spikes, "
         f"row group {row.row_group})"
     )
 
 
-def main(room: Path) -> None:
+def main(folder: Path) -> None:
     """Print a line of JSON for each problem."""
     if sys.platform == "linux":
         # The trial ends with the worker that started it.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     status = 0
     try:
-        rows = json.loads((room / "rows.json").read_text())
-        for problem in problems(room / "pile", rows, room / "cache"):
+        rows = json.loads((folder / "rows.json").read_text())
+        for problem in problems(folder / "pile", rows, folder / "cache"):
             sys.stdout.write(f"{json.dumps(asdict(problem))}\n")
     except BaseException:
         traceback.print_exc()

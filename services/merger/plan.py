@@ -206,7 +206,7 @@ def _shards(split: SplitName, rows: Sequence[PlannedRow], parameters: MergeParam
 
 
 def _filled(groups: Iterable[RowGroup], parameters: MergeParameters) -> Iterator[list[RowGroup]]:
-    """Yield the row groups of one shard after the other; a group above a limit stands alone."""
+    """Yield the row groups of one shard after the other; a group above a limit gets a shard of its own."""
     shard: list[RowGroup] = []
     size = tokens = 0
     for group in groups:
@@ -257,7 +257,7 @@ def skip_reason_for(reason: str) -> str:
 
 
 def card_texts(build: Build, sources: Sequence[SourceVersion]) -> dict[str, Any]:
-    """Return what the card will say of a pile and its sources, as their entries stand now."""
+    """Return the card's texts on a pile and its sources, from their present catalogue entries."""
     return {
         "notes": build.notes or "",
         "sources": [source_from_record(source.config).describe() for source in sources],

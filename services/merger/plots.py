@@ -58,7 +58,7 @@ class Raster(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where a row stands: its shard, its row group, and its number in that."""
+    """A row's shard, its row group, and its number in that."""
 
     shard: Path
     row_group: int
@@ -102,7 +102,7 @@ def _readable(what: str) -> Iterator[None]:
 
 
 def _places(shards: Sequence[Path]) -> Mapping[str, Sequence[_Place]]:
-    """Return where the rows of each source stand; only names are read."""
+    """Return the places of each source's rows; only names are read."""
     places: dict[str, list[_Place]] = defaultdict(list)
     for path in shards:
         with pq.ParquetFile(path) as shard:
@@ -171,7 +171,7 @@ def _draw_panel(axes: Axes, source: str, raster: Raster) -> None:
 
 
 def picture_paths(provenance: Provenance) -> Mapping[str, str]:
-    """Return where the picture of each source stands in the repository; a source without rows has none."""
+    """Return the path of each source's picture in the repository; a source without rows has none."""
     return {source: f"pictures/{picture_name(source)}" for source in sorted(_sources(provenance))}
 
 

@@ -187,7 +187,7 @@ def provenance_of(
     sessions: Sequence[Session],
     shards: Sequence[Shard],
 ) -> Provenance:
-    """Return the provenance of a release whose shards all stand, with the texts that it froze."""
+    """Return the provenance of a release whose shards are all written, with the texts that it froze."""
     texts = release.card_metadata or {}
     entries = {entry["name"]: entry for entry in texts["sources"]}
     return Provenance(
@@ -329,7 +329,7 @@ def pile_file(release_digest: str, name: str) -> str:
 
 
 def sources_in_shards(provenance: Provenance) -> Mapping[ShardRecord, frozenset[str]]:
-    """Return of which sources each shard holds rows."""
+    """Return the sources whose rows each shard holds."""
     parameters = provenance.pile.parameters
     rows = [row for session in provenance.sessions for row in _rows(session)]
     split = divide(in_order(rows, parameters.seed), parameters)

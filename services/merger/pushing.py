@@ -26,9 +26,9 @@ _log = logging.getLogger(__name__)
 
 
 def push_release(store: Store, release: Release, target: HubTarget, heartbeat: Heartbeat) -> Pushed:
-    """Push a release that stands in the store.
+    """Push a release of the store.
 
-    Raises `DamagedOutputError` where it does not stand there as it was assembled, `DamagedFileError` where
+    Raises `DamagedOutputError` where it is not there as it was assembled, `DamagedFileError` where
     one file is to blame.
     """
     pile = StoredPile(store, pile_folder(release.digest or ""))
@@ -50,7 +50,7 @@ class _LedgerProgress(PushProgress):
     def shard_done(self, step: ShardStep) -> None:
         """Record how far the push is; a Postgres that is away for a moment stops nothing."""
         self.heartbeat.check()
-        how = f"{step.travelled} bytes sent" if step.travelled else "the hub had it"
+        how = f"{step.sent_bytes} bytes sent" if step.sent_bytes else "the hub had it"
         _log.info("%s: %s, %d of %d shards", step.name, how, step.number, step.of)
         try:
             with transaction() as ledger:
@@ -81,6 +81,4 @@ def require_loadable(pile: StoredPile) -> None:
         files = {name: copies.enter_context(pile.local(name)) for name in (CARD, *sorted(ends))}
         problems = [str(problem) for problem in loading_problems(files, record.split)]
     if problems:
-        raise DamagedOutputError(
-            f"Whoever loads the pile would not get what was merged. {'; '.join(problems)}"
-        )
+        raise DamagedOutputError(f"Loading the pile would not give what was merged. {'; '.join(problems)}")

@@ -55,7 +55,7 @@ class ChunkStore:
     _verified: dict[tuple[str, str], Hashable] = field(default_factory=dict, init=False)
 
     def row_groups(self, rows: Sequence[PlannedRow]) -> Mapping[PlannedRow, Any]:
-        """Verify the chunk that all these rows stand in, and return the `RowGroup` of each.
+        """Verify the chunk that holds all these rows, and return the `RowGroup` of each.
 
         Raises `DamagedChunkError` where the chunk was changed, is of another format, or holds other rows.
         """
@@ -199,7 +199,7 @@ def _write(
 
 
 def _column_pages(chunks: ChunkStore, row: PlannedRow, source: Any) -> list[memoryview]:
-    """Return the pages of each column of a row: they stand together, so they are read at once."""
+    """Return the pages of each column of a row: they are adjacent, so they are read at once."""
     columns = [column.meta_data for column in source.columns]
     start = min(column.data_page_offset for column in columns)
     end = max(column.data_page_offset + column.total_compressed_size for column in columns)

@@ -90,7 +90,7 @@ def verify_pile(pile: Path) -> Iterator[Problem]:
     # A card that was changed may name any file or address; `load_dataset` would go there.
     if in_order:
         known = {shard.name for shard in provenance.pile.shards}
-        # Only what stands in `data`: a name in the provenance may lead elsewhere.
+        # Only files in `data`: a name in the provenance may lead elsewhere.
         shards = {f"data/{path.name}": path for path in (pile / "data").iterdir()}
         files = {name: path for name, path in shards.items() if name in known}
         yield from loading_problems({CARD: pile / CARD} | files, provenance.pile.split)
@@ -170,13 +170,13 @@ def _check_shard(
 
 
 def _order(places: Sequence[tuple[ShardRecord, DecodedRow]], seed: int) -> Iterator[Problem]:
-    """Report the first row that stands before one that it should follow."""
+    """Report the first row that comes before one that it should follow."""
     keys = [row.sort_key(seed) for _, row in places]
     for position, (key, next_key) in enumerate(pairwise(keys)):
         if key > next_key:
             shard, row = places[position + 1]
             yield Problem(
-                shard.name, f"{'/'.join(row.names)} stands at the wrong place: rows were swapped or moved"
+                shard.name, f"{'/'.join(row.names)} is in the wrong place: rows were swapped or moved"
             )
             return
 
@@ -233,7 +233,7 @@ def _split(record: PileRecord, contents: Contents, rows: Sequence[DecodedRow]) -
         if wrong:
             yield Problem(
                 shard.name,
-                f"{'/'.join(wrong[0].names)} belongs into the other split ({len(wrong)} such rows)",
+                f"{'/'.join(wrong[0].names)} belongs to the other split ({len(wrong)} such rows)",
             )
     if split.facts != record.split:
         yield Problem(PROVENANCE, "the recorded split is not what the rows come to")
@@ -259,25 +259,25 @@ def loading_problems(files: Mapping[str, Path], split: SplitFacts) -> Iterator[P
     Raises `MemoryError` where there is too little memory, `LoadingCheckError` where the trial itself fails.
     """
     with TemporaryDirectory(prefix="spikemill-loading-") as folder:
-        room = Path(folder)
+        trial = Path(folder)
         for name, path in files.items():
-            link = room / "pile" / name
+            link = trial / "pile" / name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path.absolute())
         rows = {"train": split.train_rows, "test": split.test_rows}
-        (room / "rows.json").write_text(json.dumps({name: count for name, count in rows.items() if count}))
-        lines = _try_to_load(room).splitlines()
+        (trial / "rows.json").write_text(json.dumps({name: count for name, count in rows.items() if count}))
+        lines = _try_to_load(trial).splitlines()
     for line in lines:
         yield Problem(**json.loads(line))
 
 
-def _try_to_load(room: Path) -> str:
+def _try_to_load(trial: Path) -> str:
     """Return what the trial prints, a line of JSON for each problem."""
     try:
         ended = subprocess.run(  # noqa: S603 - this Python, and a program of ours
-            [sys.executable, "-m", _PROGRAM, str(room)],
-            cwd=room,
-            env=_environment(room),
+            [sys.executable, "-m", _PROGRAM, str(trial)],
+            cwd=trial,
+            env=_environment(trial),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -292,11 +292,11 @@ def _try_to_load(room: Path) -> str:
     last_line = (ended.stderr.strip().splitlines() or [how])[-1]
     if ended.returncode == -signal.SIGKILL or "MemoryError" in last_line:
         raise MemoryError(f"Both ends of the pile were to be read with datasets: {last_line}")
-    raise LoadingCheckError(f"Whether datasets reads the pile could not be tried ({how}): {last_line}")
+    raise LoadingCheckError(f"The trial with datasets failed ({how}): {last_line}")
 
 
-def _environment(room: Path) -> dict[str, str]:
+def _environment(trial: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     imports = os.pathsep.join(entry for entry in sys.path if entry)
-    home = {"HOME": str(room), "HF_HOME": str(room / "hub"), "TMPDIR": str(room), "PYTHONPATH": imports}
+    home = {"HOME": str(trial), "HF_HOME": str(trial / "hub"), "TMPDIR": str(trial), "PYTHONPATH": imports}
     return kept | _DECIDED | home

@@ -94,6 +94,14 @@ class RequestLimits(Backoff):
     commit: float = 300.0
     """A commit of many files is answered late."""
 
+    def wait(self, failures: int, error: NetworkError, then: str = "Trying again") -> None:
+        """Wait after so many failures, or raise the last one where it is time to give up."""
+        pause = self.pause(failures, error.retry_after)
+        if pause is None:
+            raise error
+        _log.warning("%s %s in %.0f s.", error, then, pause)
+        time.sleep(pause)
+
 
 BACKOFF = RequestLimits()
 
@@ -130,11 +138,7 @@ class RetryingClient(httpx2.Client):
             if only_try is not None:
                 raise only_try(str(answer), retry_after=answer.retry_after)
             failures += 1
-            pause = self._backoff.pause(failures, answer.retry_after)
-            if pause is None:
-                raise answer
-            _log.warning("%s Trying again in %.0f s.", answer, pause)
-            time.sleep(pause)
+            self._backoff.wait(failures, answer)
             self._counter.rewind(begin)
 
     def _try_once(self, request: httpx2.Request, options: dict[str, Any]) -> httpx2.Response | NetworkError:

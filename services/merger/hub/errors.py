@@ -39,7 +39,7 @@ class MovedError(NetworkError):
 
 
 class LostAnswerError(NetworkError):
-    """Whether a commit was applied is not known; its repository says."""
+    """It is not known whether a commit was made; its repository shows it."""
 
 
 class UploadError(NetworkError):
@@ -64,9 +64,9 @@ def error_of(error: BaseException, target: HubTarget) -> SpikemillError | None:
     """Look an error and its causes up in the table; None where nothing in it is about the hub."""
     chain = list(causes(error))
     for position, link in enumerate(chain):
-        for kind, tell in _TABLE:
+        for kind, translate in _TABLE:
             if isinstance(link, kind):
-                failure = tell(link, target)
+                failure = translate(link, target)
                 in_storage = any(type(outer) is RuntimeError for outer in chain[:position])
                 return _of_storage(failure, link) if in_storage else failure
     return None
@@ -95,8 +95,8 @@ def _xet(error: Exception, target: HubTarget) -> SpikemillError:
     if status is None and isinstance(error, XetAuthenticationError):
         status = HTTPStatus.UNAUTHORIZED
     if status is None or is_passing(status) or status in _MOVED:
-        told = status or type(error).__name__
-        return NetworkError(f"The Xet storage of {target.endpoint} could not be used ({told}).")
+        cause = status or type(error).__name__
+        return NetworkError(f"The Xet storage of {target.endpoint} could not be used ({cause}).")
     return refusal(status, "Xet", target)
 
 
@@ -111,7 +111,7 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any, HubTarget], SpikemillErr
         OfflineModeIsEnabled,
         _says(HubError, "The hub may not be asked while HF_HUB_OFFLINE is set; unset it, then push again."),
     ),
-    # The hub may say 401 for what is only hidden.
+    # The hub may answer 401 for what is only hidden.
     (
         RepositoryNotFoundError,
         lambda error, target: refusal(HTTPStatus.NOT_FOUND, short(error.server_message or ""), target),
@@ -127,12 +127,12 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any, HubTarget], SpikemillErr
         httpx2.InvalidURL,
         _says(
             HubError,
-            "{target.endpoint} is no address of a hub ({error}); write HF_ENDPOINT as https://host.",
+            "{target.endpoint} is not the address of a hub ({error}); write HF_ENDPOINT as https://host.",
         ),
     ),
     (
         JSONDecodeError,
-        _says(NetworkError, "{target.endpoint} answered something that is no answer of a hub."),
+        _says(NetworkError, "{target.endpoint} did not answer like a hub."),
     ),
     (XetAuthenticationError, _xet),
     (ConnectionError, _xet),
@@ -179,7 +179,7 @@ def unreachable(place: str, error: httpx2.RequestError) -> NetworkError | HubErr
     if any(isinstance(link, SSLCertVerificationError) for link in causes(error)):
         return HubError(f"The certificate of {place} is not trusted; name its authority in SSL_CERT_FILE.")
     if isinstance(error, httpx2.UnsupportedProtocol):
-        return HubError(f"{place} is no address of a hub; write HF_ENDPOINT as https://host.")
+        return HubError(f"{place} is not the address of a hub; write HF_ENDPOINT as https://host.")
     if isinstance(error, httpx2.TimeoutException):
         return NetworkError(f"{place} was silent for too long ({type(error).__name__}).")
     return NetworkError(f"{place} could not be reached, or the connection broke ({type(error).__name__}).")
@@ -195,7 +195,7 @@ def refusal(status: int, message: str, target: HubTarget) -> HubError:
         )
     texts: dict[int, str] = {
         HTTPStatus.UNAUTHORIZED: (
-            f"{where} was shown no token, or does not accept it {said}: log in with `hf auth login`, or put "
+            f"{where} got no token, or does not accept it {said}: log in with `hf auth login`, or put "
             "a valid one in HF_TOKEN, or in the file that HF_TOKEN_PATH names."
         ),
         HTTPStatus.FORBIDDEN: (
@@ -216,7 +216,7 @@ def address(request: httpx2.Request) -> str:
 
 
 def short(text: str) -> str:
-    """Return what a server said as a part of a line, without secrets."""
+    """Return a server's message in one line, bounded and without secrets."""
     return masked(" ".join(text.split()))[:_TEXT_LIMIT]
 
 

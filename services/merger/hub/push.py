@@ -1,8 +1,6 @@
 """One push: all files to the hub's storage, one commit that makes them the dataset, and its tag."""
 
 import io
-import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,11 +31,9 @@ from spikemill.services.merger.hub.upload import ShardStep, send_shard, stored_a
 from spikemill.services.merger.plots import draw_pictures, picture_paths
 from spikemill.services.merger.provenance import CARD, PROVENANCE, StoredPile, release_name, release_tag
 
-_log = logging.getLogger(__name__)
-
 
 class PushProgress:
-    """Is told each step of a push; what it raises stops the push, which may begin again later."""
+    """Called at each step of a push; an error that it raises stops the push, which may be started again."""
 
     def shard_done(self, step: ShardStep) -> None:
         """The hub has a shard."""
@@ -171,14 +167,10 @@ class _Push:
                 made = self._commit(change, additions, before.commit)
             except (MovedError, LostAnswerError) as error:
                 failures += 1
-                pause = self.hub.backoff.pause(failures, error.retry_after)
-                if pause is None:
-                    raise
-                _log.warning("%s Looking at %s again in %.0f s.", error, self.hub.target, pause)
+                self.hub.backoff.wait(failures, error, f"Looking at {self.hub.target} again")
             else:
                 self._require_whole(made)
                 return self._tagged(made, before.tags)
-            time.sleep(pause)
 
     def _send_shards(self, change: Difference) -> None:
         """Bring every shard to the hub that is not part of the dataset there, and report each once."""
@@ -236,7 +228,7 @@ class _Push:
         return made.oid
 
     def _require_whole(self, made: str) -> None:
-        """See that the commit holds the pile, by what the hub says of it."""
+        """Check that the commit holds the pile, by what the hub lists."""
         change = _compare(self.pile, self.small_files, files_of(self.hub, made))
         if not change.is_empty:
             raise HubError(
@@ -248,7 +240,7 @@ class _Push:
         name = release_tag(self.pile.provenance_sha256)
         if name not in tags:
             create_tag(self.hub, name, made)
-        uploaded = sum(step.travelled > 0 for step in self._steps.values())
+        uploaded = sum(step.sent_bytes > 0 for step in self._steps.values())
         return Pushed(
             commit=made,
             url=self.hub.target.address_of(made),

@@ -14,7 +14,7 @@ from spikemill.services.merger.hub.errors import translate_errors
 
 DATASET = "dataset"
 _NOTHING_IGNORED = "# Every file of the pile belongs to the dataset.\n"
-# What stands below these belongs to the pile; with the card and the provenance that is all we ever touch.
+# Files in these belong to the pile; with the card and the provenance that is all that a push touches.
 _OWN_FOLDERS = ("data", "pictures")
 _NAMED = 5
 
@@ -38,7 +38,7 @@ class Branch:
 
 
 def branch_of(hub: Hub) -> Branch:
-    """Return the branch of the target, or what it would begin with where it is missing."""
+    """Return the branch of the target, or the empty one that it would start with."""
     refs = _refs(hub)
     return Branch() if refs is None else _branch(hub, refs)
 
@@ -70,7 +70,7 @@ def _created(hub: Hub) -> GitRefs:
         hub.api.create_repo(target.repository, private=target.private, repo_type=DATASET, exist_ok=True)
     refs = _refs(hub)
     if refs is None:
-        raise NetworkError(f"{target.repository} was made, but is not to be seen yet.")
+        raise NetworkError(f"{target.repository} was made, but is not visible yet.")
     return refs
 
 
@@ -197,7 +197,7 @@ def difference(
 
 
 def is_foreign(present: Mapping[str, HubFile], provenance: str) -> bool:
-    """Tell whether files stand where a pile's would, though no pile is there: a dataset of somebody else."""
+    """Tell whether this is a dataset that spikemill did not push: files in a pile's folders, and no pile."""
     return provenance not in present and any(_is_ours(path) for path in present)
 
 

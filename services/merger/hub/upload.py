@@ -1,6 +1,5 @@
 """Shards on their way to the hub, by LFS or by Xet; those that it has are not read again."""
 
-import logging
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from spikemill.services.merger.hub.errors import UploadError, translate_errors
 from spikemill.services.merger.hub.repository import DATASET, send_large_files
 from spikemill.services.merger.provenance import ShardRecord, StoredPile
 
-_log = logging.getLogger(__name__)
 # What the library itself asks for at once.
 _AT_ONCE = 256
 
@@ -36,7 +34,7 @@ class ShardStep:
     name: str
     number: int
     of: int
-    travelled: int
+    sent_bytes: int
 
 
 def send_shard(hub: Hub, pile: StoredPile, shard: ShardRecord, transfer: Transfer) -> CommitOperationAdd:
@@ -52,16 +50,12 @@ def send_shard(hub: Hub, pile: StoredPile, shard: ShardRecord, transfer: Transfe
                 return send(hub, shard, path)
             except UploadError as error:
                 failures += 1
-                pause = hub.backoff.pause(failures, error.retry_after)
-                if pause is None:
-                    raise
-                _log.warning("%s Trying again in %.0f s.", error, pause)
-            time.sleep(pause)
+                hub.backoff.wait(failures, error)
 
 
 def _send_by_lfs(hub: Hub, shard: ShardRecord, path: Path) -> CommitOperationAdd:
     with path.open("rb") as file:
-        # An open file, not its path: that is how the library is told not to use Xet.
+        # An open file, not its path: so the library does not use Xet.
         addition = CommitOperationAdd(shard.name, file)
         _require_same(shard, addition.upload_info.size, addition.upload_info.sha256.hex())
         with hub.counter.sending(file):
@@ -71,7 +65,7 @@ def _send_by_lfs(hub: Hub, shard: ShardRecord, path: Path) -> CommitOperationAdd
             f"{hub.target.repository} would keep {shard.name} inside of git: its .gitattributes do not say "
             "that *.parquet is stored by LFS. Put that line back there, then push again."
         )
-    # What the branch held then would keep the shard out of a commit on top of another one.
+    # Otherwise a commit on top of another one would leave out a shard that the branch held then.
     addition._remote_oid = None  # noqa: SLF001 - the library has no other way
     return addition
 
@@ -104,7 +98,7 @@ def stored_shards(hub: Hub, shards: Sequence[ShardRecord]) -> Collection[str]:
 
 
 def stored_addition(shard: ShardRecord) -> CommitOperationAdd:
-    """Return what adds a shard that the storage has; the library knows no public way to say so."""
+    """Return what adds a shard that the storage already has; the library has no public way to say so."""
     addition = CommitOperationAdd(shard.name, b"")
     addition.upload_info = _upload_info(shard)
     addition._upload_mode = "lfs"  # noqa: SLF001

@@ -36,13 +36,13 @@ def test_another_hub_is_that_of_whoever_asks(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_what_is_no_repository_is_refused(repository: str) -> None:
-    with pytest.raises(CallError, match="is no repository of the hub"):
+    with pytest.raises(CallError, match="is not a repository of the hub"):
         hub_target(repository)
 
 
 @pytest.mark.parametrize("revision", ["", "-x", "a b", "a..b", "a/", "a.", "main\n", "/a", "ä"])
 def test_what_is_no_branch_is_refused(revision: str) -> None:
-    with pytest.raises(CallError, match="is no branch"):
+    with pytest.raises(CallError, match="is not a branch"):
         hub_target("lab/pile", revision=revision)
 
 

@@ -176,11 +176,11 @@ def split_by_row(plan: MergePlan) -> MergePlan:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (swap_two_rows, "stands at the wrong place"),
-        (swap_two_shards, "data/test-00001-of-00002.parquet: .* stands at the wrong place"),
+        (swap_two_rows, "is in the wrong place"),
+        (swap_two_shards, "data/test-00001-of-00002.parquet: .* is in the wrong place"),
         (join_two_row_groups, "row group 0 holds 10 rows, not 5"),
         (drop_a_row_group, "data: .* is missing"),
-        (split_by_row, "belongs into the other split"),
+        (split_by_row, "belongs to the other split"),
     ],
 )
 def test_a_pile_that_was_planned_otherwise_is_found_though_every_digest_fits(

@@ -309,7 +309,7 @@ def test_a_trial_that_fails_by_itself_is_told(
 ) -> None:
     (tmp_path / "datasets.py").write_text("import no_such_module\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(LoadingCheckError, match=r"could not be tried .*: ModuleNotFoundError"):
+    with pytest.raises(LoadingCheckError, match=r"trial with datasets failed .*: ModuleNotFoundError"):
         checked(pile)
 
 
@@ -319,6 +319,6 @@ def test_what_cannot_be_loaded_is_not_pushed(tmp_path: Path) -> None:
     require_loadable(pile_in_folder(pile))
     (pile / record.shards[-1].name).write_bytes(bytes(9_000))
     with pytest.raises(
-        DamagedOutputError, match=f"would not get what was merged. {record.shards[-1].name}: "
+        DamagedOutputError, match=f"would not give what was merged. {record.shards[-1].name}: "
     ):
         require_loadable(pile_in_folder(pile))

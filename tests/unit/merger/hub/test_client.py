@@ -68,8 +68,8 @@ def test_a_token_is_read_from_the_environment_or_the_login(
 @pytest.mark.parametrize(
     ("token", "text"),
     [
-        (None, "was shown no token, or does not accept it .401.*hf auth login"),
-        (STRANGER, "was shown no token, or does not accept it .401.*HF_TOKEN"),
+        (None, "got no token, or does not accept it .401.*hf auth login"),
+        (STRANGER, "got no token, or does not accept it .401.*HF_TOKEN"),
         (READER, "no right to write to lab/spikes .*403.*write access to lab"),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_first_push_makes_the_repository_one_commit_and_a_tag(
     assert done.is_new
     assert done.url == target.address_of(done.commit)
     shards = published.provenance.pile.shards
-    assert [(step.name, step.number, step.of, step.travelled) for step in steps.shards] == [
+    assert [(step.name, step.number, step.of, step.sent_bytes) for step in steps.shards] == [
         (shard.name, number, len(shards), shard.bytes) for number, shard in enumerate(shards, start=1)
     ]
     assert steps.commits == 1
@@ -94,7 +94,7 @@ def test_the_same_push_again_changes_nothing_and_sends_nothing(
     assert not again.is_new
     assert (again.uploaded_shards, again.uploaded_bytes) == (0, 0)
     assert again.kept_shards == len(published.provenance.pile.shards)
-    assert {step.travelled for step in steps.shards} == {0}
+    assert {step.sent_bytes for step in steps.shards} == {0}
     assert steps.commits == 0
     assert len(dataset.titles()) == 1
 

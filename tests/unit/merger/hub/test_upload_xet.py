@@ -42,7 +42,7 @@ def test_a_push_by_xet_is_the_same_dataset(
         answer = httpx2.get(f"{target.endpoint}/datasets/{REPOSITORY}/resolve/main/{shard.name}")
         assert hashlib.sha256(answer.content).hexdigest() == shard.sha256
     assert done.uploaded_shards == len(published.provenance.pile.shards)
-    assert sum(step.travelled for step in steps.shards) >= dataset.hub.xet_bytes > 0
+    assert sum(step.sent_bytes for step in steps.shards) >= dataset.hub.xet_bytes > 0
 
 
 def test_the_same_push_again_sends_nothing(
