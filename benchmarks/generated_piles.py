@@ -20,7 +20,7 @@ def merge(store: Path, rows: Sequence[PlannedRow], pile: Path, parameters: Merge
     plan = plan_pile(rows, parameters)
     chunks = ChunkStore(FolderStore(store))
     shards = [write_shard(shard, chunks, pile / shard.name) for shard in plan.shards]
-    _write_papers(pile, Provenance(_pile_record(rows, plan, shards, parameters), ()))
+    _write_metadata(pile, Provenance(_pile_record(rows, plan, shards, parameters), ()))
 
 
 def _pile_record(
@@ -42,7 +42,7 @@ def _pile_record(
     )
 
 
-def _write_papers(pile: Path, provenance: Provenance) -> None:
+def _write_metadata(pile: Path, provenance: Provenance) -> None:
     """Write provenance.jsonl and the card that belongs to it."""
     data = provenance.to_bytes()
     (pile / "provenance.jsonl").write_bytes(data)

@@ -103,7 +103,7 @@ def _check_counts(sessions: Mapping[SessionKey, Session], counts: Counter[Sessio
             )
 
 
-def write_small_files(store: Store, drafts: Path, release_digest: str, provenance: Provenance) -> str:
+def write_metadata(store: Store, drafts: Path, release_digest: str, provenance: Provenance) -> str:
     """Write provenance and card beside the shards; return the sha256 of the provenance."""
     lines = provenance.to_bytes()
     sha256 = hashlib.sha256(lines).hexdigest()

@@ -17,7 +17,7 @@ from spikemill.services.common.worker.signals import worker_app
 from spikemill.services.merger.assembly import (
     DamagedShardError,
     audit_release,
-    write_small_files,
+    write_metadata,
 )
 from spikemill.services.merger.plan import card_texts, freeze_rows
 from spikemill.services.merger.provenance import DamagedFileError, pile_file, provenance_of
@@ -112,7 +112,7 @@ def _assemble_release(claim: Claim, heartbeat: Heartbeat) -> Result:
         raise SupersededError(str(error)) from error
     with store.draft(f"{claim.job}.{claim.attempt}") as drafts:
         provenance = provenance_of(release, build, sessions, shards)
-        provenance_sha256 = write_small_files(store, drafts, release_digest, provenance)
+        provenance_sha256 = write_metadata(store, drafts, release_digest, provenance)
     with transaction() as ledger:
         if not releases.is_in_progress(ledger, release.id):
             raise SupersededError(f"Release {release_digest} is no longer the wanted one.")

@@ -173,11 +173,11 @@ def write_planned(
     )
     missing = MissingRecord(source="vcn", path="sub-9/ses-9.nwb", reason="no units | table\nin the file")
     provenance = Provenance(record, tuple(session.record() for session in sessions), (missing,))
-    write_papers(pile, provenance)
+    write_metadata(pile, provenance)
     return provenance
 
 
-def write_papers(pile: Path, provenance: Provenance) -> None:
+def write_metadata(pile: Path, provenance: Provenance) -> None:
     """Write provenance.jsonl and the card that belongs to it."""
     data = provenance.to_bytes()
     (pile / "provenance.jsonl").write_bytes(data)

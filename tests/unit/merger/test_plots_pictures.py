@@ -27,7 +27,7 @@ from tests.unit.merger.generated_piles import (
     GeneratedSession,
     make_session,
     write_chunk,
-    write_papers,
+    write_metadata,
     write_pile,
 )
 
@@ -114,6 +114,6 @@ def test_a_shard_that_cannot_be_read_is_named(published: StoredPile, pile: Path)
 def test_a_source_without_the_rows_of_its_provenance_is_named(pile: Path) -> None:
     provenance = parse_provenance((pile / "provenance.jsonl").read_bytes())
     session = provenance.sessions[0].model_copy(update={"source": "unseen"})
-    write_papers(pile, Provenance(provenance.pile, (*provenance.sessions, session)))
+    write_metadata(pile, Provenance(provenance.pile, (*provenance.sessions, session)))
     with pytest.raises(DamagedOutputError, match="No shard holds rows of unseen"):
         draw_pictures(pile_in_folder(pile))

@@ -15,7 +15,7 @@ from tests.unit.merger.generated_piles import (
     SMALL_SHARDS,
     GeneratedSession,
     planned_rows,
-    write_papers,
+    write_metadata,
     write_pile,
     write_planned,
 )
@@ -209,7 +209,7 @@ def test_a_record_that_does_not_fit_is_found_though_the_card_names_it(
 ) -> None:
     provenance = parse_provenance((pile / "provenance.jsonl").read_bytes())
     first, *others = provenance.sessions
-    write_papers(pile, replace(provenance, sessions=(first.model_copy(update=change), *others)))
+    write_metadata(pile, replace(provenance, sessions=(first.model_copy(update=change), *others)))
     found = findings(pile)
     assert any(expected in finding for finding in found), found
 
@@ -218,7 +218,7 @@ def test_spikes_that_clipping_lost_are_no_finding(pile: Path) -> None:
     provenance = parse_provenance((pile / "provenance.jsonl").read_bytes())
     first, *others = provenance.sessions
     clipped = first.model_copy(update={"spikes": first.spikes + 9, "clipped": 2})
-    write_papers(pile, replace(provenance, sessions=(clipped, *others)))
+    write_metadata(pile, replace(provenance, sessions=(clipped, *others)))
     assert findings(pile) == []
 
 

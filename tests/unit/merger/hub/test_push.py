@@ -19,7 +19,7 @@ from spikemill.services.merger.hub.upload import ShardStep
 from spikemill.services.merger.provenance import StoredPile, parse_provenance, pile_in_folder
 from standins.hub.kinds import Kind
 from standins.hub.server import HubServer
-from tests.unit.merger.generated_piles import write_papers
+from tests.unit.merger.generated_piles import write_metadata
 from tests.unit.merger.hub.datasets import HASTY, REPOSITORY, Dataset, Steps, smaller_pile
 
 pytestmark = pytest.mark.slow
@@ -295,7 +295,7 @@ def test_a_source_that_may_not_be_published_stops_it_before_any_request(
     provenance = parse_provenance((pile / "provenance.jsonl").read_bytes())
     entries = [{**entry, "redistributable": entry["name"] != "vcn"} for entry in provenance.pile.sources]
     record = provenance.pile.model_copy(update={"sources": tuple(entries)})
-    write_papers(pile, type(provenance)(record, provenance.sessions, provenance.missing))
+    write_metadata(pile, type(provenance)(record, provenance.sessions, provenance.missing))
 
     for ask in (push, preview):
         with pytest.raises(CallError, match=r"^vcn: "):
