@@ -24,7 +24,6 @@ from spikemill.services.merger.hub.repository import (
     difference,
     files_of,
     is_foreign,
-    prepared_branch,
     send_large_files,
 )
 from spikemill.services.merger.hub.upload import ShardStep, send_shard, stored_addition, stored_shards
@@ -71,10 +70,6 @@ class SmallFile:
         """What it is, to be compared."""
         digest = sha256(self.content).hexdigest()
         return PileFile(self.path, len(self.content), digest, blob_id(self.content))
-
-    def addition(self) -> CommitOperationAdd:
-        """Return what adds it to a commit; a buffer, for bytes would be sent by Xet where that is there."""
-        return CommitOperationAdd(self.path, io.BytesIO(self.content))
 
 
 def blob_id(content: bytes) -> str:
@@ -153,7 +148,7 @@ class _Push:
         """Compare, send, commit; again where somebody else was faster or an answer was lost."""
         failures = 0
         while True:
-            before = prepared_branch(self.hub)
+            before = branch_of(self.hub, create=True)
             if self._tried is None:
                 _require_no_other_dataset(self.hub, before)
             change = _compare(self.pile, self.small_files, before.files)
@@ -191,12 +186,10 @@ class _Push:
             self.progress.shard_done(step)
 
     def _small_additions(self, change: Difference, before: Branch) -> list[CommitOperationAdd]:
-        pictures = self._pictures if change.drawn else []
-        return [
-            each.addition()
-            for each in (*self.small_files, *pictures)
-            if not each.file.equals(before.files.get(each.path))
-        ]
+        files = [*self.small_files, *(self._pictures if change.drawn else ())]
+        changed = [each for each in files if not each.file.equals(before.files.get(each.path))]
+        # Buffers, for bytes would be sent by Xet where that is installed.
+        return [CommitOperationAdd(each.path, io.BytesIO(each.content)) for each in changed]
 
     @cached_property
     def _pictures(self) -> Sequence[SmallFile]:

@@ -37,22 +37,30 @@ class Branch:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def branch_of(hub: Hub) -> Branch:
-    """Return the branch of the target, or the empty one that it would start with."""
-    refs = _refs(hub)
-    return Branch() if refs is None else _branch(hub, refs)
+def branch_of(hub: Hub, *, create: bool = False) -> Branch:
+    """Return the branch of the target, or the empty one that it would start with where it is missing.
 
-
-def prepared_branch(hub: Hub) -> Branch:
-    """Return the branch of the target; the repository and the branch are made if missing."""
+    With `create` the repository and the branch are made if missing.
+    """
     target = hub.target
-    refs = _refs(hub) or _created(hub)
-    branches = _commits(hub, refs)
-    if target.revision not in branches and MAIN in branches:
+    refs = _refs(hub)
+    if refs is None:
+        if not create:
+            return Branch()
+        with translate_errors(target):
+            hub.api.create_repo(target.repository, private=target.private, repo_type=DATASET, exist_ok=True)
+        refs = _refs(hub)
+        if refs is None:
+            raise NetworkError(f"{target.repository} was made, but is not visible yet.")
+    commits = _commits(hub, refs)
+    if create and target.revision not in commits and MAIN in commits:
         with translate_errors(target):
             hub.api.create_branch(target.repository, branch=target.revision, repo_type=DATASET, exist_ok=True)
         refs = _refs(hub) or refs
-    return _branch(hub, refs)
+        commits = _commits(hub, refs)
+    commit = commits.get(target.revision, commits.get(MAIN))
+    tags = {tag.name: tag.target_commit for tag in refs.tags}
+    return Branch(commit, {} if commit is None else files_of(hub, commit), tags)
 
 
 def _refs(hub: Hub) -> GitRefs | None:
@@ -62,23 +70,6 @@ def _refs(hub: Hub) -> GitRefs | None:
             return hub.api.list_repo_refs(hub.target.repository, repo_type=DATASET)
         except RepositoryNotFoundError:
             return None
-
-
-def _created(hub: Hub) -> GitRefs:
-    target = hub.target
-    with translate_errors(target):
-        hub.api.create_repo(target.repository, private=target.private, repo_type=DATASET, exist_ok=True)
-    refs = _refs(hub)
-    if refs is None:
-        raise NetworkError(f"{target.repository} was made, but is not visible yet.")
-    return refs
-
-
-def _branch(hub: Hub, refs: GitRefs) -> Branch:
-    commits = _commits(hub, refs)
-    commit = commits.get(hub.target.revision, commits.get(MAIN))
-    tags = {tag.name: tag.target_commit for tag in refs.tags}
-    return Branch(commit, {} if commit is None else files_of(hub, commit), tags)
 
 
 def _commits(hub: Hub, refs: GitRefs) -> Mapping[str, str]:
