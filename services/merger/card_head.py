@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
+from spikemill.services.common.catalog.schema import ARCHIVES
 from spikemill.services.merger.provenance import PileRecord
 
 # What each licence requires (attribution, share alike, no commerce), by the hub's name of it.
@@ -139,9 +140,6 @@ def _identifier(text: str) -> str:
 
 def _page(source: Mapping[str, JsonValue]) -> str | None:
     """Return the page of a source in its archive, which states its licence."""
+    archive = ARCHIVES.get(str(source.get("archive")))
     identifier, version = (quote(str(source.get(key, "")), safe="") for key in ("identifier", "version"))
-    pages = {
-        "dandi": f"https://dandiarchive.org/dandiset/{identifier}/{version}",
-        "figshare": f"https://figshare.com/articles/_/{identifier}/{version}",
-    }
-    return pages.get(str(source.get("archive")))
+    return archive.page.format(identifier=identifier, version=version) if archive and archive.page else None

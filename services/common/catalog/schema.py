@@ -289,15 +289,23 @@ class FilesSource(SourceTable):
 
 @dataclass(frozen=True, slots=True)
 class ArchiveEntry:
-    """An archive: the table of a source in it, and its class in a module of `services/common/archives`."""
+    """An archive: the table of a source in it, and its class in a module of `services/common/archives`.
+
+    `page` is the address of a source's page there, with `{identifier}` and `{version}`.
+    """
 
     table: type[SourceTable]
     factory: str
+    page: str | None = None
 
 
 ARCHIVES: dict[str, ArchiveEntry] = {
-    "dandi": ArchiveEntry(DandiSource, "dandi:DandiArchive"),
-    "figshare": ArchiveEntry(FigshareSource, "figshare:FigshareArchive"),
+    "dandi": ArchiveEntry(
+        DandiSource, "dandi:DandiArchive", "https://dandiarchive.org/dandiset/{identifier}/{version}"
+    ),
+    "figshare": ArchiveEntry(
+        FigshareSource, "figshare:FigshareArchive", "https://figshare.com/articles/_/{identifier}/{version}"
+    ),
     "files": ArchiveEntry(FilesSource, "folder:FilesArchive"),
 }
 
