@@ -108,8 +108,13 @@ class SessionRecord(_Record):
 
     @property
     def key(self) -> SessionKey:
-        """Return what the pile's columns call the session."""
+        """What the pile's columns call the session."""
         return SessionKey(self.source, self.subject, self.session)
+
+    @property
+    def segments(self) -> list[str]:
+        """What they call its rows."""
+        return [f"segment_{index}" for index in range(self.rows)]
 
 
 class MissingRecord(_Record):
@@ -343,6 +348,6 @@ def sources_in_shards(provenance: Provenance) -> Mapping[ShardRecord, frozenset[
 def _rows(session: SessionRecord) -> Iterator[Row]:
     """Yield the rows that a session was cut into: equally long, but for the last."""
     length = -(-session.n_bins // session.rows)
-    for index in range(session.rows):
+    for index, segment in enumerate(session.segments):
         bins = min(length, session.n_bins - index * length)
-        yield Row(*session.key, f"segment_{index}", session.n_units * bins)
+        yield Row(*session.key, segment, session.n_units * bins)

@@ -188,16 +188,14 @@ def _shard_borders(contents: Contents, seed: int) -> Iterator[Problem]:
 
 
 def _rows_of_sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Problem]:
-    expected = Counter(
-        (record.key, f"segment_{index}") for record in sessions for index in range(record.rows)
-    )
-    found = Counter((row.session_key, row.segment) for row in rows)
+    expected = Counter((*record.key, segment) for record in sessions for segment in record.segments)
+    found = Counter(row.names for row in rows)
     for text, difference in (
         ("is missing", expected - found),
         ("should not be there, or not twice", found - expected),
     ):
-        for (session, segment), _ in sorted(difference.items()):
-            yield Problem("data", f"{'/'.join(session)}/{segment} {text}")
+        for names in sorted(difference):
+            yield Problem("data", f"{'/'.join(names)} {text}")
 
 
 def _sessions(sessions: Iterable[SessionRecord], rows: Iterable[DecodedRow]) -> Iterator[Problem]:
@@ -241,9 +239,9 @@ def _split(record: PileRecord, contents: Contents, rows: Sequence[DecodedRow]) -
 
 def _rows_digest(provenance: Provenance) -> Iterator[Problem]:
     entries = (
-        (record.key, f"segment_{index}", record.chunk_sha256)
+        (record.key, segment, record.chunk_sha256)
         for record in provenance.sessions
-        for index in range(record.rows)
+        for segment in record.segments
     )
     if entries_digest(entries) != provenance.pile.rows_digest:
         yield Problem(PROVENANCE, "sessions, their rows or their chunks are not those that were merged")
