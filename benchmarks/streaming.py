@@ -31,7 +31,7 @@ from spikemill.services.binner.readers.base import ByteSpan
 from spikemill.services.binner.readers.nwb import byte_spans
 from spikemill.services.binner.remote.remote_file import open_remote
 from spikemill.services.common.archives.dandi import DandiArchive
-from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.rate_limit import Unlimited
 
 CONNECTIONS = 8
 LATENCY = 0.05
@@ -56,8 +56,8 @@ class Streamed(NamedTuple):
 def stream(file: DistantFile) -> Streamed:
     """Read the spikes of a session, from the question where it lies to the times in memory."""
     start = time.perf_counter()
-    archive = DandiArchive(file.api, "000021", "0.1.1", Unpaced())
-    with open_remote(archive, file.asset, pacer=Unpaced(), connections=CONNECTIONS) as remote:
+    archive = DandiArchive(file.api, "000021", "0.1.1", Unlimited())
+    with open_remote(archive, file.asset, limiter=Unlimited(), connections=CONNECTIONS) as remote:
         make_reader("nwb-units", {}).read(remote)
         seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

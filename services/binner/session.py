@@ -23,7 +23,7 @@ from spikemill.services.common.ledger import recordings
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.ledger.recordings import TransferMeter
 from spikemill.services.common.models import Asset, Session
-from spikemill.services.common.rate_limit import LedgerPacer
+from spikemill.services.common.rate_limit import LedgerRateLimiter
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import open_store
 from spikemill.services.common.store.spool import Copy, drop_copies, open_spool
@@ -119,7 +119,7 @@ def bin_streamed_session(claim: Claim, heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
         session = recordings.read_session(ledger, claim.subject)
     # Every attempt asks the archive for its links anew.
-    archive = open_archive(source_from_record(session.source_version.config), LedgerPacer())
+    archive = open_archive(source_from_record(session.source_version.config), LedgerRateLimiter())
     with ExitStack() as opened:
         files = [opened.enter_context(_remote_file(archive, asset, heartbeat)) for asset in session.assets]
         chunk, binned = _make_chunk(claim, session, files)
@@ -145,7 +145,7 @@ def _remote_file(archive: Archive, asset: Asset, heartbeat: Heartbeat) -> Iterat
         with open_remote(
             archive,
             recordings.as_listed(asset),
-            pacer=LedgerPacer(),
+            limiter=LedgerRateLimiter(),
             connections=settings().stream_connections,
             progress=meter.add,
         ) as file:

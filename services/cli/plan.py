@@ -11,7 +11,7 @@ from spikemill.services.common.archives import open_archive
 from spikemill.services.common.catalog import Catalogue, Expectation, FilesSource, Source
 from spikemill.services.common.catalog.schema import DRAFT
 from spikemill.services.common.errors import NetworkError, SpikemillError
-from spikemill.services.common.rate_limit import CountingPacer, ProcessPacer, RequestPacer
+from spikemill.services.common.rate_limit import CountingRateLimiter, ProcessRateLimiter, RateLimiter
 from spikemill.services.common.retry import Backoff
 from spikemill.services.common.settings import settings
 from spikemill.services.common.types import Asset, PlannedSession
@@ -65,22 +65,22 @@ class SourceListing:
 
 def list_sources(catalogue: Catalogue) -> list[SourceListing]:
     """List what can be listed, and say of the others why not."""
-    pacer = ProcessPacer(settings().requests_per_minute)
+    limiter = ProcessRateLimiter(settings().requests_per_minute)
     listings = []
     for source in catalogue.sources:
         try:
-            listings.append(list_source(source.with_api(settings()), pacer))
+            listings.append(list_source(source.with_api(settings()), limiter))
         except SpikemillError as error:
             print_error(described(source.name, None, str(error)))
     return listings
 
 
-def list_source(source: Source, pacer: RequestPacer) -> SourceListing:
+def list_source(source: Source, limiter: RateLimiter) -> SourceListing:
     """List a source whose `api` is frozen; nothing is downloaded.
 
     Raises a `SpikemillError` where the archive cannot be listed, or the entry selects nothing.
     """
-    counting = CountingPacer(pacer)
+    counting = CountingRateLimiter(limiter)
     assets = _assets(source, counting)
     sessions = select_sessions(assets, source)
     selected = [asset for session in sessions for asset in session.assets]
@@ -110,10 +110,10 @@ def list_source(source: Source, pacer: RequestPacer) -> SourceListing:
     )
 
 
-def _assets(source: Source, pacer: RequestPacer) -> list[Asset]:
+def _assets(source: Source, limiter: RateLimiter) -> list[Asset]:
     """Read the whole listing; an archive that is away for a moment is asked again."""
     retrying = _BACKOFF.retrying(lambda error: isinstance(error, NetworkError))
-    return retrying(lambda: list(open_archive(source, pacer).assets()))
+    return retrying(lambda: list(open_archive(source, limiter).assets()))
 
 
 def _subjects(sessions: Sequence[PlannedSession]) -> int | None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from spikemill.services.common.errors import AssetError, NetworkError
-from spikemill.services.common.rate_limit import RequestPacer, retry_after_seconds
+from spikemill.services.common.rate_limit import RateLimiter, retry_after_seconds
 from spikemill.services.common.retry import is_transient
 
 CONNECT_SECONDS = 10.0
@@ -51,7 +51,7 @@ def get_json(
     client: httpx.Client,
     address: str,
     *,
-    pacer: RequestPacer,
+    limiter: RateLimiter,
     params: Mapping[str, str | int] | None = None,
     about: str = "",
 ) -> Any:
@@ -59,25 +59,25 @@ def get_json(
 
     Raises `NetworkError` where asking later may help, `AssetError` where it will not.
     """
-    pacer.wait_for_slot(host_of(address))
+    limiter.wait_for_slot(host_of(address))
     try:
         response = client.get(address, params=params)
     except httpx.HTTPError as error:
         raise unreachable(address, error, about) from error
     if response.status_code != HTTPStatus.OK:
-        raise refusal(response.status_code, response.headers, address, pacer, about)
+        raise refusal(response.status_code, response.headers, address, limiter, about)
     try:
         return response.json()
     except ValueError as error:
         raise NetworkError(f"{_place(address, about)} answered something that is not JSON.") from error
 
 
-def end_of_redirects(client: httpx.Client, address: str, pacer: RequestPacer, about: str) -> str:
+def end_of_redirects(client: httpx.Client, address: str, limiter: RateLimiter, about: str) -> str:
     """Return where an API's own address leads: the first place on another host, or the one that serves it.
 
     Only headers are read. Raises as `get_json` does.
     """
-    pacer.wait_for_slot(host_of(address))
+    limiter.wait_for_slot(host_of(address))
     request = client.build_request("GET", address, headers={"Range": "bytes=0-0"})
     for _ in range(_MOST_REDIRECTS):
         try:
@@ -88,7 +88,7 @@ def end_of_redirects(client: httpx.Client, address: str, pacer: RequestPacer, ab
         if response.status_code in _SERVED:
             return str(request.url)
         if response.next_request is None:
-            raise refusal(response.status_code, response.headers, address, pacer, about)
+            raise refusal(response.status_code, response.headers, address, limiter, about)
         request = response.next_request
         if request.url.netloc != httpx.URL(address).netloc:
             return str(request.url)
@@ -96,9 +96,9 @@ def end_of_redirects(client: httpx.Client, address: str, pacer: RequestPacer, ab
 
 
 def refusal(
-    status: int, headers: Mapping[str, str], address: str, pacer: RequestPacer, about: str = ""
+    status: int, headers: Mapping[str, str], address: str, limiter: RateLimiter, about: str = ""
 ) -> NetworkError | AssetError:
-    """Return the error for a refused request; a Retry-After also defers the pacer.
+    """Return the error for a refused request; a Retry-After also defers the limiter.
 
     `about` names the file that was asked for, where the address does not.
     """
@@ -112,7 +112,7 @@ def refusal(
         )
     seconds = retry_after_seconds(headers.get("Retry-After"))
     if seconds is not None:
-        pacer.defer(host_of(address), seconds)
+        limiter.defer(host_of(address), seconds)
     if is_transient(status):
         return NetworkError(f"{place} answered {phrase}.", retry_after=seconds)
     if status < HTTPStatus.BAD_REQUEST:

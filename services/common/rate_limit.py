@@ -23,7 +23,7 @@ _BURST = 10
 _LONGEST_RETRY_AFTER = 86_400.0
 
 
-class RequestPacer(Protocol):
+class RateLimiter(Protocol):
     """Limits how often requests are sent to a host: each request waits for its slot."""
 
     def wait_for_slot(self, host: str) -> None:
@@ -33,7 +33,7 @@ class RequestPacer(Protocol):
         """Send this host nothing for so many seconds: it answered with Retry-After."""
 
 
-class Unpaced:
+class Unlimited:
     """Sends every request at once: for a single caller, and for tests."""
 
     def wait_for_slot(self, host: str) -> None:
@@ -43,7 +43,7 @@ class Unpaced:
         """Do nothing; the error that follows carries the wait too."""
 
 
-class LedgerPacer:
+class LedgerRateLimiter:
     """Shares the limit of `SPIKEMILL_REQUESTS_PER_MINUTE` among all workers, through the ledger."""
 
     def wait_for_slot(self, host: str) -> None:
@@ -90,7 +90,7 @@ def defer_slots(transaction: Transaction, host: str, seconds: float) -> None:
     )
 
 
-class ProcessPacer:
+class ProcessRateLimiter:
     """Sends each host so many requests a minute, and a few at once after a pause."""
 
     def __init__(self, per_minute: int) -> None:
@@ -110,21 +110,21 @@ class ProcessPacer:
         self._next[host] = max(self._next[host], until)
 
 
-class CountingPacer:
-    """Counts the requests that another pacer lets through."""
+class CountingRateLimiter:
+    """Counts the requests that another limiter lets through."""
 
-    def __init__(self, pacer: RequestPacer) -> None:
-        self._pacer = pacer
+    def __init__(self, limiter: RateLimiter) -> None:
+        self._limiter = limiter
         self.requests = 0
 
     def wait_for_slot(self, host: str) -> None:
         """Return when the next request to this host may be sent, and count it."""
-        self._pacer.wait_for_slot(host)
+        self._limiter.wait_for_slot(host)
         self.requests += 1
 
     def defer(self, host: str, seconds: float) -> None:
         """Send this host nothing for so many seconds."""
-        self._pacer.defer(host, seconds)
+        self._limiter.defer(host, seconds)
 
 
 def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> float | None:

@@ -26,7 +26,7 @@ from spikemill.services.common.http import (
     web_client,
     without_query,
 )
-from spikemill.services.common.rate_limit import RequestPacer, Unpaced
+from spikemill.services.common.rate_limit import RateLimiter, Unlimited
 from spikemill.services.common.types import FILE_NAME_DIGITS, Asset, digest
 
 Progress = Callable[[int], None]
@@ -99,7 +99,7 @@ def fetch_asset(
     asset: Asset,
     folder: Path,
     *,
-    pacer: RequestPacer | None = None,
+    limiter: RateLimiter | None = None,
     client: httpx.Client | None = None,
     progress: Progress | None = None,
 ) -> Verified:
@@ -125,7 +125,7 @@ def fetch_asset(
             return standing
         usable = web_client() if client is None else nullcontext(client)
         with open_partial(destination) as partial, usable as opened:
-            _transfer(opened, location, asset, partial, pacer=pacer or Unpaced(), progress=progress)
+            _transfer(opened, location, asset, partial, limiter=limiter or Unlimited(), progress=progress)
             return _published(partial, destination, asset, how)
 
 
@@ -213,17 +213,17 @@ def _transfer(
     asset: Asset,
     partial: PartialFile,
     *,
-    pacer: RequestPacer,
+    limiter: RateLimiter,
     progress: Progress | None,
 ) -> None:
     """Fetch what the partial file lacks; a broken connection leaves what has come for the next attempt."""
     if partial.size > asset.size:
         partial.restart(None)
     while partial.size < asset.size:
-        pacer.wait_for_slot(host_of(location.address))
+        limiter.wait_for_slot(host_of(location.address))
         try:
             with client.stream("GET", location.address, headers=_headers(location, partial)) as response:
-                if _begins(response, asset, partial, pacer):
+                if _begins(response, asset, partial, limiter):
                     _receive(response, asset, partial, progress)
         except httpx.HTTPError as error:
             raise unreachable(location.address, error, asset.path) from error
@@ -238,7 +238,7 @@ def _headers(location: Location, partial: PartialFile) -> dict[str, str]:
     return headers
 
 
-def _begins(response: httpx.Response, asset: Asset, partial: PartialFile, pacer: RequestPacer) -> bool:
+def _begins(response: httpx.Response, asset: Asset, partial: PartialFile, limiter: RateLimiter) -> bool:
     """Tell whether the body continues where the partial file ends.
 
     Where it does not, the partial file is emptied, and the next request is for the whole asset.
@@ -258,7 +258,7 @@ def _begins(response: httpx.Response, asset: Asset, partial: PartialFile, pacer:
     if resumed and response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         partial.restart(None)
         return False
-    raise _refused(response, asset, pacer)
+    raise _refused(response, asset, limiter)
 
 
 def _continues(response: httpx.Response, asset: Asset, partial: PartialFile) -> bool:
@@ -295,14 +295,14 @@ def _other_size(asset: Asset, partial: PartialFile, size: str) -> DamagedDownloa
     )
 
 
-def _refused(response: httpx.Response, asset: Asset, pacer: RequestPacer) -> NetworkError | AssetError:
+def _refused(response: httpx.Response, asset: Asset, limiter: RateLimiter) -> NetworkError | AssetError:
     address = str(response.url)
     if response.history and response.status_code in _EXPIRED_LINK:
         return NetworkError(
             f"{asset.path}: the storage behind the archive answered {response.status_code} to a signed link "
             f"({without_query(address)}), as when it has expired; the next attempt gets a new one."
         )
-    return refusal(response.status_code, response.headers, address, pacer, asset.path)
+    return refusal(response.status_code, response.headers, address, limiter, asset.path)
 
 
 def _published(partial: PartialFile, destination: Path, asset: Asset, how: str) -> Verified:

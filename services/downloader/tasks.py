@@ -12,7 +12,7 @@ from spikemill.services.common.ledger import recordings
 from spikemill.services.common.ledger.jobs import Claim, Result
 from spikemill.services.common.ledger.recordings import TransferMeter
 from spikemill.services.common.models import JobKind
-from spikemill.services.common.rate_limit import LedgerPacer
+from spikemill.services.common.rate_limit import LedgerRateLimiter
 from spikemill.services.common.store.spool import open_spool, sweep_staging
 from spikemill.services.common.worker.kinds import task_name
 from spikemill.services.common.worker.runner import NETWORK_RETRIES, Heartbeat, run_job
@@ -39,7 +39,7 @@ def _plan_source(claim: Claim, _heartbeat: Heartbeat) -> Result:
     with transaction() as ledger:
         source = recordings.require_open_source(ledger, claim.subject)
     entry = source_from_record(source.config)
-    archive = open_archive(entry, LedgerPacer())
+    archive = open_archive(entry, LedgerRateLimiter())
     sessions = select_sessions(archive.assets(), entry)
     return Result(
         output={"sessions": len(sessions)},
@@ -55,10 +55,10 @@ def _fetch_asset(claim: Claim, heartbeat: Heartbeat) -> Result:
     meter = TransferMeter(heartbeat.check)
     try:
         verified = fetch_asset(
-            open_archive(source_from_record(asset.session.source_version.config), LedgerPacer()),
+            open_archive(source_from_record(asset.session.source_version.config), LedgerRateLimiter()),
             recordings.as_listed(asset),
             spool.staging_dir(identity),
-            pacer=LedgerPacer(),
+            limiter=LedgerRateLimiter(),
             progress=meter.add,
         )
     finally:

@@ -16,7 +16,7 @@ from spikemill.services.binner.readers.base import ByteSpan
 from spikemill.services.common.archives.base import Archive, Location
 from spikemill.services.common.errors import DamagedDownloadError, NetworkError, NoRangesError
 from spikemill.services.common.http import refusal, strong_etag, unreachable, without_query
-from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.rate_limit import RateLimiter
 from spikemill.services.common.retry import Backoff
 from spikemill.services.common.types import Asset
 
@@ -118,7 +118,13 @@ class PinnedObject:
     """
 
     def __init__(
-        self, archive: Archive, asset: Asset, client: httpx.Client, *, pacer: RequestPacer, progress: Progress
+        self,
+        archive: Archive,
+        asset: Asset,
+        client: httpx.Client,
+        *,
+        limiter: RateLimiter,
+        progress: Progress,
     ) -> None:
         self.asset = asset
         self.etag: str | None = None
@@ -126,7 +132,7 @@ class PinnedObject:
         self.requests = 0
         self._archive = archive
         self._client = client
-        self._pacer = pacer
+        self._limiter = limiter
         self._progress = progress
         self._lock = threading.Lock()
         # Apart from the other one: while the archive is asked for a link, bytes go on arriving.
@@ -230,7 +236,7 @@ class PinnedObject:
                 f"{path}: the storage behind the archive answered {response.status_code} to its link "
                 f"({without_query(location.address)}), as when it has expired; a new one is asked for."
             )
-        return refusal(response.status_code, response.headers, str(response.url), self._pacer, path)
+        return refusal(response.status_code, response.headers, str(response.url), self._limiter, path)
 
     def _receive(self, response: httpx.Response, part: Part) -> None:
         for block in response.iter_raw():

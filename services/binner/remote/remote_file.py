@@ -17,7 +17,7 @@ from spikemill.services.binner.readers.base import ByteSpan
 from spikemill.services.binner.remote.pinned_object import PinnedObject, Progress
 from spikemill.services.common.archives.base import Archive
 from spikemill.services.common.http import web_client
-from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.rate_limit import RateLimiter
 from spikemill.services.common.types import Asset
 
 SMALLEST_PART = 1 << 20
@@ -252,7 +252,7 @@ def open_remote(
     archive: Archive,
     asset: Asset,
     *,
-    pacer: RequestPacer,
+    limiter: RateLimiter,
     connections: int,
     progress: Progress = lambda _arrived: None,
     client: httpx.Client | None = None,
@@ -264,7 +264,7 @@ def open_remote(
     """
     usable = web_client(connections=connections) if client is None else nullcontext(client)
     with _collected_later(), usable as opened:
-        pinned = PinnedObject(archive, asset, opened, pacer=pacer, progress=progress)
+        pinned = PinnedObject(archive, asset, opened, limiter=limiter, progress=progress)
         with RemoteFile(pinned, connections) as file:
             yield file
 

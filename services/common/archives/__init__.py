@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 from spikemill.services.common.catalog import FilesSource, Source
 from spikemill.services.common.catalog.schema import ARCHIVES
-from spikemill.services.common.rate_limit import RequestPacer, Unpaced
+from spikemill.services.common.rate_limit import RateLimiter, Unlimited
 
 if TYPE_CHECKING:
     from spikemill.services.common.archives.base import Archive
 
 
-def open_archive(source: Source, pacer: RequestPacer | None = None) -> "Archive":
+def open_archive(source: Source, limiter: RateLimiter | None = None) -> "Archive":
     """Return the archive of a source whose `api` is frozen (`source.with_api`); nothing is requested yet."""
     module, name = ARCHIVES[source.archive].factory.split(":")
     factory = getattr(import_module(f"{__name__}.{module}"), name)
-    archive: Archive = factory.of(source, pacer or Unpaced())
+    archive: Archive = factory.of(source, limiter or Unlimited())
     return archive
 
 

@@ -11,7 +11,7 @@ from spikemill.services.common.archives.base import Location, checked
 from spikemill.services.common.catalog import DandiSource
 from spikemill.services.common.errors import NetworkError
 from spikemill.services.common.http import end_of_redirects, get_json, web_client
-from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.rate_limit import RateLimiter
 from spikemill.services.common.types import Asset
 
 PAGE_SIZE = 1000
@@ -48,23 +48,23 @@ _PAGE, _DESCRIBED = TypeAdapter(_Page), TypeAdapter(_Described)
 class DandiArchive:
     """One version of one dandiset. Zarr assets are skipped: no reader takes them."""
 
-    def __init__(self, api: str, dandiset: str, version: str, pacer: RequestPacer) -> None:
+    def __init__(self, api: str, dandiset: str, version: str, limiter: RateLimiter) -> None:
         self._api = api
         self._listing = f"{api}/dandisets/{dandiset}/versions/{version}/assets/"
-        self._pacer = pacer
+        self._limiter = limiter
         self._resolved: set[str] = set()
 
     @classmethod
-    def of(cls, source: DandiSource, pacer: RequestPacer) -> Self:
+    def of(cls, source: DandiSource, limiter: RateLimiter) -> Self:
         """Return the archive of a source."""
-        return cls(source.frozen_api, source.identifier, source.version, pacer)
+        return cls(source.frozen_api, source.identifier, source.version, limiter)
 
     def assets(self) -> Iterator[Asset]:
         """Yield every file of the version, in path order; one request per 1,000 of them."""
         # The downloader alone lists, and its image alone has the client.
         from spikemill.services.common.archives.dandi_client import listing_client  # noqa: PLC0415
 
-        with listing_client(self._api, self._pacer) as get:
+        with listing_client(self._api, self._limiter) as get:
             for item in self._complete(self._pages(get)):
                 if item.blob is not None:
                     yield _asset(item)
@@ -80,12 +80,12 @@ class DandiArchive:
             self._resolved.add(asset.asset_id)
             if public is not None:
                 return Location(public)
-            return Location(end_of_redirects(client, self.locate(asset).address, self._pacer, asset.path))
+            return Location(end_of_redirects(client, self.locate(asset).address, self._limiter, asset.path))
 
     def _public_address(self, client: httpx.Client, asset: Asset) -> str | None:
         """Return the address of the content that is neither the API's nor signed, if there is one."""
         address = f"{self._api}/assets/{asset.asset_id}/"
-        answer = get_json(client, address, pacer=self._pacer, about=asset.path)
+        answer = get_json(client, address, limiter=self._limiter, about=asset.path)
         urls = checked(answer, _DESCRIBED, address).contentUrl
         return next(
             (url for url in urls if not url.startswith(f"{self._api}/") and not urlsplit(url).query), None

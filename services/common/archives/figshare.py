@@ -11,7 +11,7 @@ from spikemill.services.common.archives.base import Location, checked
 from spikemill.services.common.catalog import FigshareSource
 from spikemill.services.common.errors import AssetError, NetworkError
 from spikemill.services.common.http import end_of_redirects, get_json, web_client
-from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.rate_limit import RateLimiter
 from spikemill.services.common.types import Asset
 
 PAGE_SIZE = 1000
@@ -53,15 +53,15 @@ _FILES = TypeAdapter(list[_File])
 class FigshareArchive:
     """One version of one article; a file's path is its folder in the article and its name."""
 
-    def __init__(self, api: str, article: str, version: int, pacer: RequestPacer) -> None:
+    def __init__(self, api: str, article: str, version: int, limiter: RateLimiter) -> None:
         self._api = api
         self._version = f"{api}/articles/{article}/versions/{version}"
-        self._pacer = pacer
+        self._limiter = limiter
 
     @classmethod
-    def of(cls, source: FigshareSource, pacer: RequestPacer) -> Self:
+    def of(cls, source: FigshareSource, limiter: RateLimiter) -> Self:
         """Return the archive of a source."""
-        return cls(source.frozen_api, source.identifier, source.version, pacer)
+        return cls(source.frozen_api, source.identifier, source.version, limiter)
 
     def assets(self) -> Iterator[Asset]:
         """Yield every file of the version, in path order; names may repeat, ids do not."""
@@ -78,7 +78,7 @@ class FigshareArchive:
     def resolve(self, asset: Asset) -> Location:
         """Return a freshly signed link."""
         with web_client() as client:
-            return Location(end_of_redirects(client, self.locate(asset).address, self._pacer, asset.path))
+            return Location(end_of_redirects(client, self.locate(asset).address, self._limiter, asset.path))
 
     def _article(self, client: httpx.Client) -> _Article:
         article = self._get(client, self._version, _ARTICLE)
@@ -110,7 +110,7 @@ class FigshareArchive:
         form: TypeAdapter[_T],
         params: dict[str, Any] | None = None,
     ) -> _T:
-        answer = get_json(client, address, pacer=self._pacer, params=params)
+        answer = get_json(client, address, limiter=self._limiter, params=params)
         return checked(answer, form, address)
 
 

@@ -10,7 +10,7 @@ from spikemill.services.common.archives.base import Location
 from spikemill.services.common.archives.patterns import path_matcher
 from spikemill.services.common.catalog import FilesSource
 from spikemill.services.common.errors import AssetError, CallError
-from spikemill.services.common.rate_limit import RequestPacer
+from spikemill.services.common.rate_limit import RateLimiter
 from spikemill.services.common.types import Asset, digest
 
 _FILE_KINDS = (stat.S_IFREG, stat.S_IFLNK)
@@ -23,7 +23,7 @@ class FilesArchive:
         self._folder = folder
 
     @classmethod
-    def of(cls, source: FilesSource, _pacer: RequestPacer) -> Self:
+    def of(cls, source: FilesSource, _limiter: RateLimiter) -> Self:
         """Return the archive of a source."""
         return cls(source.folder)
 

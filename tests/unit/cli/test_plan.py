@@ -9,11 +9,11 @@ import pytest
 from spikemill.services.cli.plan import list_source
 from spikemill.services.common.catalog import Source, load_catalogue
 from spikemill.services.common.errors import AssetError, CallError
-from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.rate_limit import Unlimited
 from spikemill.services.common.settings import Settings
 from standins.archive.content import ArchiveFile, Dandiset, MadeUpArchive
 from standins.archive.server import ArchiveServer, serve
-from tests.servers.noting_pacer import NotingPacer
+from tests.servers.noting_limiter import NotingLimiter
 
 CATALOGUE = """
 [pile]
@@ -70,7 +70,7 @@ def sources(tmp_path: Path, server: ArchiveServer) -> dict[str, Source]:
 def test_a_source_is_listed_and_compared_with_what_was_expected(
     server: ArchiveServer, sources: dict[str, Source]
 ) -> None:
-    listing = list_source(sources["visual"], Unpaced())
+    listing = list_source(sources["visual"], Unlimited())
     assert (listing.assets, listing.selected, listing.sessions, listing.subjects) == (5, 3, 3, 2)
     assert listing.bytes_in_archive == 10 * sum(map(len, PATHS))
     assert listing.bytes_selected == 10 * sum(map(len, PATHS[:3]))
@@ -82,38 +82,38 @@ def test_a_source_is_listed_and_compared_with_what_was_expected(
 
 def test_a_difference_is_told(sources: dict[str, Source]) -> None:
     all_files = sources["visual"].model_copy(update={"exclude": ()})
-    assert list_source(all_files, Unpaced()).differences == ("4 sessions are selected, 3 were expected",)
+    assert list_source(all_files, Unlimited()).differences == ("4 sessions are selected, 3 were expected",)
 
 
 def test_an_archive_that_is_away_for_a_moment_is_asked_again(
     server: ArchiveServer, sources: dict[str, Source]
 ) -> None:
     server.fail("assets", times=1)
-    listing = list_source(sources["visual"], Unpaced())
+    listing = list_source(sources["visual"], Unlimited())
     assert (listing.sessions, listing.requests) == (3, 2)
 
 
 def test_an_archive_that_asks_for_time_gets_it(server: ArchiveServer, sources: dict[str, Source]) -> None:
     server.fail("assets", status=429, retry_after=9, times=1)
-    pacer = NotingPacer()
-    assert list_source(sources["visual"], pacer).sessions == 3
+    limiter = NotingLimiter()
+    assert list_source(sources["visual"], limiter).sessions == 3
     host = urlsplit(server.url).netloc
-    assert (pacer.slots, pacer.deferred) == ([host, host], [(host, 9.0)])
+    assert (limiter.slots, limiter.deferred) == ([host, host], [(host, 9.0)])
 
 
 def test_what_is_known_of_an_entry_is_told(sources: dict[str, Source]) -> None:
     known = {"version": "draft", "pin_seen": False, "unproven": "no listing", "differs": "one was lost"}
-    listing = list_source(sources["visual"].model_copy(update=known), Unpaced())
+    listing = list_source(sources["visual"].model_copy(update=known), Unlimited())
     assert listing.marks == ("draft", "pin not seen", "unproven")
     assert (listing.unproven, listing.proven_on, listing.differs) == ("no listing", None, "one was lost")
-    assert list_source(sources["visual"], Unpaced()).marks == ()
+    assert list_source(sources["visual"], Unlimited()).marks == ()
 
 
 def test_what_is_not_there_is_said(sources: dict[str, Source]) -> None:
     with pytest.raises(AssetError, match="990009"):
-        list_source(sources["gone"], Unpaced())
+        list_source(sources["gone"], Unlimited())
     with pytest.raises(CallError, match="is not a folder"):
-        list_source(sources["folder"], Unpaced())
+        list_source(sources["folder"], Unlimited())
 
 
 def test_a_folder_has_nothing_to_fetch_and_its_subjects_may_be_unknown(
@@ -121,6 +121,6 @@ def test_a_folder_has_nothing_to_fetch_and_its_subjects_may_be_unknown(
 ) -> None:
     (tmp_path / "recordings").mkdir()
     (tmp_path / "recordings" / "day.nwb").write_bytes(b"bytes")
-    listing = list_source(sources["folder"], Unpaced())
+    listing = list_source(sources["folder"], Unlimited())
     assert (listing.sessions, listing.subjects, listing.requests) == (1, None, 0)
     assert (listing.bytes_selected, listing.fetch, listing.version) == (5, "in place", None)

@@ -12,7 +12,7 @@ from spikemill.services.common.http import (
     web_client,
     without_query,
 )
-from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.rate_limit import Unlimited
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ from spikemill.services.common.rate_limit import Unpaced
     ],
 )
 def test_what_an_answer_means(status: int, kind: type[Exception]) -> None:
-    error = refusal(status, {}, "https://host/a?X-Amz-Signature=secret", Unpaced(), "sub-1/a.nwb")
+    error = refusal(status, {}, "https://host/a?X-Amz-Signature=secret", Unlimited(), "sub-1/a.nwb")
     assert type(error) is kind
     assert str(status) in str(error)
     assert str(error).startswith("sub-1/a.nwb: https://host/a ")

@@ -24,7 +24,7 @@ from spikemill.services.common.types import Asset
 from spikemill.services.downloader.download import Verified, copy_name, fetch_asset, open_partial
 from tests.servers.fault_storage.faults import cut_after, raw, stall_after, status, whole, with_headers
 from tests.servers.fault_storage.server import SIGNATURE, Fault, FaultStorage, serve_storage
-from tests.servers.noting_pacer import NotingPacer
+from tests.servers.noting_limiter import NotingLimiter
 
 DATA = bytes(range(256)) * 2000
 HALF = 300_000
@@ -87,14 +87,14 @@ PARTIAL = f"{NAME}.partial"
 
 
 def test_a_copy_is_whole_verified_and_alone(storage: FaultStorage, tmp_path: Path) -> None:
-    pacer, told = NotingPacer(), list[int]()
+    limiter, told = NotingLimiter(), list[int]()
     folder = tmp_path / "spool" / "session"
-    verified = fetch_asset(archive(storage), ASSET, folder, pacer=pacer, progress=told.append)
+    verified = fetch_asset(archive(storage), ASSET, folder, limiter=limiter, progress=told.append)
     assert verified == Verified(folder / NAME, {"sha256": SHA256}, "sha256")
     assert verified.path.read_bytes() == DATA
     assert verified.path.suffix == ".nwb"
     assert files(folder) == {NAME: len(DATA)}
-    assert pacer.slots == [storage.host]
+    assert limiter.slots == [storage.host]
     assert sum(told) == len(DATA)
 
 
@@ -333,11 +333,11 @@ def test_a_busy_archive_says_how_long_to_wait(
     storage: FaultStorage, tmp_path: Path, header: str, seconds: float
 ) -> None:
     storage.api_script = [status(503, Retry_After=header)]
-    pacer = NotingPacer()
+    limiter = NotingLimiter()
     with pytest.raises(NetworkError) as caught:
-        fetch_asset(archive(storage), ASSET, tmp_path, pacer=pacer)
+        fetch_asset(archive(storage), ASSET, tmp_path, limiter=limiter)
     assert caught.value.retry_after == seconds
-    assert [host for host, _ in pacer.deferred] == [storage.host]
+    assert [host for host, _ in limiter.deferred] == [storage.host]
 
 
 def test_a_token_is_not_shown_to_the_storage(storage: FaultStorage, tmp_path: Path) -> None:

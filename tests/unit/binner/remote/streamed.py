@@ -12,7 +12,7 @@ from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.archives.base import Archive
 from spikemill.services.common.archives.dandi import DandiArchive
 from spikemill.services.common.archives.figshare import FigshareArchive
-from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.rate_limit import Unlimited
 from spikemill.services.common.types import Asset, BinnedSession, SessionNames
 from tests.servers.fault_storage.server import FaultStorage, serve_storage
 
@@ -58,12 +58,12 @@ def bin_copy(path: Path) -> BinnedSession:
 
 def public(storage: FaultStorage) -> Archive:
     """Return the way to an object as DANDI shows it: its public address, then signed links."""
-    return DandiArchive(storage.api, "000021", "0.1.1", Unpaced())
+    return DandiArchive(storage.api, "000021", "0.1.1", Unlimited())
 
 
 def signed(storage: FaultStorage) -> Archive:
     """Return the way to an object as figshare shows it: signed links."""
-    return FigshareArchive(storage.api, "77", 1, Unpaced())
+    return FigshareArchive(storage.api, "77", 1, Unlimited())
 
 
 def bin_streamed(
@@ -71,6 +71,6 @@ def bin_streamed(
 ) -> BinnedSession:
     """Bin the object of a storage; `options` go to `open_remote`."""
     asset = Asset("a-1", PATH, len(storage.content) if size is None else size)
-    options = {"pacer": Unpaced(), "connections": CONNECTIONS, **options}
+    options = {"limiter": Unlimited(), "connections": CONNECTIONS, **options}
     with open_remote(links or public(storage), asset, **options) as file:
         return bin_session([file], SETTINGS, NAMES, chunk)

@@ -12,7 +12,7 @@ from spikemill.services.common.archives.base import Location
 from spikemill.services.common.archives.dandi import DandiArchive
 from spikemill.services.common.errors import AssetError
 from spikemill.services.common.http import web_client
-from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.rate_limit import Unlimited
 from spikemill.services.common.types import Asset
 from tests.servers.fault_storage.faults import cut_after, silent, stall_after, status
 from tests.servers.fault_storage.server import Fault, FaultStorage, Handler, right_reply, serve_storage
@@ -32,10 +32,10 @@ def storage() -> Iterator[FaultStorage]:
 def pinned(storage: FaultStorage) -> Iterator[PinnedObject]:
     with web_client() as client:
         yield PinnedObject(
-            DandiArchive(storage.api, "000021", "0.1.1", Unpaced()),
+            DandiArchive(storage.api, "000021", "0.1.1", Unlimited()),
             ASSET,
             client,
-            pacer=Unpaced(),
+            limiter=Unlimited(),
             progress=lambda _: None,
         )
 
@@ -88,7 +88,7 @@ def test_bytes_arrive_while_the_archive_is_asked_for_a_new_link(storage: FaultSt
 
         def __init__(self) -> None:
             """Begin with no link given."""
-            super().__init__(storage.api, "000021", "0.1.1", Unpaced())
+            super().__init__(storage.api, "000021", "0.1.1", Unlimited())
             self.given = 0
 
         def resolve(self, _asset: Asset) -> Location:
@@ -106,7 +106,7 @@ def test_bytes_arrive_while_the_archive_is_asked_for_a_new_link(storage: FaultSt
     storage.places = [(500, late), (5000, status(403))]
     links = SlowLinks()
     with web_client() as client, ThreadPoolExecutor(1) as thread:
-        pinned = PinnedObject(links, ASSET, client, pacer=Unpaced(), progress=lambda _: arrived.set())
+        pinned = PinnedObject(links, ASSET, client, limiter=Unlimited(), progress=lambda _: arrived.set())
         first = thread.submit(pinned.fill, 500, memoryview(bytearray(1000)))
         while not storage.seen:
             time.sleep(0.01)

@@ -11,7 +11,7 @@ from spikemill.services.binner.readers.base import CopiedFile
 from spikemill.services.binner.remote.remote_file import open_remote
 from spikemill.services.binner.session import ReaderSettings, bin_session
 from spikemill.services.common.archives.base import Archive
-from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.rate_limit import Unlimited
 from spikemill.services.common.types import Asset
 from tests.servers.fault_storage.server import FaultStorage, serve_storage
 from tests.unit.binner.remote.streamed import (
@@ -44,7 +44,7 @@ def test_the_rows_of_a_copy_from_the_bytes_of_the_spikes(tmp_path: Path, layout:
     data, needed = path.read_bytes(), spike_bytes(path)
     with serve_storage(data) as storage:
         asset = Asset("a-1", PATH, len(data))
-        with open_remote(public(storage), asset, pacer=Unpaced(), connections=CONNECTIONS) as file:
+        with open_remote(public(storage), asset, limiter=Unlimited(), connections=CONNECTIONS) as file:
             streamed = bin_session([file], SETTINGS, NAMES, tmp_path / "streamed")
     assert streamed == copied
     assert (tmp_path / "streamed").read_bytes() == (tmp_path / "copied").read_bytes()
@@ -76,5 +76,5 @@ def test_what_was_verified_is_told(storage: FaultStorage, etag: str, how: str) -
     storage.etag = f'"{etag}"'
     digests = {"dandi-etag": "0123456789abcdef0123456789abcdef-1"}
     asset = Asset("a-1", PATH, len(storage.content), digests)
-    with open_remote(public(storage), asset, pacer=Unpaced(), connections=CONNECTIONS) as file:
+    with open_remote(public(storage), asset, limiter=Unlimited(), connections=CONNECTIONS) as file:
         assert (file.pinned.etag, file.pinned.identified_by) == (storage.etag, how)

@@ -27,7 +27,7 @@ from tests.servers.fault_storage.faults import (
     with_headers,
 )
 from tests.servers.fault_storage.server import SIGNATURE, Fault, FaultStorage, serve_storage
-from tests.servers.noting_pacer import NotingPacer
+from tests.servers.noting_limiter import NotingLimiter
 from tests.unit.binner.remote.streamed import CONNECTIONS, PATH, Stored, bin_streamed, signed
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -111,11 +111,11 @@ def test_a_long_pause_is_left_to_the_ledger(
     storage: FaultStorage, recording: Stored, tmp_path: Path, code: int
 ) -> None:
     storage.places = [(recording.places["spikes"], status(code, Retry_After="3600"))]
-    pacer = NotingPacer()
-    error = refused(storage, tmp_path / "chunk", NetworkError, pacer=pacer)
+    limiter = NotingLimiter()
+    error = refused(storage, tmp_path / "chunk", NetworkError, limiter=limiter)
     assert isinstance(error, NetworkError)
     assert error.retry_after == 3600
-    assert pacer.deferred == [(f"localhost:{storage.port}", 3600)]
+    assert limiter.deferred == [(f"localhost:{storage.port}", 3600)]
 
 
 def test_a_storage_that_says_nothing(storage: FaultStorage, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.servers.fault_storage.faults import (
     with_headers,
 )
 from tests.servers.fault_storage.server import Fault, FaultStorage
-from tests.servers.noting_pacer import NotingPacer
+from tests.servers.noting_limiter import NotingLimiter
 from tests.unit.binner.remote.streamed import CONNECTIONS, Stored, bin_streamed, signed
 
 BROKEN: dict[str, Fault] = {
@@ -91,9 +91,9 @@ def test_a_wrong_answer_is_not_read_as_data(
 @pytest.mark.parametrize("code", [429, 503])
 def test_a_short_pause_is_kept(storage: FaultStorage, recording: Stored, tmp_path: Path, code: int) -> None:
     storage.places = [(recording.places["spikes"], status(code, Retry_After="1"))]
-    pacer = NotingPacer()
-    assert bin_streamed(storage, tmp_path / "chunk", pacer=pacer) == recording.binned
-    assert pacer.deferred == [(f"localhost:{storage.port}", 1)]
+    limiter = NotingLimiter()
+    assert bin_streamed(storage, tmp_path / "chunk", limiter=limiter) == recording.binned
+    assert limiter.deferred == [(f"localhost:{storage.port}", 1)]
 
 
 def test_answers_that_do_not_say_how_long_they_are(

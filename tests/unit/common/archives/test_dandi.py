@@ -8,7 +8,7 @@ import pytest
 from spikemill.services.common.archives.dandi import DandiArchive
 from spikemill.services.common.errors import AssetError, NetworkError
 from spikemill.services.common.types import Asset
-from tests.servers.noting_pacer import NotingPacer
+from tests.servers.noting_limiter import NotingLimiter
 from tests.servers.scripted_api import Reply, ScriptedApi, serve_script
 
 LISTING = "/api/dandisets/000021/versions/draft/assets/"
@@ -21,8 +21,8 @@ def api() -> Iterator[ScriptedApi]:
         yield script
 
 
-def archive(api: ScriptedApi, pacer: NotingPacer | None = None) -> DandiArchive:
-    return DandiArchive(f"{api.address}/api", "000021", "draft", pacer or NotingPacer())
+def archive(api: ScriptedApi, limiter: NotingLimiter | None = None) -> DandiArchive:
+    return DandiArchive(f"{api.address}/api", "000021", "draft", limiter or NotingLimiter())
 
 
 def item(path: str, *, zarr: bool = False, **metadata: Any) -> dict[str, Any]:
@@ -43,15 +43,15 @@ def page(*items: dict[str, Any], count: int | None = None, following: str | None
 
 
 def test_pages_are_followed_one_by_one_though_only_the_first_has_a_count(api: ScriptedApi) -> None:
-    pacer = NotingPacer()
+    limiter = NotingLimiter()
     second, third = f"{FIRST}&page=2", f"{FIRST}&page=3"
     api.answers(FIRST, page(item("a.nwb"), count=4, following=api.address + second))
     api.answers(second, page(item("b.nwb"), item("c.nwb"), following=api.address + third))
     api.answers(third, page(item("d.nwb")))
-    listing = list(archive(api, pacer).assets())
+    listing = list(archive(api, limiter).assets())
     assert [asset.path for asset in listing] == ["a.nwb", "b.nwb", "c.nwb", "d.nwb"]
     assert api.requests == [FIRST, second, third]
-    assert pacer.slots == [api.address.removeprefix("http://")] * 3
+    assert limiter.slots == [api.address.removeprefix("http://")] * 3
 
 
 def test_an_item_becomes_an_asset_with_digests_and_what_it_holds(api: ScriptedApi) -> None:
@@ -113,12 +113,12 @@ def test_paths_are_ordered_by_their_bytes(api: ScriptedApi) -> None:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_busy_archive_is_asked_once_and_its_pause_is_passed_on(api: ScriptedApi, status: int) -> None:
-    pacer = NotingPacer()
+    limiter = NotingLimiter()
     api.answers(FIRST, Reply(b"busy", status=status, headers={"Retry-After": "17"}))
     with pytest.raises(NetworkError, match=f"answered {status}") as caught:
-        list(archive(api, pacer).assets())
+        list(archive(api, limiter).assets())
     assert caught.value.retry_after == 17
-    assert pacer.deferred == [(api.address.removeprefix("http://"), 17.0)]
+    assert limiter.deferred == [(api.address.removeprefix("http://"), 17.0)]
     assert len(api.requests) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 from spikemill.services.common.archives.figshare import PAGE_SIZE, FigshareArchive
 from spikemill.services.common.errors import AssetError, NetworkError
 from spikemill.services.common.types import Asset
-from tests.servers.noting_pacer import NotingPacer
+from tests.servers.noting_limiter import NotingLimiter
 from tests.servers.scripted_api import Reply, ScriptedApi, serve_script
 
 ARTICLE = "/v2/articles/7739750/versions/2"
@@ -21,8 +21,8 @@ def api() -> Iterator[ScriptedApi]:
         yield script
 
 
-def archive(api: ScriptedApi, pacer: NotingPacer | None = None) -> FigshareArchive:
-    return FigshareArchive(f"{api.address}/v2", "7739750", 2, pacer or NotingPacer())
+def archive(api: ScriptedApi, limiter: NotingLimiter | None = None) -> FigshareArchive:
+    return FigshareArchive(f"{api.address}/v2", "7739750", 2, limiter or NotingLimiter())
 
 
 def file(number: int, name: str, **others: Any) -> dict[str, Any]:
@@ -43,12 +43,12 @@ def files_page(number: int) -> str:
 
 
 def test_pages_are_asked_for_until_one_is_short(api: ScriptedApi) -> None:
-    pacer = NotingPacer()
+    limiter = NotingLimiter()
     api.answers(files_page(1), Reply([file(n, f"{n:04}.mat") for n in range(PAGE_SIZE)]))
     api.answers(files_page(2), Reply([file(PAGE_SIZE, "last.mat")]))
-    assert len(list(archive(api, pacer).assets())) == PAGE_SIZE + 1
+    assert len(list(archive(api, limiter).assets())) == PAGE_SIZE + 1
     assert api.requests == [ARTICLE, files_page(1), files_page(2)]
-    assert len(pacer.slots) == 3
+    assert len(limiter.slots) == 3
 
 
 def test_a_full_last_page_is_followed_by_an_empty_one(api: ScriptedApi) -> None:
@@ -115,12 +115,12 @@ def test_a_version_that_is_not_there_is_told_at_once(api: ScriptedApi) -> None:
 
 
 def test_a_busy_figshare_is_a_network_failure(api: ScriptedApi) -> None:
-    pacer = NotingPacer()
+    limiter = NotingLimiter()
     api.answers(files_page(1), Reply(b"", status=429, headers={"Retry-After": "3"}))
     with pytest.raises(NetworkError) as caught:
-        list(archive(api, pacer).assets())
+        list(archive(api, limiter).assets())
     assert caught.value.retry_after == 3
-    assert [seconds for _, seconds in pacer.deferred] == [3.0]
+    assert [seconds for _, seconds in limiter.deferred] == [3.0]
 
 
 def test_the_download_address_is_the_apis_and_not_the_websites(api: ScriptedApi) -> None:

@@ -12,7 +12,7 @@ from spikemill.services.common.archives import open_archive
 from spikemill.services.common.catalog import load_catalogue, schema, source_from_record
 from spikemill.services.common.catalog.schema import ARCHIVES, ArchiveEntry
 from spikemill.services.common.errors import AssetError, CatalogueError
-from spikemill.services.common.rate_limit import Unpaced
+from spikemill.services.common.rate_limit import Unlimited
 from spikemill.services.common.settings import Settings
 from spikemill.services.downloader.download import fetch_asset
 from tests.samples.contributing import example, load_example_module, registry_entry
@@ -64,7 +64,7 @@ def test_a_source_of_it_is_listed_kept_in_the_ledger_and_copied(tmp_path: Path) 
         [source] = load_catalogue(catalogue(tmp_path, api.address)).sources
         kept = source_from_record(source.with_api(Settings()).model_dump(mode="json"))
 
-        listing = list_source(kept, Unpaced())
+        listing = list_source(kept, Unlimited())
         assert (listing.assets, listing.sessions, listing.version, listing.requests) == (1, 1, "v2", 1)
         archive = open_archive(kept)
         [asset] = archive.assets()

@@ -10,20 +10,20 @@ from spikemill.services.common.archives.dandi import DandiArchive
 from spikemill.services.common.archives.figshare import FigshareArchive
 from spikemill.services.common.catalog import source_from_record
 from spikemill.services.common.errors import AssetError, NetworkError
-from spikemill.services.common.rate_limit import RequestPacer, Unpaced
+from spikemill.services.common.rate_limit import RateLimiter, Unlimited
 from spikemill.services.common.types import Asset
-from tests.servers.noting_pacer import NotingPacer
+from tests.servers.noting_limiter import NotingLimiter
 from tests.servers.scripted_api import Reply, ScriptedApi, serve_script
 
 
-def dandi(address: str, pacer: RequestPacer | None = None) -> DandiArchive:
+def dandi(address: str, limiter: RateLimiter | None = None) -> DandiArchive:
     """Return a dandiset of the API at an address."""
-    return DandiArchive(address, "000021", "0.1.1", pacer or Unpaced())
+    return DandiArchive(address, "000021", "0.1.1", limiter or Unlimited())
 
 
 def figshare(address: str) -> FigshareArchive:
     """Return an article of the API at an address."""
-    return FigshareArchive(address, "77", 1, Unpaced())
+    return FigshareArchive(address, "77", 1, Unlimited())
 
 
 ASSET = Asset("a1", "sub-1/x.nwb", 4)
@@ -93,12 +93,12 @@ def test_an_api_that_serves_the_file_itself_is_its_storage(api: ScriptedApi) -> 
 def test_every_request_to_the_api_waits_for_its_slot(api: ScriptedApi) -> None:
     describe(api, PUBLIC)
     api.answers("/assets/a1/download/", redirect(SIGNED))
-    pacer = NotingPacer()
-    links = dandi(api.address, pacer)
+    limiter = NotingLimiter()
+    links = dandi(api.address, limiter)
     links.resolve(ASSET)
     links.resolve(ASSET)
 
-    assert len(pacer.slots) == len(api.requests) == 2
+    assert len(limiter.slots) == len(api.requests) == 2
 
 
 @pytest.mark.parametrize(

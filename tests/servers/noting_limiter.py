@@ -1,7 +1,7 @@
-"""A pacer that lets everything go at once."""
+"""A limiter that lets everything go at once."""
 
 
-class NotingPacer:
+class NotingLimiter:
     """Notes what it is asked for."""
 
     def __init__(self) -> None:
