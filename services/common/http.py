@@ -24,6 +24,8 @@ USER_AGENT = f"spikemill/{version('spikemill')}"
 _MOST_REDIRECTS = 5
 _SERVED = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 _FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+EXPIRED_LINK = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+"""What a storage answers to a signed link that has expired."""
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 

@@ -19,6 +19,7 @@ from spikemill.services.common.archives.base import Archive, Location
 from spikemill.services.common.errors import AssetError, DamagedDownloadError, NetworkError
 from spikemill.services.common.files import sync_folder, writing
 from spikemill.services.common.http import (
+    EXPIRED_LINK,
     host_of,
     refusal,
     strong_etag,
@@ -32,7 +33,6 @@ from spikemill.services.common.types import FILE_NAME_DIGITS, Asset, digest
 Progress = Callable[[int], None]
 _LONGEST_SUFFIX = 16
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
-_EXPIRED_LINK = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _BUFFER = 1 << 20
 # The digests that can be checked, the best first.
 _PREFERENCE = ("sha256", "dandi-etag", "md5")
@@ -297,7 +297,7 @@ def _other_size(asset: Asset, partial: PartialFile, size: str) -> DamagedDownloa
 
 def _refused(response: httpx.Response, asset: Asset, limiter: RateLimiter) -> NetworkError | AssetError:
     address = str(response.url)
-    if response.history and response.status_code in _EXPIRED_LINK:
+    if response.history and response.status_code in EXPIRED_LINK:
         return NetworkError(
             f"{asset.path}: the storage behind the archive answered {response.status_code} to a signed link "
             f"({without_query(address)}), as when it has expired; the next attempt gets a new one."

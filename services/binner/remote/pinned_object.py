@@ -15,14 +15,13 @@ import httpx
 from spikemill.services.binner.readers.base import ByteSpan
 from spikemill.services.common.archives.base import Archive, Location
 from spikemill.services.common.errors import DamagedDownloadError, NetworkError, NoRangesError
-from spikemill.services.common.http import refusal, strong_etag, unreachable, without_query
+from spikemill.services.common.http import EXPIRED_LINK, refusal, strong_etag, unreachable, without_query
 from spikemill.services.common.rate_limit import RateLimiter
 from spikemill.services.common.retry import Backoff
 from spikemill.services.common.types import Asset
 
 Progress = Callable[[int], None]
 _PARTS = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
-_REFUSED_LINK = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _BACKOFF = Backoff(tries=5, first_pause=0.25, longest_pause=30.0)
 # A try that brings less is no progress: a connection that often breaks gets on, one that drips does not.
@@ -227,7 +226,7 @@ class PinnedObject:
             return DamagedDownloadError(
                 f"{path}: the archive lists {self.asset.size} bytes, and its file ends before them."
             )
-        if response.status_code in _REFUSED_LINK:
+        if response.status_code in EXPIRED_LINK:
             with self._locating:
                 # Another thread may have asked for a new link already.
                 if self._location is location:
