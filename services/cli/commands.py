@@ -66,9 +66,8 @@ def build(
         named_catalogue,
         run_build,
     )
-    from spikemill.services.cli.push import wanted_target
 
-    target = wanted_target(push, public=public, revision=revision)
+    target = arguments.wanted_target(push, public=public, revision=revision)
     if from_pile is not None:
         others = {"catalog": catalog, "limit": limit, "allow_missing": allow_missing or None}
         from spikemill.services.cli.rebuild import rebuild
@@ -172,9 +171,8 @@ def queue(
         named_catalogue,
         queue_build,
     )
-    from spikemill.services.cli.push import wanted_target
 
-    target = wanted_target(push, public=public, revision=revision)
+    target = arguments.wanted_target(push, public=public, revision=revision)
     options = BuildOptions(limit, allow_missing, adds_to_open_build=True, push=target)
     request = build_request(named_catalogue(catalog, sources), options)
     typer.echo(queue_build(Home(home), request))
@@ -198,7 +196,6 @@ def push(
     from spikemill.services.cli.push import (
         going_on_told,
         named_pile,
-        named_target,
         note_in_ledger,
         preview_lines,
         push_progress,
@@ -210,7 +207,7 @@ def push(
     from spikemill.services.merger.hub import push as hub
     from spikemill.services.merger.hub.client import has_token
 
-    target, console = named_target(repository, public=public, revision=revision), output()
+    target, console = arguments.named_target(repository, public=public, revision=revision), output()
     found = named_pile(pile)
     record = found.files.provenance.pile
     require_redistributable(record.sources)

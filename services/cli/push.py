@@ -14,8 +14,8 @@ from spikemill.services.cli.home import ledger_of, pile_in_store
 from spikemill.services.cli.local.engine import running_address
 from spikemill.services.cli.local.home import Home
 from spikemill.services.common.database import transaction
-from spikemill.services.common.errors import CallError, NetworkError
-from spikemill.services.common.hub_target import HubTarget, hub_target
+from spikemill.services.common.errors import NetworkError
+from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.ledger import pushes
 from spikemill.services.common.settings import settings
 from spikemill.services.common.store import is_object_address, store_at
@@ -25,23 +25,6 @@ from spikemill.services.merger.hub.upload import ShardStep
 from spikemill.services.merger.provenance import StoredPile, pile_in_folder
 
 _PILES = "piles"
-
-
-def named_target(repository: str, *, public: bool | None, revision: str | None) -> HubTarget:
-    """Return the target that a call names; what is None was not given."""
-    usual = settings()
-    is_public = usual.push_public if public is None else public
-    return hub_target(repository, revision=revision or usual.push_revision, private=not is_public)
-
-
-def wanted_target(push: str | None, *, public: bool | None, revision: str | None) -> HubTarget | None:
-    """Return where a build is to be pushed to, if anywhere; raises `CallError` where no dataset is named."""
-    repository = push or settings().push_to
-    if repository is not None:
-        return named_target(repository, public=public, revision=revision)
-    if public is not None or revision is not None:
-        raise CallError("--public, --private and --revision say how to push; name a dataset with --push.")
-    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,21 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
 
 from spikemill.services.common.errors import CallError, DamagedOutputError
 from spikemill.services.common.files import writing, written_aside
 from spikemill.services.common.types import digest
 from spikemill.services.merger.provenance import Provenance, ShardRecord, StoredPile, sources_in_shards
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from PIL.Image import Image
 
 _MOST_UNITS, _MOST_BINS = 400, 800
 """Rasters above this are averaged: more would not be seen."""
@@ -137,10 +137,15 @@ def _borders(length: int, most: int) -> npt.NDArray[np.int64]:
     return np.linspace(0, length, min(length, most) + 1).astype(np.int64)
 
 
-def draw(rasters: Mapping[str, Sequence[Raster]], columns: int) -> Image.Image:
+def draw(rasters: Mapping[str, Sequence[Raster]], columns: int) -> "Image":
     """Return the rasters of each source in a line of so many panels."""
     width, height = _PANEL_INCHES
     size = (width * columns, height * len(rasters))
+    # What draws takes a second to load, and most pushes have their pictures on the hub already.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415
+
     figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
     canvas: Any = FigureCanvasAgg(figure)  # it has no types
     panels = figure.subplots(len(rasters), columns, squeeze=False)
@@ -153,7 +158,7 @@ def draw(rasters: Mapping[str, Sequence[Raster]], columns: int) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("L")
 
 
-def _draw_panel(axes: Axes, source: str, raster: Raster) -> None:
+def _draw_panel(axes: "Axes", source: str, raster: Raster) -> None:
     axes.imshow(
         raster.means,
         origin="lower",

@@ -130,7 +130,7 @@ def test_a_build_is_pushed_once_and_everybody_is_told_where(empty: Place, hub: H
 
     assert f"\nHub: {REPOSITORY}, branch main: {address}\n" in place.ask("status").stdout
     build = json.loads(place.status_text())["build"]
-    assert (build["hub_repository"], build["hub_revision"], build["hub_commit"]) == (
+    assert (build["hub"]["repository"], build["hub"]["revision"], build["hub_commit"]) == (
         REPOSITORY,
         "main",
         commit,

@@ -52,6 +52,20 @@ for name, command in group.commands.items():
     assert loaded_by(code) & HEAVY <= {"pydantic"}
 
 
+def test_a_build_loads_nothing_that_its_workers_do_for_it() -> None:
+    """The command starts, asks and watches: it neither reads, draws, merges nor pushes."""
+    code = """
+from pathlib import Path
+from spikemill.services.cli import commands
+from spikemill.services.common.errors import CallError
+try:
+    commands.build(["a"], catalog="nowhere.toml", home=Path("/nowhere"))
+except CallError:
+    pass
+"""
+    assert loaded_by(code) & HEAVY <= {"psycopg", "pydantic", "redis", "sqlalchemy"}
+
+
 def test_a_row_is_made_without_pandas_though_it_is_installed() -> None:
     """Arrow loads pandas as soon as it converts a Python value: a second of each process's start."""
     code = """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from spikemill.services.cli.push import named_target, wanted_target
+from spikemill.services.cli.arguments import named_target, wanted_target
 from spikemill.services.common.errors import CallError
 from spikemill.services.common.hub_target import HubTarget
 from spikemill.services.common.settings import settings
