@@ -15,7 +15,7 @@ from standins.hub.kinds import Kind
 from standins.hub.server import HubServer
 from tests.unit.standins.hub.calls import CARD, REPOSITORY, commit, content, files, head
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 SMALL = content(90_000)
 
